@@ -1,0 +1,205 @@
+//! The aggregate: everything that is known of one module build.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::component::{ComponentBuild, ComponentKey};
+use crate::id::{BuildId, ComponentName, DistTag, Nsvc, Owner, TagName};
+use crate::plan::{Plan, PlannedComponent};
+use crate::scm::ScmUrl;
+use crate::state::BuildState;
+use crate::timestamp::Timestamp;
+
+/// What was submitted; it never changes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Submission {
+    /// What the module is called in the world.
+    pub nsvc: Nsvc,
+    /// Where the modulemd came from, with its commit.
+    pub scm_url: ScmUrl,
+    /// Who submitted it.
+    pub owner: Owner,
+    /// The modulemd as it was read from git.
+    pub modulemd: Arc<str>,
+    /// What is built, in which order.
+    pub plan: Plan,
+    /// The module builds that this one is built against, from the modulemd's build requires.
+    pub build_requires: Vec<BuildRequire>,
+    /// When it was submitted.
+    pub at: Timestamp,
+}
+
+/// A module that another is built against.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BuildRequire {
+    /// The build, when it is one of this service's; base modules are the distribution itself.
+    pub build: Option<BuildId>,
+    /// Its name.
+    pub name: crate::id::ModuleName,
+    /// Its stream.
+    pub stream: crate::id::StreamName,
+}
+
+/// One module build.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ModuleBuild {
+    /// The build's number in this service.
+    pub id: BuildId,
+    /// Counts the changes; a commit states the one that it was made from.
+    pub revision: u64,
+    /// What was submitted.
+    pub submission: Arc<Submission>,
+    /// The suffix of the module's packages' releases.
+    pub dist_tag: DistTag,
+    /// Where the build is.
+    pub phase: Phase,
+    /// The components, by the plan's indices.
+    pub components: Vec<ComponentBuild>,
+    /// Counts the instructions issued.
+    pub effects_issued: u32,
+    /// The states it has been in, oldest first.
+    pub history: Vec<Transition>,
+    /// When it last changed.
+    pub modified_at: Timestamp,
+}
+
+/// Where a build is, with what is only known there.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "phase")]
+pub enum Phase {
+    /// The sources are being checked.
+    Init,
+    /// Waits for a slot.
+    Wait,
+    /// The build environment is being prepared.
+    Preparing,
+    /// Components are being built.
+    Building(Repository),
+    /// The module's repository and metadata are being written.
+    Finishing,
+    /// Everything is built and written.
+    Done,
+    /// It ended without a module.
+    Failed(Failure),
+    /// Released.
+    Ready,
+}
+
+/// The repository that components are built against.
+#[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Repository {
+    /// The number of the last request to regenerate it; 0 before the first.
+    pub generation: u32,
+    /// The request under way, with the indices of the components that it brings in.
+    pub regenerating: Option<Vec<usize>>,
+}
+
+/// Why a build ended without a module.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    /// What kind of reason.
+    pub kind: FailureKind,
+    /// The state that it failed in.
+    pub from: BuildState,
+    /// All that was wrong with the sources; empty for the other kinds.
+    pub problems: Vec<crate::event::SourceProblem>,
+}
+
+/// What kind of reason a build failed for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum FailureKind {
+    /// A component's sources are missing or wrong.
+    Sources,
+    /// Components failed to build.
+    Components,
+    /// The build system or another service failed.
+    Infrastructure,
+    /// A limit of time passed.
+    Deadline,
+    /// Somebody cancelled it.
+    Canceled,
+}
+
+/// The build entered a state.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Transition {
+    /// The state entered.
+    pub state: BuildState,
+    /// When.
+    pub at: Timestamp,
+    /// Why, where there is more to say than the state itself does.
+    pub reason: Option<Arc<str>>,
+}
+
+impl Phase {
+    /// Returns the state that the outside sees.
+    pub const fn state(&self) -> BuildState {
+        match self {
+            Self::Init => BuildState::Init,
+            Self::Wait => BuildState::Wait,
+            Self::Preparing | Self::Building(_) | Self::Finishing => BuildState::Build,
+            Self::Done => BuildState::Done,
+            Self::Failed(_) => BuildState::Failed,
+            Self::Ready => BuildState::Ready,
+        }
+    }
+}
+
+impl ModuleBuild {
+    /// Returns the state that the outside sees.
+    pub const fn state(&self) -> BuildState {
+        self.phase.state()
+    }
+
+    /// Returns the module's name, stream, version and context.
+    pub fn nsvc(&self) -> &Nsvc {
+        &self.submission.nsvc
+    }
+
+    /// Returns the name of the module's tag: `module-<name>-<stream>-<version>-<context>`, hashed when too long.
+    pub fn tag(&self) -> TagName {
+        crate::macros::tag_name(self.nsvc())
+    }
+
+    /// Returns the plan.
+    pub fn plan(&self) -> &Plan {
+        &self.submission.plan
+    }
+
+    /// Iterates over the components with their plan, in the plan's order.
+    pub fn components(&self) -> impl Iterator<Item = (&PlannedComponent, &ComponentBuild)> {
+        self.plan().iter().zip(&self.components)
+    }
+
+    /// Returns the component of that name.
+    pub fn component(&self, name: &ComponentName) -> Option<(&PlannedComponent, &ComponentBuild)> {
+        let index = self.plan().index_of(name)?;
+        Some((self.plan().get(index)?, self.components.get(index)?))
+    }
+
+    /// Returns the key of the current try of the component at `index`.
+    pub fn key(&self, index: usize) -> Option<ComponentKey> {
+        let component = self.plan().get(index)?.name.clone();
+        let attempt = self.components.get(index)?.attempt;
+        Some(ComponentKey { build: self.id, component, attempt })
+    }
+
+    /// Returns when the build entered the state that it is in.
+    pub fn since(&self) -> Timestamp {
+        self.history.last().map_or(self.submission.at, |transition| transition.at)
+    }
+
+    /// Returns the reason given for the state that it is in.
+    pub fn reason(&self) -> Option<&str> {
+        self.history.last().and_then(|transition| transition.reason.as_deref())
+    }
+
+    /// Returns when the build ended, if it has.
+    pub fn completed_at(&self) -> Option<Timestamp> {
+        let ended = |transition: &&Transition| matches!(transition.state, BuildState::Done | BuildState::Failed);
+        if self.state().is_active() { None } else { self.history.iter().rev().find(ended).map(|t| t.at) }
+    }
+}

@@ -1,0 +1,83 @@
+//! Errors of the ports, with what a caller branches on.
+
+use std::error::Error;
+use std::fmt;
+
+/// What a failed port call means for who made it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum PortErrorKind {
+    /// Something passing: the same call may succeed soon. Retried a bounded number of times.
+    Temporary,
+    /// The other side is away or says that it is in maintenance. Retried until the build's own deadline.
+    Unavailable,
+    /// An answer: the same call will fail again.
+    Permanent,
+}
+
+/// A port call failed.
+///
+/// The text is for people outside: what went wrong and what they can do, with no path, command line or secret of the
+/// machine that it happened on. Those belong in the source, which only the log shows.
+#[derive(Debug)]
+pub struct PortError {
+    kind: PortErrorKind,
+    message: String,
+    source: Option<Box<dyn Error + Send + Sync>>,
+}
+
+impl PortError {
+    /// Makes an error of a kind with a text for people outside.
+    pub fn new(kind: PortErrorKind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into(), source: None }
+    }
+
+    /// Makes a [`PortErrorKind::Temporary`] error.
+    pub fn temporary(message: impl Into<String>) -> Self {
+        Self::new(PortErrorKind::Temporary, message)
+    }
+
+    /// Makes a [`PortErrorKind::Unavailable`] error.
+    pub fn unavailable(message: impl Into<String>) -> Self {
+        Self::new(PortErrorKind::Unavailable, message)
+    }
+
+    /// Makes a [`PortErrorKind::Permanent`] error.
+    pub fn permanent(message: impl Into<String>) -> Self {
+        Self::new(PortErrorKind::Permanent, message)
+    }
+
+    /// Adds the cause, for the log.
+    #[must_use]
+    pub fn because(mut self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        self.source = Some(source.into());
+        self
+    }
+
+    /// Returns what the failure means for who made the call.
+    pub const fn kind(&self) -> PortErrorKind {
+        self.kind
+    }
+
+    /// Tells whether the same call may succeed later.
+    pub const fn is_retryable(&self) -> bool {
+        matches!(self.kind, PortErrorKind::Temporary | PortErrorKind::Unavailable)
+    }
+
+    /// Returns the text for people outside.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+}
+
+impl fmt::Display for PortError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl Error for PortError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.source.as_deref().map(|source| source as _)
+    }
+}

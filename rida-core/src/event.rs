@@ -1,0 +1,131 @@
+//! Every fact that can arrive.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::component::{PinnedSource, TaskProgress};
+use crate::id::{ComponentName, Nvr, Owner, TaskId};
+use crate::timestamp::Timestamp;
+
+/// A fact from outside, and when it was learnt.
+///
+/// Serialized, it is a line of the stored log: a public format, held by golden files.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Event {
+    /// When it was learnt.
+    pub at: Timestamp,
+    /// What happened.
+    #[serde(flatten)]
+    pub fact: Fact,
+}
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "fact")]
+#[non_exhaustive]
+pub enum Fact {
+    /// Somebody submitted the module, and it was accepted.
+    Submitted,
+    /// The sources of all components were checked, and all are there.
+    SourcesChecked {
+        /// Each component with what its ref resolved to.
+        sources: Vec<(ComponentName, PinnedSource)>,
+    },
+    /// The sources were checked, and some are missing or wrong.
+    SourcesRefused {
+        /// All that is wrong.
+        problems: Vec<SourceProblem>,
+    },
+    /// The throttle gave the build a slot.
+    SlotGranted,
+    /// The build system prepared the environment.
+    EnvironmentPrepared,
+    /// The build system took a component to build.
+    ComponentStarted {
+        /// The component.
+        component: ComponentName,
+        /// The try that this is about.
+        attempt: u32,
+        /// The task.
+        task: TaskId,
+    },
+    /// The build system said how far a component's task is.
+    TaskProgressed {
+        /// The component.
+        component: ComponentName,
+        /// The try that this is about.
+        attempt: u32,
+        /// The task.
+        task: TaskId,
+        /// How far it is.
+        progress: TaskProgress,
+    },
+    /// A component was built.
+    ComponentBuilt {
+        /// The component.
+        component: ComponentName,
+        /// The try that this is about.
+        attempt: u32,
+        /// The task.
+        task: TaskId,
+        /// The result.
+        nvr: Arc<Nvr>,
+    },
+    /// A component's task ended without a result, or the build system refused it.
+    ComponentFailed {
+        /// The component.
+        component: ComponentName,
+        /// The try that this is about.
+        attempt: u32,
+        /// The task, when there was one.
+        task: Option<TaskId>,
+        /// Why, in words for a packager.
+        reason: Arc<str>,
+    },
+    /// Components were put into the module's tag.
+    ComponentsTagged {
+        /// The components, each with its try.
+        components: Vec<(ComponentName, u32)>,
+    },
+    /// The repository was regenerated; it has all that was tagged when its regeneration was asked for.
+    RepositoryRegenerated {
+        /// The number of the request.
+        generation: u32,
+    },
+    /// The module's repository and metadata were written.
+    MetadataWritten,
+    /// An instruction failed for good.
+    EffectFailed {
+        /// Which.
+        number: u32,
+        /// Why, in words for a packager.
+        reason: Arc<str>,
+    },
+    /// Somebody cancelled the build.
+    Canceled {
+        /// Who.
+        by: Owner,
+    },
+    /// Somebody released the finished module.
+    MarkedReady {
+        /// Who.
+        by: Owner,
+    },
+    /// Somebody submitted the failed module again.
+    Resubmitted {
+        /// Who.
+        by: Owner,
+    },
+    /// Time passed; deadlines are due.
+    TimePassed,
+}
+
+/// What is wrong with a component's sources.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SourceProblem {
+    /// The component.
+    pub component: ComponentName,
+    /// What is wrong and what to do, in words for a packager.
+    pub message: String,
+}

@@ -1,0 +1,41 @@
+//! The core of the Rida module build orchestrator: states, modulemd, decisions and ports. No I/O, no clock, no runtime.
+
+pub mod modulemd;
+pub mod plan;
+pub mod scm;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
+
+mod announce;
+mod build;
+mod component;
+mod driver;
+mod effect;
+mod error;
+mod event;
+mod id;
+mod macros;
+mod policy;
+mod ports;
+mod state;
+mod timestamp;
+
+pub use announce::{Announcement, AnnouncementId, Change};
+pub use build::{BuildRequire, Failure, FailureKind, ModuleBuild, Phase, Repository, Submission, Transition};
+pub use component::{Built, ComponentBuild, ComponentKey, ComponentState, PinnedSource, TaskProgress};
+pub use driver::{ApplyError, Clock, Driver, Parts, Request, SubmitError};
+pub use effect::{Action, Effect};
+pub use error::{PortError, PortErrorKind};
+pub use event::{Event, Fact, SourceProblem};
+pub use id::{
+    Arch, BuildId, ComponentName, Context, DistTag, EffectId, GrammarError, ModuleName, Nsvc, Nvr, Owner, StreamName,
+    TagName, TaskId,
+};
+pub use macros::{dist_tag, tag_name};
+pub use policy::{Deadlines, Limits, Policy, SourcePolicy};
+pub use ports::{
+    BuildFilter, BuildSummary, BuildSystem, Commit, ComponentCheck, FetchedModulemd, ListQuery, LogChunk, LogLine,
+    OrderKey, Publisher, Queue, QueuedBuild, Scm, Store, StoreError, StoreErrorKind, TakenEffect, WorkerId,
+};
+pub use state::{BUILD_STATES, BuildState, BuildStates, UnknownState};
+pub use timestamp::Timestamp;

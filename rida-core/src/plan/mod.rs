@@ -1,0 +1,77 @@
+//! What is to be built, in which order: fixed when a module is submitted.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::id::{Arch, ComponentName};
+use crate::scm::{GitRef, Repository};
+
+/// The components of a module and what each waits for.
+///
+/// The first is always [`ComponentName::macros`] when there are any; the others follow by batch, then by name.
+/// A component's place in the list is its index, which the rest of the core uses.
+#[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Plan {
+    components: Vec<PlannedComponent>,
+}
+
+/// A component as planned.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlannedComponent {
+    /// The name, which is also its package's and its spec file's.
+    pub name: ComponentName,
+    /// Where the sources are; absent for `module-build-macros`, which is generated.
+    pub source: Option<ComponentSource>,
+    /// The batch, from 1, which is the macros'. With `buildafter` it is the length of the longest chain before it.
+    pub batch: u32,
+    /// The indices of the components that must be in the repository before this one starts.
+    pub waits_for: Vec<usize>,
+    /// Its packages are needed to build others and are left out of the module.
+    pub buildonly: bool,
+    /// The architectures that it is built for; empty means all of the module's.
+    pub arches: Vec<Arch>,
+}
+
+/// Where a component's sources are, as the modulemd and the policy say.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ComponentSource {
+    /// The git repository.
+    pub repository: Repository,
+    /// The commit, branch or tag to build.
+    pub reference: GitRef,
+    /// The lookaside cache that holds what the `sources` file names; absent when there is none.
+    pub cache: Option<Arc<str>>,
+}
+
+impl Plan {
+    /// Iterates over the components in the plan's order.
+    pub fn iter(&self) -> std::slice::Iter<'_, PlannedComponent> {
+        self.components.iter()
+    }
+
+    /// Returns how many components there are, the macros included.
+    pub fn len(&self) -> usize {
+        self.components.len()
+    }
+
+    /// Tells whether there is nothing to build.
+    pub fn is_empty(&self) -> bool {
+        self.components.is_empty()
+    }
+
+    /// Returns the component at an index.
+    pub fn get(&self, index: usize) -> Option<&PlannedComponent> {
+        self.components.get(index)
+    }
+
+    /// Returns the index of the component of that name.
+    pub fn index_of(&self, name: &ComponentName) -> Option<usize> {
+        self.components.iter().position(|component| component.name == *name)
+    }
+
+    /// Iterates over the batches, each with its number and its components.
+    pub fn batches(&self) -> impl Iterator<Item = (u32, &[PlannedComponent])> {
+        self.components.chunk_by(|a, b| a.batch == b.batch).map(|batch| (batch.first().map_or(0, |c| c.batch), batch))
+    }
+}

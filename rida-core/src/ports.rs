@@ -1,0 +1,420 @@
+//! The ports: what the core needs of the world, as traits.
+//!
+//! Every method says what holds once it has returned. Adapters implement them; [`crate::testing`] has each in memory,
+//! with the contract suite that every implementation passes.
+
+use async_trait::async_trait;
+
+use crate::announce::Announcement;
+use crate::build::ModuleBuild;
+use crate::component::{ComponentKey, PinnedSource};
+use crate::effect::Effect;
+use crate::error::PortError;
+use crate::event::{Event, Fact};
+use crate::id::{BuildId, ComponentName, EffectId, ModuleName, Nsvc, Owner, StreamName, TaskId};
+use crate::plan::ComponentSource;
+use crate::scm::{CommitHash, ScmUrl};
+use crate::state::BuildState;
+use crate::timestamp::Timestamp;
+
+/// Source code management: where modulemd documents and components come from.
+///
+/// All methods only read; calling one twice is harmless. Implementations bound bytes, time and processes.
+#[async_trait]
+pub trait Scm: Send + Sync {
+    /// Reads the modulemd that a URL names, at the commit that the URL's ref resolves to.
+    ///
+    /// # Errors
+    /// [`Permanent`](crate::PortErrorKind::Permanent) when repository, ref or file are not there or not acceptable,
+    /// in words for a packager.
+    async fn fetch_modulemd(&self, url: &ScmUrl) -> Result<FetchedModulemd, PortError>;
+
+    /// Checks components, in parallel and bounded, and returns one answer for each, in the same order: the repository
+    /// is reachable, the ref resolves to a commit, a spec of that name is there, and what the `sources` file names is
+    /// available.
+    ///
+    /// # Errors
+    /// When nothing can be said of any component; a fault with one component is in that component's answer.
+    async fn check_components(
+        &self,
+        components: &[(ComponentName, ComponentSource)],
+    ) -> Result<Vec<ComponentCheck>, PortError>;
+}
+
+/// A modulemd as read from git.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FetchedModulemd {
+    /// The file's bytes.
+    pub bytes: Vec<u8>,
+    /// The commit that the ref resolved to.
+    pub commit: CommitHash,
+    /// The commit's time, which makes the module's version.
+    pub committed_at: Timestamp,
+}
+
+/// What was found out about one component's sources.
+#[derive(Debug)]
+pub enum ComponentCheck {
+    /// All is there.
+    Good(PinnedSource),
+    /// All that is missing or wrong, in words for a packager.
+    Bad(Vec<String>),
+    /// Nothing could be said; worth asking again.
+    Unknown(PortError),
+}
+
+/// The system that builds packages.
+///
+/// Each method gets the build as it was last committed. All but [`follow`](Self::follow) and
+/// [`read_log`](Self::read_log) act; each looks for what an earlier call left behind before it does, so that a repeat
+/// changes nothing.
+#[async_trait]
+pub trait BuildSystem: Send + Sync {
+    /// Prepares the build environment. Afterwards components of the build can be built. Idempotent by the build.
+    async fn prepare(&self, build: &ModuleBuild) -> Result<(), PortError>;
+
+    /// Starts the build of a component and returns its task. Idempotent by the key: when a task was ever started for
+    /// it, that one is returned, ended or not.
+    async fn build(&self, build: &ModuleBuild, key: &ComponentKey) -> Result<TaskId, PortError>;
+
+    /// Puts built components into the module's tag. Afterwards a repository that is regenerated has them.
+    /// Idempotent by the keys.
+    async fn tag(&self, build: &ModuleBuild, components: &[ComponentKey]) -> Result<(), PortError>;
+
+    /// Asks for a repository with everything that is in the tag. Afterwards one is there or under way, and
+    /// [`follow`](Self::follow) tells when it is there. Idempotent by the build and the generation.
+    async fn regenerate(&self, build: &ModuleBuild, generation: u32) -> Result<(), PortError>;
+
+    /// Tells what became of everything that the build waits for: tasks of components that are
+    /// [`Building`](crate::ComponentState::Building), and the repository that is being regenerated. Changes nothing.
+    /// A task that the build system does not know (any more) is a
+    /// [`ComponentFailed`](Fact::ComponentFailed) with that reason.
+    async fn follow(&self, build: &ModuleBuild) -> Result<Vec<Fact>, PortError>;
+
+    /// Ends the task of a key. Afterwards no task for that key runs, and none ever starts. Idempotent by the key.
+    async fn cancel(&self, build: &ModuleBuild, key: &ComponentKey, task: Option<TaskId>) -> Result<(), PortError>;
+
+    /// Writes the module's repository and metadata from all components that were built. Afterwards the module can be
+    /// installed from it. Idempotent by the build.
+    async fn write_metadata(&self, build: &ModuleBuild) -> Result<(), PortError>;
+
+    /// Reads at most `max` bytes of a component's build log from `offset` on.
+    ///
+    /// # Errors
+    /// [`Permanent`](crate::PortErrorKind::Permanent) when there is no log for that key.
+    async fn read_log(&self, key: &ComponentKey, offset: u64, max: usize) -> Result<LogChunk, PortError>;
+}
+
+/// A piece of a build log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogChunk {
+    /// The bytes; none when nothing is there at the offset (yet).
+    pub bytes: Vec<u8>,
+    /// The log will not grow beyond what was returned with or before this piece.
+    pub complete: bool,
+}
+
+/// Tells the world.
+#[async_trait]
+pub trait Publisher: Send + Sync {
+    /// Publishes an announcement. Afterwards it is handed over. May be called again with the same one.
+    ///
+    /// # Errors
+    /// [`Permanent`](crate::PortErrorKind::Permanent) when this announcement can never be published.
+    async fn publish(&self, announcement: &Announcement) -> Result<(), PortError>;
+}
+
+/// Keeps builds, instructions and the log.
+#[async_trait]
+pub trait Store: Send + Sync {
+    /// Returns a build id that was never returned before. Gaps are harmless.
+    async fn reserve_id(&self) -> Result<BuildId, StoreError>;
+
+    /// Writes a change: state, instructions and log line all, or none of them.
+    ///
+    /// Returns the sequence number of the log line.
+    ///
+    /// # Errors
+    /// [`Conflict`](StoreErrorKind::Conflict) when the stored revision is not the one that the change was made from,
+    /// or the queue's is not; [`Exists`](StoreErrorKind::Exists) when a new build's NSVC is taken.
+    async fn commit(&self, commit: Commit<'_>) -> Result<u64, StoreError>;
+
+    /// Returns a build as it was last committed.
+    async fn load(&self, id: BuildId) -> Result<Option<ModuleBuild>, StoreError>;
+
+    /// Returns the build with this NSVC.
+    async fn find(&self, nsvc: &Nsvc) -> Result<Option<BuildSummary>, StoreError>;
+
+    /// Returns the ready build of a stream with the highest version.
+    async fn latest_ready(&self, name: &ModuleName, stream: &StreamName) -> Result<Option<BuildSummary>, StoreError>;
+
+    /// Returns one page of builds.
+    async fn list(&self, query: &ListQuery) -> Result<Vec<BuildSummary>, StoreError>;
+
+    /// Returns how many builds a filter matches.
+    async fn count(&self, filter: &BuildFilter) -> Result<u64, StoreError>;
+
+    /// Returns the builds that wait for a slot and those that hold one, and the revision of that picture.
+    async fn queue(&self) -> Result<Queue, StoreError>;
+
+    /// Leases due instructions to a worker, oldest first. Afterwards no other worker gets them before the lease ends.
+    async fn take_effects(
+        &self,
+        worker: &WorkerId,
+        now: Timestamp,
+        until: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<TakenEffect>, StoreError>;
+
+    /// Moves the end of all leases of a worker.
+    async fn renew_leases(&self, worker: &WorkerId, until: Timestamp) -> Result<(), StoreError>;
+
+    /// Gives a leased instruction back, to be taken again from `due` on. Does nothing when the worker lost the lease.
+    async fn retry_effect(
+        &self,
+        worker: &WorkerId,
+        id: EffectId,
+        due: Timestamp,
+        error: &str,
+    ) -> Result<(), StoreError>;
+
+    /// Removes an instruction that nothing has to be recorded for.
+    async fn drop_effect(&self, id: EffectId) -> Result<(), StoreError>;
+
+    /// Returns builds whose time to look again has come, and moves that time to `next`, so that nobody else gets them
+    /// before.
+    async fn take_due_builds(&self, now: Timestamp, next: Timestamp, limit: usize) -> Result<Vec<BuildId>, StoreError>;
+
+    /// Returns lines of the log after a sequence number, in order. No line with a smaller number than one returned
+    /// appears later.
+    async fn log_after(&self, sequence: u64, limit: usize) -> Result<Vec<LogLine>, StoreError>;
+
+    /// Returns the log of one build, in order.
+    async fn log_of(&self, id: BuildId) -> Result<Vec<LogLine>, StoreError>;
+
+    /// Returns how far a reader of the log has come; 0 for a new one.
+    async fn cursor(&self, reader: &str) -> Result<u64, StoreError>;
+
+    /// Records how far a reader of the log has come. Never moves backwards.
+    async fn advance_cursor(&self, reader: &str, sequence: u64) -> Result<(), StoreError>;
+
+    /// Tells whether the store can answer.
+    async fn ping(&self) -> Result<(), StoreError>;
+}
+
+/// A change of a build, to be written as a whole.
+#[derive(Clone, Copy, Debug)]
+pub struct Commit<'a> {
+    /// The build that the change was made from; absent for a new build.
+    pub before: Option<&'a ModuleBuild>,
+    /// The build afterwards; its revision is one more.
+    pub after: &'a ModuleBuild,
+    /// The fact that made the change.
+    pub event: &'a Event,
+    /// New instructions, due at once.
+    pub effects: &'a [Effect],
+    /// What the world is told of it.
+    pub announcements: &'a [Announcement],
+    /// The instruction that this fact answers; it is removed.
+    pub answers: Option<EffectId>,
+    /// When to look at the build again; absent when nothing more will happen by itself.
+    pub look_at: Option<Timestamp>,
+    /// The revision of the queue that a slot was granted by; it grows with the commit.
+    pub queue_revision: Option<u64>,
+}
+
+/// What lists and look-ups tell of a build.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BuildSummary {
+    /// The build.
+    pub id: BuildId,
+    /// Its state.
+    pub state: BuildState,
+    /// What it is called.
+    pub nsvc: Nsvc,
+    /// Who submitted it.
+    pub owner: Owner,
+    /// Where its modulemd came from.
+    pub scm_url: String,
+    /// Why it is in that state.
+    pub reason: Option<String>,
+    /// When it was submitted.
+    pub submitted_at: Timestamp,
+    /// When it last changed.
+    pub modified_at: Timestamp,
+    /// When it ended.
+    pub completed_at: Option<Timestamp>,
+}
+
+/// Which builds to list. Absent parts match every build.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct BuildFilter {
+    /// In one of these states; empty matches every state.
+    pub states: Vec<BuildState>,
+    /// With exactly this name.
+    pub name: Option<String>,
+    /// With exactly this stream.
+    pub stream: Option<String>,
+    /// With exactly this version.
+    pub version: Option<u64>,
+    /// With exactly this context.
+    pub context: Option<String>,
+    /// Submitted by exactly this user.
+    pub owner: Option<String>,
+    /// Submitted at this time or later.
+    pub submitted_after: Option<Timestamp>,
+    /// Submitted at this time or earlier.
+    pub submitted_before: Option<Timestamp>,
+    /// Changed at this time or later.
+    pub modified_after: Option<Timestamp>,
+    /// Changed at this time or earlier.
+    pub modified_before: Option<Timestamp>,
+    /// Ended at this time or later.
+    pub completed_after: Option<Timestamp>,
+    /// Ended at this time or earlier.
+    pub completed_before: Option<Timestamp>,
+}
+
+/// What builds are ordered by; the id decides between equals.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum OrderKey {
+    /// The build id.
+    #[default]
+    Id,
+    /// The name.
+    Name,
+    /// The stream, as text.
+    Stream,
+    /// The version, as a number.
+    Version,
+    /// The context.
+    Context,
+    /// The state's code.
+    State,
+    /// Who submitted it.
+    Owner,
+    /// When it was submitted.
+    Submitted,
+    /// When it last changed.
+    Modified,
+    /// When it ended; those that have not come first.
+    Completed,
+}
+
+/// One page of a list.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct ListQuery {
+    /// Which builds.
+    pub filter: BuildFilter,
+    /// In which order.
+    pub order: OrderKey,
+    /// From the highest to the lowest.
+    pub descending: bool,
+    /// Only builds after this one in the order of ids; for walking the whole list by [`OrderKey::Id`] in pieces.
+    pub after: Option<BuildId>,
+    /// How many to skip.
+    pub offset: u64,
+    /// How many at most.
+    pub limit: u64,
+}
+
+/// The builds that wait for a slot, and those that hold one.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Queue {
+    /// Grows with each slot that is granted.
+    pub revision: u64,
+    /// The builds in `wait`, by id.
+    pub waiting: Vec<QueuedBuild>,
+    /// The builds in `build`, by id.
+    pub running: Vec<QueuedBuild>,
+}
+
+/// A build as the throttle sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QueuedBuild {
+    /// The build.
+    pub id: BuildId,
+    /// Its module.
+    pub name: ModuleName,
+    /// Who submitted it.
+    pub owner: Owner,
+    /// When it entered its state.
+    pub since: Timestamp,
+    /// How many batches it has.
+    pub batches: u32,
+}
+
+/// Names a process that performs instructions.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct WorkerId(pub String);
+
+/// An instruction that a worker holds the lease of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TakenEffect {
+    /// The instruction.
+    pub effect: Effect,
+    /// How often it was tried before.
+    pub attempts: u32,
+}
+
+/// A line of the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogLine {
+    /// Its place in the log, from 1.
+    pub sequence: u64,
+    /// The build.
+    pub build: BuildId,
+    /// The build's revision afterwards.
+    pub revision: u64,
+    /// What happened.
+    pub event: Event,
+    /// What the world is told of it.
+    pub announcements: Vec<Announcement>,
+}
+
+/// What a failed store call means for who made it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum StoreErrorKind {
+    /// Somebody else changed the build, or the queue, first. Load it and decide again.
+    Conflict,
+    /// Another build has this NSVC.
+    Exists {
+        /// That build.
+        id: BuildId,
+        /// Its state.
+        state: BuildState,
+    },
+    /// The store cannot answer now; it may later. Nothing was written.
+    Unavailable,
+    /// What is stored cannot be read, or not by this version of the software.
+    Corrupt,
+}
+
+/// A store call failed.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+pub struct StoreError {
+    kind: StoreErrorKind,
+    message: String,
+    source: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+impl StoreError {
+    /// Makes an error of a kind, with a text for the log.
+    pub fn new(kind: StoreErrorKind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into(), source: None }
+    }
+
+    /// Adds the cause.
+    #[must_use]
+    pub fn because(mut self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        self.source = Some(source.into());
+        self
+    }
+
+    /// Returns what the failure means for who made the call.
+    pub const fn kind(&self) -> &StoreErrorKind {
+        &self.kind
+    }
+}

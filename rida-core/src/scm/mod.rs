@@ -1,0 +1,11 @@
+//! Where sources are: SCM URLs, refs, and the list of places that may be read. No git here.
+
+mod allow;
+mod reference;
+mod repository;
+mod url;
+
+pub use self::allow::AllowList;
+pub use self::reference::{CommitHash, GitRef};
+pub use self::repository::{Repository, Scheme};
+pub use self::url::{ScmUrl, ScmUrlError};

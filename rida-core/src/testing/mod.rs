@@ -1,0 +1,1 @@
+//! In-memory ports, contract suites and the simulated world.
