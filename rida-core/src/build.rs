@@ -54,10 +54,16 @@ pub struct ModuleBuild {
     pub dist_tag: DistTag,
     /// Where the build is.
     pub phase: Phase,
+    /// When it got there.
+    pub phase_since: Timestamp,
     /// The components, by the plan's indices.
     pub components: Vec<ComponentBuild>,
     /// Counts the instructions issued.
     pub effects_issued: u32,
+    /// The count of instructions when it was last submitted; answers to that one and earlier ones are of the past.
+    pub run_started: u32,
+    /// Counts the repositories asked for.
+    pub repository_generation: u32,
     /// The states it has been in, oldest first.
     pub history: Vec<Transition>,
     /// When it last changed.
@@ -75,7 +81,10 @@ pub enum Phase {
     /// The build environment is being prepared.
     Preparing,
     /// Components are being built.
-    Building(Repository),
+    Building {
+        /// The indices of the components that the repository under way will have; absent when none is under way.
+        regenerating: Option<Vec<usize>>,
+    },
     /// The module's repository and metadata are being written.
     Finishing,
     /// Everything is built and written.
@@ -84,15 +93,6 @@ pub enum Phase {
     Failed(Failure),
     /// Released.
     Ready,
-}
-
-/// The repository that components are built against.
-#[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct Repository {
-    /// The number of the last request to regenerate it; 0 before the first.
-    pub generation: u32,
-    /// The request under way, with the indices of the components that it brings in.
-    pub regenerating: Option<Vec<usize>>,
 }
 
 /// Why a build ended without a module.
@@ -140,7 +140,7 @@ impl Phase {
         match self {
             Self::Init => BuildState::Init,
             Self::Wait => BuildState::Wait,
-            Self::Preparing | Self::Building(_) | Self::Finishing => BuildState::Build,
+            Self::Preparing | Self::Building { .. } | Self::Finishing => BuildState::Build,
             Self::Done => BuildState::Done,
             Self::Failed(_) => BuildState::Failed,
             Self::Ready => BuildState::Ready,

@@ -21,7 +21,7 @@ mod state;
 mod timestamp;
 
 pub use announce::{Announcement, AnnouncementId, Change};
-pub use build::{BuildRequire, Failure, FailureKind, ModuleBuild, Phase, Repository, Submission, Transition};
+pub use build::{BuildRequire, Failure, FailureKind, ModuleBuild, Phase, Submission, Transition};
 pub use component::{Built, ComponentBuild, ComponentKey, ComponentState, PinnedSource, TaskProgress};
 pub use driver::{ApplyError, Clock, Driver, Parts, Request, SubmitError};
 pub use effect::{Action, Effect};

@@ -25,12 +25,22 @@ pub struct PlannedComponent {
     pub source: Option<ComponentSource>,
     /// The batch, from 1, which is the macros'. With `buildafter` it is the length of the longest chain before it.
     pub batch: u32,
-    /// The indices of the components that must be in the repository before this one starts.
-    pub waits_for: Vec<usize>,
+    /// What must be in the repository before this one starts.
+    pub waits_for: WaitsFor,
     /// Its packages are needed to build others and are left out of the module.
     pub buildonly: bool,
     /// The architectures that it is built for; empty means all of the module's.
     pub arches: Vec<Arch>,
+}
+
+/// What a component waits for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum WaitsFor {
+    /// All components of lower batches.
+    Batches,
+    /// The components with these indices.
+    Components(Vec<usize>),
 }
 
 /// Where a component's sources are, as the modulemd and the policy say.
@@ -45,6 +55,11 @@ pub struct ComponentSource {
 }
 
 impl Plan {
+    /// Makes a plan of components that are in order: by batch, and waiting only for earlier ones.
+    pub fn from_components(components: Vec<PlannedComponent>) -> Self {
+        Self { components }
+    }
+
     /// Iterates over the components in the plan's order.
     pub fn iter(&self) -> std::slice::Iter<'_, PlannedComponent> {
         self.components.iter()
