@@ -20,7 +20,12 @@ impl AllowList {
     }
 
     /// Tells whether a repository may be read.
-    pub fn permits(&self, _repository: &Repository) -> bool {
-        unimplemented!()
+    pub fn permits(&self, repository: &Repository) -> bool {
+        self.iter().any(|entry| {
+            entry.scheme() == repository.scheme()
+                && entry.host() == repository.host()
+                && entry.port() == repository.port()
+                && repository.segments().starts_with(entry.segments())
+        })
     }
 }

@@ -1,6 +1,6 @@
 //! What names a commit: a hash, or a branch or tag.
 
-use crate::id::{GrammarError, text_newtype};
+use crate::id::text_newtype;
 
 text_newtype!(
     /// The full hash of a git commit.

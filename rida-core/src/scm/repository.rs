@@ -7,6 +7,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::ScmUrlError;
+use super::address::{self, Reason};
 
 /// How a repository is reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -25,7 +26,50 @@ pub enum Scheme {
     File,
 }
 
+impl Scheme {
+    /// Returns the scheme as git takes it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Git => "git",
+            Self::Http => "http",
+            Self::Https => "https",
+            Self::Rsync => "rsync",
+            Self::Ssh => "ssh",
+            Self::File => "file",
+        }
+    }
+
+    /// Returns the port that a server of this scheme listens on unless an address names another.
+    pub const fn default_port(self) -> Option<u16> {
+        match self {
+            Self::Git => Some(9418),
+            Self::Http => Some(80),
+            Self::Https => Some(443),
+            Self::Rsync => Some(873),
+            Self::Ssh => Some(22),
+            Self::File => None,
+        }
+    }
+
+    /// Reads a scheme, with or without `git+` before it, in upper or lower case.
+    pub(super) fn from_text(text: &str) -> Option<Self> {
+        let text = text.to_ascii_lowercase();
+        match text.strip_prefix("git+").unwrap_or(&text) {
+            "git" if text == "git" => Some(Self::Git),
+            "http" => Some(Self::Http),
+            "https" => Some(Self::Https),
+            "rsync" => Some(Self::Rsync),
+            "ssh" => Some(Self::Ssh),
+            "file" => Some(Self::File),
+            _ => None,
+        }
+    }
+}
+
 /// The address of a git repository: scheme, host, port and whole path segments, nothing else.
+///
+/// Two addresses of one place are equal: `git+https://HOST:443/a/` and `https://host/a`. Without path segments it is the
+/// place that a host's repositories are in, as an [`AllowList`](super::AllowList) may name it.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Repository {
     scheme: Scheme,
@@ -40,8 +84,36 @@ impl Repository {
     ///
     /// # Errors
     /// When it is not one of a git repository that could be read safely.
-    pub fn parse(_text: &str) -> Result<Self, ScmUrlError> {
-        unimplemented!()
+    pub fn parse(text: &str) -> Result<Self, ScmUrlError> {
+        Self::read(text).map_err(|reason| ScmUrlError::repository(text, &reason))
+    }
+
+    /// Reads an address, and says why not without repeating it.
+    pub(super) fn read(text: &str) -> Result<Self, Reason> {
+        address::check_raw(text)?;
+        let (scheme, rest) = address::split_scheme(text)?;
+        if rest.contains(['?', '#']) {
+            return Err("a repository's address has no `?` and no `#`".into());
+        }
+        let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+        let (host, port) = address::read_authority(scheme, authority)?;
+        Ok(Self::of_parts(scheme, host, port, address::read_segments(path)?))
+    }
+
+    /// Puts an address together from parts that are good.
+    fn of_parts(scheme: Scheme, host: Option<Arc<str>>, port: Option<u16>, segments: Vec<Arc<str>>) -> Self {
+        let mut text = format!("{}://{}", scheme.as_str(), host.as_deref().unwrap_or_default());
+        if let Some(port) = port {
+            text.push_str(&format!(":{port}"));
+        }
+        for segment in &segments {
+            text.push('/');
+            text.push_str(segment);
+        }
+        if segments.is_empty() {
+            text.push('/');
+        }
+        Self { scheme, host, port, segments, text: text.into() }
     }
 
     /// Returns the scheme.
@@ -49,7 +121,7 @@ impl Repository {
         self.scheme
     }
 
-    /// Returns the host in lower case; absent for `file`.
+    /// Returns the host in lower case, an IPv6 address in its brackets; absent for `file`.
     pub fn host(&self) -> Option<&str> {
         self.host.as_deref()
     }
@@ -78,8 +150,13 @@ impl Repository {
     ///
     /// # Errors
     /// When `segment` is not one good path segment.
-    pub fn join(&self, _segment: &str) -> Result<Self, ScmUrlError> {
-        unimplemented!()
+    pub fn join(&self, segment: &str) -> Result<Self, ScmUrlError> {
+        address::check_raw(segment)
+            .and_then(|()| address::check_segment(segment))
+            .map_err(|reason| ScmUrlError::repository(segment, &reason))?;
+        let mut segments = self.segments.clone();
+        segments.push(segment.into());
+        Ok(Self::of_parts(self.scheme, self.host.clone(), self.port, segments))
     }
 }
 
