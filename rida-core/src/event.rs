@@ -129,3 +129,28 @@ pub struct SourceProblem {
     /// What is wrong and what to do, in words for a packager.
     pub message: String,
 }
+
+impl Fact {
+    /// Returns the fact's name, as the stored log has it.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Submitted => "submitted",
+            Self::SourcesChecked { .. } => "sources_checked",
+            Self::SourcesRefused { .. } => "sources_refused",
+            Self::SlotGranted => "slot_granted",
+            Self::EnvironmentPrepared => "environment_prepared",
+            Self::ComponentStarted { .. } => "component_started",
+            Self::TaskProgressed { .. } => "task_progressed",
+            Self::ComponentBuilt { .. } => "component_built",
+            Self::ComponentFailed { .. } => "component_failed",
+            Self::ComponentsTagged { .. } => "components_tagged",
+            Self::RepositoryRegenerated { .. } => "repository_regenerated",
+            Self::MetadataWritten => "metadata_written",
+            Self::EffectFailed { .. } => "effect_failed",
+            Self::Canceled { .. } => "canceled",
+            Self::MarkedReady { .. } => "marked_ready",
+            Self::Resubmitted { .. } => "resubmitted",
+            Self::TimePassed => "time_passed",
+        }
+    }
+}

@@ -9,6 +9,7 @@ pub mod testing;
 mod announce;
 mod build;
 mod component;
+mod deadline;
 mod driver;
 mod effect;
 mod error;
@@ -18,7 +19,9 @@ mod macros;
 mod policy;
 mod ports;
 mod state;
+mod step;
 mod timestamp;
+mod why;
 
 pub use announce::{Announcement, AnnouncementId, Change};
 pub use build::{BuildRequire, Failure, FailureKind, ModuleBuild, Phase, Submission, Transition};
@@ -37,5 +40,8 @@ pub use ports::{
     BuildFilter, BuildSummary, BuildSystem, Commit, ComponentCheck, FetchedModulemd, ListQuery, LogChunk, LogLine,
     OrderKey, Publisher, Queue, QueuedBuild, Scm, Store, StoreError, StoreErrorKind, TakenEffect, WorkerId,
 };
+pub use deadline::{deadline, look_at};
+pub use step::{Advance, Illegal, Step, step, submit};
 pub use state::{BUILD_STATES, BuildState, BuildStates, UnknownState};
 pub use timestamp::Timestamp;
+pub use why::waits_for;

@@ -1,5 +1,12 @@
 //! What is to be built, in which order: fixed when a module is submitted.
 
+mod graph;
+pub(crate) mod schedule;
+pub(crate) mod throttle;
+
+pub use self::graph::{PlanProblem, WantedComponent};
+pub use self::throttle::{Verdict, verdicts};
+
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};

@@ -1,0 +1,132 @@
+//! A build being changed: the one place that numbers instructions, keeps the history and announces.
+
+use std::sync::Arc;
+
+use super::Advance;
+use crate::announce::{Announcement, AnnouncementId, Change};
+use crate::build::{Failure, FailureKind, ModuleBuild, Phase, Submission, Transition};
+use crate::component::{ComponentBuild, ComponentState};
+use crate::effect::{Action, Effect};
+use crate::event::SourceProblem;
+use crate::id::{BuildId, DistTag, EffectId};
+use crate::state::BuildState;
+use crate::timestamp::Timestamp;
+
+pub(super) struct Draft {
+    pub(super) build: ModuleBuild,
+    pub(super) at: Timestamp,
+    effects: Vec<Effect>,
+    announcements: Vec<Announcement>,
+}
+
+impl Draft {
+    /// Starts from nothing: a build in `init`.
+    pub(super) fn submitted(id: BuildId, submission: Submission, dist_tag: DistTag) -> Self {
+        let waiting = ComponentBuild { source: None, attempt: 1, state: ComponentState::Waiting };
+        let at = submission.at;
+        let build = ModuleBuild {
+            id,
+            revision: 1,
+            dist_tag,
+            phase: Phase::Init,
+            phase_since: at,
+            components: vec![waiting; submission.plan.len()],
+            effects_issued: 0,
+            run_started: 0,
+            repository_generation: 0,
+            history: vec![Transition { state: BuildState::Init, at, reason: None }],
+            modified_at: at,
+            submission: Arc::new(submission),
+        };
+        let mut draft = Self { build, at, effects: Vec::new(), announcements: Vec::new() };
+        draft.announce(Change::Module { from: None, to: BuildState::Init, reason: None });
+        draft
+    }
+
+    /// Starts from a build. Its time never runs backwards, whatever the clocks of the world do.
+    pub(super) fn of(build: &ModuleBuild, at: Timestamp) -> Self {
+        let at = at.max(build.modified_at);
+        let mut build = build.clone();
+        build.revision += 1;
+        build.modified_at = at;
+        Self { build, at, effects: Vec::new(), announcements: Vec::new() }
+    }
+
+    /// Enters a phase. A change of state goes into the history and is announced.
+    pub(super) fn enter(&mut self, phase: Phase, reason: Option<Arc<str>>) {
+        let (from, to) = (self.build.state(), phase.state());
+        self.build.phase = phase;
+        self.build.phase_since = self.at;
+        if from != to {
+            debug_assert!(from.may_become(to), "{from} to {to} is no edge");
+            self.build.history.push(Transition { state: to, at: self.at, reason: reason.clone() });
+            self.announce(Change::Module { from: Some(from), to, reason });
+        }
+    }
+
+    /// Ends the build without a module: what runs is cancelled, what waits will not start, what was built stays.
+    pub(super) fn fail(&mut self, kind: FailureKind, reason: impl Into<Arc<str>>, problems: Vec<SourceProblem>) {
+        for index in 0..self.build.components.len() {
+            let Some(component) = self.build.components.get(index) else { continue };
+            let task = component.state.task();
+            match component.state {
+                ComponentState::Waiting => self.set(index, ComponentState::Canceled { task: None }),
+                ComponentState::Submitted | ComponentState::Building { .. } => {
+                    self.set(index, ComponentState::Canceled { task });
+                    if let Some(key) = self.build.key(index) {
+                        self.issue(Action::CancelTask { key, task });
+                    }
+                }
+                ComponentState::Built(_)
+                | ComponentState::Tagged(_)
+                | ComponentState::Available(_)
+                | ComponentState::Failed { .. }
+                | ComponentState::Canceled { .. } => {}
+            }
+        }
+        let from = self.build.state();
+        self.enter(Phase::Failed(Failure { kind, from, problems }), Some(reason.into()));
+    }
+
+    /// Changes the state of the component at `index`. A change that the world can see is announced.
+    pub(super) fn set(&mut self, index: usize, state: ComponentState) {
+        let Some(component) = self.build.components.get_mut(index) else { return };
+        let visible = component.state.name() != state.name() || component.state.task() != state.task();
+        component.state = state;
+        if visible && let Some(planned) = self.build.submission.plan.get(index) {
+            let state = &component.state;
+            let change = Change::Component {
+                component: planned.name.clone(),
+                state: state.name().into(),
+                task: state.task(),
+                nvr: state.built().map(|built| built.nvr.clone()),
+                reason: state.reason().map(Into::into),
+            };
+            self.announce(change);
+        }
+    }
+
+    /// Asks for something.
+    pub(super) fn issue(&mut self, action: Action) {
+        self.build.effects_issued += 1;
+        let id = EffectId { build: self.build.id, number: self.build.effects_issued };
+        self.effects.push(Effect { id, action });
+    }
+
+    pub(super) fn finish(self) -> Advance {
+        Advance { build: self.build, effects: self.effects, announcements: self.announcements }
+    }
+
+    fn announce(&mut self, change: Change) {
+        let index = u32::try_from(self.announcements.len()).unwrap_or(u32::MAX);
+        let submission = &self.build.submission;
+        self.announcements.push(Announcement {
+            id: AnnouncementId { build: self.build.id, revision: self.build.revision, index },
+            at: self.at,
+            nsvc: submission.nsvc.clone(),
+            owner: submission.owner.clone(),
+            scm_url: submission.scm_url.clone(),
+            change,
+        });
+    }
+}

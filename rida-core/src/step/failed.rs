@@ -1,0 +1,65 @@
+//! `failed`: ended without a module, until somebody submits it again.
+
+use super::draft::Draft;
+use super::{Illegal, Step, illegal, late};
+use crate::build::Phase;
+use crate::component::{Built, ComponentState};
+use crate::effect::Action;
+use crate::event::Fact;
+use crate::state::BuildState;
+
+pub(super) fn step(mut draft: Draft, failed_in: BuildState, fact: &Fact) -> Result<Step, Illegal> {
+    match fact {
+        Fact::Resubmitted { by } => {
+            start_again(&mut draft);
+            let reason = Some(format!("submitted again by {by}").into());
+            if failed_in == BuildState::Init {
+                draft.enter(Phase::Init, reason);
+                draft.issue(Action::CheckSources);
+            } else {
+                draft.enter(Phase::Wait, reason);
+            }
+            Step::advance(draft)
+        }
+        Fact::ComponentBuilt { component, attempt, task, nvr } => {
+            // It ended while it was being cancelled. What was built stays built.
+            let index = draft.build.plan().index_of(component);
+            let cancelled = index.and_then(|index| draft.build.components.get(index)).is_some_and(|c| {
+                c.attempt == *attempt && c.state == (ComponentState::Canceled { task: Some(*task) })
+            });
+            match index {
+                Some(index) if cancelled && &*nvr.name == component.as_str() => {
+                    draft.set(index, ComponentState::Built(Built { task: *task, nvr: nvr.clone() }));
+                    Step::advance(draft)
+                }
+                _ => late::component(draft, fact, component, *attempt),
+            }
+        }
+        Fact::ComponentStarted { component, attempt, .. }
+        | Fact::TaskProgressed { component, attempt, .. }
+        | Fact::ComponentFailed { component, attempt, .. } => late::component(draft, fact, component, *attempt),
+        Fact::Submitted
+        | Fact::SourcesChecked { .. }
+        | Fact::SourcesRefused { .. }
+        | Fact::SlotGranted
+        | Fact::EnvironmentPrepared
+        | Fact::ComponentsTagged { .. }
+        | Fact::RepositoryRegenerated { .. }
+        | Fact::MetadataWritten
+        | Fact::EffectFailed { .. }
+        | Fact::TimePassed => Step::ignore(late::OVER),
+        Fact::MarkedReady { .. } | Fact::Canceled { .. } => illegal(&draft.build, fact),
+    }
+}
+
+/// Makes everything that was not built wait for a new try.
+fn start_again(draft: &mut Draft) {
+    draft.build.run_started = draft.build.effects_issued;
+    for index in 0..draft.build.components.len() {
+        let Some(component) = draft.build.components.get_mut(index) else { continue };
+        if component.state.built().is_none() {
+            component.attempt += 1;
+            draft.set(index, ComponentState::Waiting);
+        }
+    }
+}
