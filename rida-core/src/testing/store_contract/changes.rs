@@ -1,0 +1,186 @@
+//! Builds and the changes of them.
+
+use super::{commit, refuse};
+use crate::build::{ModuleBuild, Phase};
+use crate::effect::Action;
+use crate::event::Fact;
+use crate::id::BuildId;
+use crate::plan::Plan;
+use crate::ports::{BuildFilter, Store, StoreErrorKind, WorkerId};
+use crate::testing::sample::{self, Written, at, id, nsvc};
+use crate::timestamp::Timestamp;
+
+async fn load(store: &dyn Store, id: BuildId) -> ModuleBuild {
+    store.load(id).await.expect("a stored build can be read").expect("a committed build is there")
+}
+
+/// Returns everything of the store that a refused change could have touched.
+async fn picture(store: &dyn Store, ids: &[BuildId]) -> impl PartialEq + std::fmt::Debug + use<> {
+    let mut builds = Vec::new();
+    for id in ids {
+        builds.push(store.load(*id).await.expect("a stored build can be read"));
+    }
+    let log = store.log_after(0, 1000).await.expect("the log can be read");
+    let queue = store.queue().await.expect("the queue can be read");
+    let count = store.count(&BuildFilter::default()).await.expect("the builds can be counted");
+    (builds, log, queue, count)
+}
+
+pub(super) async fn an_empty_store_knows_nothing(store: &dyn Store) {
+    assert_eq!(store.load(id(1)).await.unwrap_or(None), None);
+    assert_eq!(store.find(&nsvc("foo:1:1:c0ffee")).await.expect("it can be asked"), None);
+    assert_eq!(store.count(&BuildFilter::default()).await.expect("it can be asked"), 0);
+    assert_eq!(store.log_after(0, 10).await.expect("it can be asked"), []);
+    assert_eq!(store.log_of(id(1)).await.expect("it can be asked"), []);
+    let queue = store.queue().await.expect("it can be asked");
+    assert_eq!((queue.waiting.len(), queue.running.len()), (0, 0));
+    let worker = WorkerId("a".to_owned());
+    assert_eq!(store.take_effects(&worker, at(9), at(10), 10).await.expect("it can be asked"), []);
+    assert_eq!(store.take_due_builds(at(9), at(10), 10).await.expect("it can be asked"), []);
+}
+
+pub(super) async fn ids_are_never_given_twice(store: &dyn Store) {
+    let mut given = std::collections::BTreeSet::new();
+    for _ in 0..20 {
+        assert!(given.insert(store.reserve_id().await.expect("there is an id")), "an id was given twice");
+    }
+}
+
+pub(super) async fn a_life_loads_as_committed(store: &dyn Store) {
+    let mut last = 0;
+    let ready = sample::life_to_ready(id(1), nsvc("foo:1:18446744073709551615:c0ffee"));
+    let failed = sample::life_to_failed(id(9_223_372_036_854_775_807), nsvc("foo:1:0:c0ffee"));
+    for written in ready.iter().chain(&failed) {
+        let sequence = commit(store, written).await;
+        assert!(sequence > last, "sequence numbers grow");
+        last = sequence;
+        assert_eq!(load(store, written.after.id).await, written.after, "after {:?}", written.event);
+    }
+    for life in [&ready, &failed] {
+        let end = life.last().map(|written| &written.after).expect("a life has an end");
+        assert_eq!(load(store, end.id).await, *end, "another build's changes are none of this one's");
+    }
+}
+
+pub(super) async fn a_build_without_components_loads_as_committed(store: &dyn Store) {
+    let mut submission = sample::submission(nsvc("empty:1:1:c0ffee"));
+    submission.plan = Plan::default();
+    submission.build_requires = Vec::new();
+    submission.modulemd = "".into();
+    let written = Written::of_submission(id(1), submission);
+    commit(store, &written).await;
+    assert_eq!(load(store, id(1)).await, written.after);
+    let next = written.entering(Fact::SlotGranted, Phase::Preparing, Some(""));
+    commit(store, &next).await;
+    assert_eq!(load(store, id(1)).await, next.after);
+}
+
+pub(super) async fn a_stale_change_leaves_nothing_behind(store: &dyn Store) {
+    let first = Written::new(id(1), nsvc("foo:1:1:c0ffee"));
+    let second = first.entering(Fact::SlotGranted, Phase::Wait, None).telling([Action::PrepareEnvironment]);
+    // Everything that a change brings, and the right revision of the queue.
+    let revision = store.queue().await.expect("the queue can be read").revision;
+    let late = first.entering(Fact::TimePassed, Phase::Preparing, Some("too late")).telling([Action::WriteMetadata]);
+    let mut late = late.answering(1).by_queue(revision).looking_at(Some(at(-100)));
+    for component in &mut late.after.components {
+        component.attempt = 7;
+    }
+    commit(store, &first).await;
+    commit(store, &second).await;
+    let before = picture(store, &[id(1)]).await;
+    assert_eq!(refuse(store, &late).await, StoreErrorKind::Conflict);
+    assert_eq!(refuse(store, &second).await, StoreErrorKind::Conflict, "committed already");
+    assert_eq!(picture(store, &[id(1)]).await, before);
+    let taken = store.take_effects(&WorkerId("a".to_owned()), at(100), at(200), 10).await.expect("it can be asked");
+    let actions: Vec<_> = taken.into_iter().map(|taken| taken.effect.action).collect();
+    assert_eq!(actions, [Action::CheckSources, Action::PrepareEnvironment]);
+    assert_eq!(store.take_due_builds(at(-50), at(100), 10).await.expect("it can be asked"), []);
+}
+
+pub(super) async fn a_change_of_an_unknown_build_conflicts(store: &dyn Store) {
+    let first = Written::new(id(1), nsvc("foo:1:1:c0ffee"));
+    let second = first.entering(Fact::SlotGranted, Phase::Wait, None);
+    assert_eq!(refuse(store, &second).await, StoreErrorKind::Conflict);
+    assert_eq!(store.load(id(1)).await.expect("it can be asked"), None);
+}
+
+pub(super) async fn a_taken_id_conflicts(store: &dyn Store) {
+    let first = Written::new(id(1), nsvc("foo:1:1:c0ffee"));
+    commit(store, &first).await;
+    let before = picture(store, &[id(1)]).await;
+    assert_eq!(refuse(store, &Written::new(id(1), nsvc("bar:1:1:c0ffee"))).await, StoreErrorKind::Conflict);
+    assert_eq!(picture(store, &[id(1)]).await, before);
+}
+
+pub(super) async fn a_taken_nsvc_is_told_with_its_build(store: &dyn Store) {
+    let first = Written::new(id(1), nsvc("foo:1:1:c0ffee"));
+    let second = first.entering(Fact::SlotGranted, Phase::Wait, None);
+    commit(store, &first).await;
+    commit(store, &second).await;
+    let before = picture(store, &[id(1), id(2)]).await;
+    let again = Written::new(id(2), nsvc("foo:1:1:c0ffee"));
+    let exists = StoreErrorKind::Exists { id: id(1), state: second.after.state() };
+    assert_eq!(refuse(store, &again).await, exists);
+    assert_eq!(picture(store, &[id(1), id(2)]).await, before);
+    for other in ["goo:1:1:c0ffee", "foo:2:1:c0ffee", "foo:1:2:c0ffee", "foo:1:1:c0ffef"] {
+        let id = store.reserve_id().await.expect("there is an id").get() + 2;
+        commit(store, &Written::new(sample::id(id), nsvc(other))).await;
+    }
+}
+
+pub(super) async fn the_queue_tells_who_waits_and_who_runs(store: &dyn Store) {
+    let mut submission = sample::submission(nsvc("foo:1:1:c0ffee"));
+    submission.owner = sample::owner("somebody else");
+    let first = Written::of_submission(id(2), submission);
+    let other = Written::new(id(1), nsvc("bar:1:1:c0ffee"));
+    let waiting = first.entering(Fact::TimePassed, Phase::Wait, None);
+    let other_waiting = other.entering(Fact::TimePassed, Phase::Wait, None);
+    for written in [&first, &other, &waiting, &other_waiting] {
+        commit(store, written).await;
+    }
+    let queue = store.queue().await.expect("the queue can be read");
+    assert_eq!(queue.running, []);
+    let ids: Vec<_> = queue.waiting.iter().map(|build| build.id).collect();
+    assert_eq!(ids, [id(1), id(2)]);
+    let build = queue.waiting.last().expect("two builds wait");
+    assert_eq!((build.name.as_str(), build.owner.as_str()), ("foo", "somebody else"));
+    assert_eq!((build.since, build.batches), (waiting.event.at, 3));
+
+    let preparing = waiting.entering(Fact::SlotGranted, Phase::Preparing, None);
+    let building = preparing.entering(Fact::EnvironmentPrepared, Phase::Building { regenerating: None }, None);
+    for written in [&preparing, &building] {
+        commit(store, written).await;
+        let queue = store.queue().await.expect("the queue can be read");
+        let ids = |builds: &[crate::ports::QueuedBuild]| builds.iter().map(|build| build.id).collect::<Vec<_>>();
+        assert_eq!((ids(&queue.waiting), ids(&queue.running)), (vec![id(1)], vec![id(2)]));
+        assert_eq!(queue.running.first().map(|build| build.since), Some(preparing.event.at));
+    }
+    let failed = crate::build::Failure {
+        kind: crate::build::FailureKind::Deadline,
+        from: building.after.state(),
+        problems: Vec::new(),
+    };
+    commit(store, &building.entering(Fact::TimePassed, Phase::Failed(failed), None)).await;
+    assert_eq!(store.queue().await.expect("the queue can be read").running, []);
+}
+
+pub(super) async fn a_slot_is_granted_by_the_newest_picture_only(store: &dyn Store) {
+    let revision = store.queue().await.expect("the queue can be read").revision;
+    let first = Written::new(id(1), nsvc("foo:1:1:c0ffee"));
+    let other = Written::new(id(2), nsvc("bar:1:1:c0ffee"));
+    commit(store, &first).await;
+    commit(store, &other).await;
+    assert_eq!(store.queue().await.expect("it can be read").revision, revision, "no slot was granted");
+    let granted = first.entering(Fact::SlotGranted, Phase::Preparing, None).by_queue(revision);
+    commit(store, &granted).await;
+    let newer = store.queue().await.expect("it can be read").revision;
+    assert!(newer > revision);
+
+    let before = picture(store, &[id(1), id(2)]).await;
+    let late = other.entering(Fact::SlotGranted, Phase::Preparing, None).telling([Action::PrepareEnvironment]);
+    assert_eq!(refuse(store, &late.clone().by_queue(revision)).await, StoreErrorKind::Conflict);
+    assert_eq!(refuse(store, &late.clone().by_queue(u64::MAX)).await, StoreErrorKind::Conflict);
+    assert_eq!(picture(store, &[id(1), id(2)]).await, before);
+    commit(store, &late.by_queue(newer)).await;
+    assert_eq!(load(store, id(2)).await.phase_since, Timestamp::from_millis(at(1).millis()));
+}
