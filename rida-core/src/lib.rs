@@ -34,7 +34,7 @@ pub use id::{
     Arch, BuildId, ComponentName, Context, DistTag, EffectId, GrammarError, ModuleName, Nsvc, Nvr, Owner, StreamName,
     TagName, TaskId,
 };
-pub use macros::{dist_tag, tag_name};
+pub use macros::{BuildMacros, dist_tag, tag_name};
 pub use policy::{Deadlines, Limits, Policy, SourcePolicy};
 pub use ports::{
     BuildFilter, BuildSummary, BuildSystem, Commit, ComponentCheck, FetchedModulemd, ListQuery, LogChunk, LogLine,

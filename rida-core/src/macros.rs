@@ -1,8 +1,11 @@
 //! What a module's packages are built with: the tag, the dist tag, and the `module-build-macros` package.
 
 use sha1::{Digest, Sha1};
+use time::OffsetDateTime;
+use time::macros::format_description;
 
-use crate::id::{BuildId, DistTag, Nsvc, TagName};
+use crate::id::{BuildId, ComponentName, DistTag, Nsvc, TagName};
+use crate::timestamp::Timestamp;
 
 /// The longest tag name that is not hashed, with room for the suffix `-build` within 256 bytes.
 const LONGEST_TAG: usize = 250;
@@ -33,9 +36,141 @@ fn nsvc_hash(nsvc: &Nsvc, digits: usize) -> String {
     digest.iter().map(|byte| format!("{byte:02x}")).collect::<String>().chars().take(digits).collect()
 }
 
+/// The name of the macro file in the sources of `module-build-macros`.
+const MACROS_SOURCE: &str = "macros.modules";
+
+/// Where `module-build-macros` installs its macros; the name sorts last, so that they win over those of the distribution.
+const MACROS_PATH: &str = "/etc/rpm/macros.zz-modules";
+
+/// What `module-build-macros` is generated from.
+///
+/// All parts but the packager's own macros are of types whose grammar holds no `%`, no white space and no line end, so
+/// that none of them can end the definition that it stands in.
+#[derive(Clone, Copy, Debug)]
+pub struct BuildMacros<'a> {
+    /// What the module is called.
+    pub nsvc: &'a Nsvc,
+    /// The suffix of the releases of its packages.
+    pub dist_tag: &'a DistTag,
+    /// `buildopts.rpms.macros` of the modulemd: lines of a macro file, which by their purpose may define anything.
+    pub packager: Option<&'a str>,
+    /// The date of the change log: when the module was submitted.
+    pub at: Timestamp,
+}
+
+impl BuildMacros<'_> {
+    /// The version of the package.
+    pub const VERSION: &'static str = "0.1";
+    /// The release of the package, before the dist tag.
+    pub const RELEASE: &'static str = "1";
+
+    /// Returns the name of the spec file.
+    pub fn spec_name() -> String {
+        format!("{}.spec", ComponentName::macros())
+    }
+
+    /// Returns the name of the macro file that the spec takes as its source.
+    pub const fn source_name() -> &'static str {
+        MACROS_SOURCE
+    }
+
+    /// Returns the macro file, as the Module Build Service writes it.
+    pub fn macros(&self) -> String {
+        let Self { nsvc, dist_tag, packager, .. } = self;
+        let Nsvc { name, stream, version, context } = nsvc;
+        let packager = packager.map_or("", str::trim_end);
+        format!(
+            "# Macros of the module\n\n\
+             %dist {dist_tag}\n\
+             %modularitylabel {nsvc}\n\
+             %_module_build 1\n\
+             %_module_name {name}\n\
+             %_module_stream {stream}\n\
+             %_module_version {version}\n\
+             %_module_context {context}\n\n\
+             # Macros of the module's author\n\n\
+             {packager}\n"
+        )
+    }
+
+    /// Returns the spec of a package that installs the macro file.
+    pub fn spec(&self) -> String {
+        let Self { nsvc, dist_tag, .. } = self;
+        let Nsvc { name: module, stream, version: module_version, context } = nsvc;
+        let (name, version, release) = (ComponentName::macros(), Self::VERSION, Self::RELEASE);
+        let day = change_log_day(self.at);
+        format!(
+            "%global dist {dist_tag}\n\
+             %global modularitylabel {nsvc}\n\
+             %global _module_name {module}\n\
+             %global _module_stream {stream}\n\
+             %global _module_version {module_version}\n\
+             %global _module_context {context}\n\n\
+             Name:       {name}\n\
+             Version:    {version}\n\
+             Release:    {release}%dist\n\
+             Summary:    Macros that the packages of a module are built with\n\
+             BuildArch:  noarch\n\
+             License:    MIT\n\
+             Source1:    {MACROS_SOURCE}\n\n\
+             %description\n\
+             This package gives the packages of the module {nsvc}\n\
+             their dist tag and their modularity label while they are built.\n\
+             Never install it on a system that is used: it changes what is built there.\n\n\
+             %prep\n\n\
+             %build\n\n\
+             %install\n\
+             mkdir -p %{{buildroot}}/etc/rpm\n\
+             cp %{{SOURCE1}} %{{buildroot}}{MACROS_PATH}\n\
+             chmod 644 %{{buildroot}}{MACROS_PATH}\n\n\
+             %files\n\
+             {MACROS_PATH}\n\n\
+             %changelog\n\
+             * {day} Module Build <nobody@localhost> - {version}-{release}{dist_tag}\n\
+             - Generated for the module\n"
+        )
+    }
+}
+
+/// Prints a day as RPM's change logs have it, such as `Fri Feb 09 2018`.
+fn change_log_day(at: Timestamp) -> String {
+    let date = OffsetDateTime::from_unix_timestamp(at.millis() / 1000).unwrap_or(OffsetDateTime::UNIX_EPOCH);
+    date.format(format_description!("[weekday repr:short] [month repr:short] [day] [year]")).unwrap_or_default()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_macro_file_defines_what_the_modules_packages_are_built_with() {
+        let nsvc = nsvc("perl:5.30:20180209135231:f4bfd830");
+        let tag = dist_tag("module+", "el8", BuildId::new(7).unwrap(), &nsvc).unwrap();
+        let at = Timestamp::from_millis(1_518_184_351_999);
+        let macros = BuildMacros { nsvc: &nsvc, dist_tag: &tag, packager: Some("%bootstrap 1\n\n"), at };
+        let expected = format!(
+            "# Macros of the module\n\n%dist {tag}\n%modularitylabel perl:5.30:20180209135231:f4bfd830\n\
+             %_module_build 1\n%_module_name perl\n%_module_stream 5.30\n%_module_version 20180209135231\n\
+             %_module_context f4bfd830\n\n# Macros of the module's author\n\n%bootstrap 1\n"
+        );
+        assert_eq!(macros.macros(), expected);
+    }
+
+    #[test]
+    fn the_spec_names_the_macro_file_and_the_day() {
+        let nsvc = nsvc("perl:5.30:20180209135231:f4bfd830");
+        let tag = dist_tag("module+", "el8", BuildId::new(7).unwrap(), &nsvc).unwrap();
+        let at = Timestamp::from_millis(1_518_184_351_999);
+        let spec = BuildMacros { nsvc: &nsvc, dist_tag: &tag, packager: None, at }.spec();
+        assert!(spec.starts_with(&format!("%global dist {tag}\n")), "{spec}");
+        for line in ["Name:       module-build-macros", "Release:    1%dist", "Source1:    macros.modules"] {
+            assert!(spec.lines().any(|l| l == line), "{line} in {spec}");
+        }
+        assert!(spec.contains("* Fri Feb 09 2018 Module Build <nobody@localhost> - 0.1-1.module+el8+7+"), "{spec}");
+        // What the packager wrote belongs into the macro file alone.
+        let hostile = BuildMacros { nsvc: &nsvc, dist_tag: &tag, packager: Some("%post\nid"), at }.spec();
+        assert_eq!(hostile, spec);
+    }
 
     fn nsvc(text: &str) -> Nsvc {
         text.parse().unwrap()
