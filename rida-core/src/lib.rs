@@ -1,5 +1,6 @@
 //! The core of the Rida module build orchestrator: states, modulemd, decisions and ports. No I/O, no clock, no runtime.
 
+pub mod context;
 pub mod modulemd;
 pub mod plan;
 pub mod scm;
