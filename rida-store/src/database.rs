@@ -1,0 +1,153 @@
+//! The connections, and the one way to write.
+
+use std::time::Duration;
+
+use sea_orm::sqlx::Connection;
+use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
+use sea_orm::{ConnectOptions, DatabaseConnection, DatabaseTransaction, SqliteTransactionMode};
+use sea_orm::{TransactionOptions, TransactionTrait};
+use sea_orm_migration::MigratorTrait;
+
+use crate::config::{Durability, Location, StoreConfig};
+use crate::error::{Failed, SetupError};
+use crate::migration::Migrator;
+
+/// How often a lock is asked for before the store counts as unavailable; each time waits as long as is configured.
+const LOCK_TRIES: u32 = 3;
+
+/// An SQL database that keeps builds. Its clones share the connections.
+#[derive(Clone, Debug)]
+pub struct Database {
+    /// Can only read: the database itself refuses anything else.
+    pub(crate) readers: DatabaseConnection,
+    /// One connection where the database has one writer at a time anyway: who waits does so in order, without polling.
+    writer: DatabaseConnection,
+}
+
+impl Database {
+    /// Opens the database. The tables are as they were: see [`Self::migrate`].
+    ///
+    /// # Errors
+    /// When it cannot be opened.
+    pub async fn connect(config: &StoreConfig) -> Result<Self, SetupError> {
+        let Location::Sqlite(file) = &config.location;
+        let synchronous = match config.durability {
+            Durability::Full => SqliteSynchronous::Full,
+            Durability::Normal => SqliteSynchronous::Normal,
+        };
+        let (file, busy_timeout) = (file.clone(), config.busy_timeout);
+        let configure = move |options: SqliteConnectOptions| {
+            options
+                .filename(&file)
+                .journal_mode(SqliteJournalMode::Wal)
+                .synchronous(synchronous)
+                .foreign_keys(true)
+                .busy_timeout(busy_timeout)
+                // A burst of writes does not keep the disk space of its journal for ever.
+                .pragma("journal_size_limit", "67108864")
+        };
+
+        let mut writing = options(1, busy_timeout.saturating_mul(LOCK_TRIES + 1));
+        let writer_options = configure.clone();
+        writing.map_sqlx_sqlite_opts(move |options| writer_options(options).create_if_missing(true));
+        // A full disk ends a transaction without the pool's knowledge. Such a connection is not used again: it would
+        // take the next transaction for a part of that one.
+        writing.map_sqlx_sqlite_before_acquire(|connection, _| {
+            let clean = !connection.is_in_transaction();
+            Box::pin(async move { Ok(clean) })
+        });
+        // The writer comes first: it makes the file.
+        let writer = sea_orm::Database::connect(writing).await.map_err(SetupError::Connect)?;
+
+        let mut reading = options(config.readers.max(1), busy_timeout);
+        reading.map_sqlx_sqlite_opts(move |options| configure(options).pragma("query_only", "ON"));
+        let readers = sea_orm::Database::connect(reading).await.map_err(SetupError::Connect)?;
+        Ok(Self { readers, writer })
+    }
+
+    /// Brings the tables to this version: all of it or nothing. Any number of processes may do so at once.
+    ///
+    /// # Errors
+    /// When the tables are of a newer version than this software, or the database cannot be written.
+    pub async fn migrate(&self) -> Result<(), SetupError> {
+        // One transaction around all steps: who comes second waits, and finds nothing left to do.
+        let migrated = self.write(async |tx| Ok(Migrator::up(tx, None).await?)).await;
+        migrated.map_err(|error| SetupError::Migrate(error.during("migrate")))
+    }
+
+    /// Tells whether the tables are of this version.
+    ///
+    /// # Errors
+    /// When the tables are of a newer version than this software, or the database cannot be read.
+    pub async fn is_migrated(&self) -> Result<bool, SetupError> {
+        let pending = Migrator::get_pending_migrations_read_only(&self.readers).await;
+        let pending = pending.map_err(|error| SetupError::Migrate(Failed::from(error).during("read the version")))?;
+        Ok(pending.is_empty())
+    }
+
+    /// Closes all connections, and puts what is in the journal into the database file.
+    pub async fn close(&self) {
+        for pool in [&self.readers, &self.writer] {
+            if let Err(error) = pool.close_by_ref().await {
+                tracing::warn!(%error, "cannot close the database's connections");
+            }
+        }
+    }
+
+    /// Does all of `work` in one transaction, or none of it.
+    ///
+    /// The one way to write. The transaction has the write lock from its start on: one that takes it later fails at
+    /// once when somebody else wrote in between, however long it is told to wait.
+    pub(crate) async fn write<T>(
+        &self,
+        work: impl AsyncFnOnce(&DatabaseTransaction) -> Result<T, Failed>,
+    ) -> Result<T, Failed> {
+        let tx = self.begin().await?;
+        match work(&tx).await {
+            Ok(done) => {
+                tx.commit().await?;
+                Ok(done)
+            }
+            Err(error) => {
+                if let Err(error) = tx.rollback().await {
+                    // A full disk has ended the transaction already; the pool drops a connection that has not.
+                    tracing::debug!(%error, "cannot roll back");
+                }
+                Err(error)
+            }
+        }
+    }
+
+    async fn begin(&self) -> Result<DatabaseTransaction, Failed> {
+        let options = TransactionOptions {
+            sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
+            ..TransactionOptions::default()
+        };
+        let mut tries = 1;
+        loop {
+            match self.writer.begin_with_options(options).await.map_err(Failed::from) {
+                Err(error) if error.is_busy() && tries < LOCK_TRIES => {
+                    tracing::warn!(tries, "another process holds the database's write lock; asking again");
+                    tries += 1;
+                }
+                begun => return begun,
+            }
+        }
+    }
+}
+
+fn options(connections: u32, acquire_timeout: Duration) -> ConnectOptions {
+    let mut options = ConnectOptions::new("sqlite:");
+    options
+        .max_connections(connections)
+        .min_connections(1)
+        .acquire_timeout(acquire_timeout)
+        .test_before_acquire(false)
+        .idle_timeout(None::<Duration>)
+        .max_lifetime(None::<Duration>)
+        .sqlx_logging(false);
+    options
+}
+
+#[cfg(test)]
+mod tests;

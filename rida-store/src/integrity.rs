@@ -1,0 +1,1 @@
+//! Looking for contradictions in what is stored.

@@ -1,0 +1,149 @@
+//! Writing a change: all of it in one transaction.
+
+use rida_core::{BuildId, Commit, StoreError, StoreErrorKind};
+use sea_orm::ActiveValue::Set;
+use sea_orm::sea_query::{Expr, ExprTrait, OnConflict};
+use sea_orm::{ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter};
+
+use crate::convert::{self, column, counted};
+use crate::database::Database;
+use crate::entities::module_submissions;
+use crate::entities::{component_builds, counters, effects, events, module_build_requires, module_builds};
+use crate::error::{Failed, corrupt};
+use crate::queries::load;
+
+/// How many rows one statement inserts; databases limit the values of a statement.
+const ROWS_AT_ONCE: usize = 500;
+
+/// Returns the next build id.
+pub(crate) async fn reserve_id(database: &Database) -> Result<BuildId, StoreError> {
+    let number = database.write(async |tx| next(tx, "build").await).await;
+    convert::build_id(number.map_err(|error| error.during("reserve a build id"))?)
+}
+
+/// Writes a change and returns the sequence number of its log line.
+pub(crate) async fn commit(database: &Database, commit: Commit<'_>) -> Result<u64, StoreError> {
+    let written = database
+        .write(async |tx| {
+            match commit.before {
+                None => insert_build(tx, &commit).await?,
+                Some(_) => update_build(tx, &commit).await?,
+            }
+            write_effects(tx, &commit).await?;
+            if let Some(revision) = commit.queue_revision {
+                grant_slot(tx, revision).await?;
+            }
+            // Last: until the end of the transaction nobody else gets a sequence number.
+            append(tx, &commit).await
+        })
+        .await;
+    match written {
+        Ok(sequence) => counted(sequence),
+        Err(error) if error.is_duplicate() && commit.before.is_none() => Err(taken(database, &commit).await),
+        Err(error) => Err(error.during("write a change")),
+    }
+}
+
+async fn insert_build(tx: &DatabaseTransaction, commit: &Commit<'_>) -> Result<(), Failed> {
+    let build = commit.after;
+    let row = convert::build_row(build, commit.look_at)?;
+    module_builds::Entity::insert(row).exec_without_returning(tx).await?;
+    module_submissions::Entity::insert(convert::submission_row(build)?).exec_without_returning(tx).await?;
+    module_build_requires::Entity::insert_many(convert::require_rows(build)).exec_without_returning(tx).await?;
+    write_components(tx, commit).await
+}
+
+async fn update_build(tx: &DatabaseTransaction, commit: &Commit<'_>) -> Result<(), Failed> {
+    use module_builds::Column;
+    let (before, build) = (commit.before.map_or(0, |before| before.revision), commit.after);
+    let row = convert::build_row(build, commit.look_at)?;
+    let update = module_builds::Entity::update_many().set(row);
+    let update = update.filter(Column::Id.eq(build.id.get())).filter(Column::Revision.eq(column(before)?));
+    if update.exec(tx).await?.rows_affected == 0 {
+        return Err(conflict(format!("build {} was changed meanwhile", build.id)).into());
+    }
+    write_components(tx, commit).await
+}
+
+async fn write_components(tx: &DatabaseTransaction, commit: &Commit<'_>) -> Result<(), Failed> {
+    use component_builds::Column;
+    let before = commit.before.map_or(&[][..], |before| &before.components);
+    let rows = convert::component_rows(before, commit.after)?;
+    for rows in rows.chunks(ROWS_AT_ONCE) {
+        let mut replace = OnConflict::columns([Column::BuildId, Column::Position]);
+        replace.update_columns([
+            Column::State,
+            Column::TaskId,
+            Column::Nvr,
+            Column::Attempt,
+            Column::Reason,
+            Column::SourceCommit,
+            Column::Document,
+        ]);
+        let insert = component_builds::Entity::insert_many(rows.iter().cloned()).on_conflict(replace);
+        insert.exec_without_returning(tx).await?;
+    }
+    Ok(())
+}
+
+async fn write_effects(tx: &DatabaseTransaction, commit: &Commit<'_>) -> Result<(), Failed> {
+    for some in commit.effects.chunks(ROWS_AT_ONCE) {
+        let rows: Result<Vec<_>, _> = some.iter().map(|effect| convert::effect_row(effect, commit.event.at)).collect();
+        effects::Entity::insert_many(rows?).exec_without_returning(tx).await?;
+    }
+    if let Some(answered) = commit.answers {
+        effects::Entity::delete_by_id(answered.to_string()).exec(tx).await?;
+    }
+    Ok(())
+}
+
+async fn grant_slot(tx: &DatabaseTransaction, revision: u64) -> Result<(), Failed> {
+    use counters::Column;
+    let revision = column(revision).map_err(|_| conflict("the queue never had that revision"))?;
+    let update = counters::Entity::update_many().col_expr(Column::Value, Expr::col(Column::Value).add(1));
+    let update = update.filter(Column::Name.eq("queue")).filter(Column::Value.eq(revision));
+    match update.exec(tx).await?.rows_affected {
+        0 => Err(conflict("the queue was changed meanwhile").into()),
+        _ => Ok(()),
+    }
+}
+
+async fn append(tx: &DatabaseTransaction, commit: &Commit<'_>) -> Result<i64, Failed> {
+    let sequence = next(tx, "log").await?;
+    let row = events::ActiveModel {
+        sequence: Set(sequence),
+        build_id: Set(commit.after.id.get()),
+        revision: Set(column(commit.after.revision)?),
+        at: Set(commit.event.at.millis()),
+        event: Set(convert::json(commit.event)?),
+        announcements: Set(convert::json(&commit.announcements)?),
+    };
+    events::Entity::insert(row).exec_without_returning(tx).await?;
+    Ok(sequence)
+}
+
+/// Raises a counter and returns its value.
+async fn next(tx: &DatabaseTransaction, name: &'static str) -> Result<i64, Failed> {
+    use counters::Column;
+    let update = counters::Entity::update_many().col_expr(Column::Value, Expr::col(Column::Value).add(1));
+    let rows = update.filter(Column::Name.eq(name)).exec_with_returning(tx).await?;
+    let row = rows.first().ok_or_else(|| corrupt(format_args!("the counter {name}")))?;
+    Ok(row.value)
+}
+
+/// Tells whose row is in the way of a new build.
+async fn taken(database: &Database, commit: &Commit<'_>) -> StoreError {
+    let nsvc = commit.after.nsvc();
+    match load::find(database, nsvc).await {
+        Ok(Some(build)) => {
+            let kind = StoreErrorKind::Exists { id: build.id, state: build.state };
+            StoreError::new(kind, format!("{nsvc} exists as build {}", build.id))
+        }
+        Ok(None) => conflict(format!("build {} is there already", commit.after.id)),
+        Err(error) => error,
+    }
+}
+
+fn conflict(message: impl Into<String>) -> StoreError {
+    StoreError::new(StoreErrorKind::Conflict, message)
+}

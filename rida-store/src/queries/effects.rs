@@ -1,0 +1,171 @@
+//! Instructions and their leases, and when builds are looked at.
+
+use rida_core::{BuildId, EffectId, StoreError, TakenEffect, Timestamp, WorkerId};
+use sea_orm::sea_query::{Expr, ExprTrait, LockBehavior, LockType};
+use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Select, SelectExt};
+
+use crate::convert::{self, plain};
+use crate::database::Database;
+use crate::entities::{effects, module_builds};
+use crate::error::Failed;
+
+/// How many rows are taken at once at most; databases limit the values of a statement.
+const MOST: usize = 1000;
+
+/// How much of an error is kept with an instruction.
+const ERROR_CHARACTERS: usize = 2000;
+
+/// Leases due instructions to a worker, oldest first.
+pub(crate) async fn take(
+    database: &Database,
+    worker: &WorkerId,
+    now: Timestamp,
+    until: Timestamp,
+    limit: usize,
+) -> Result<Vec<TakenEffect>, StoreError> {
+    take_rows(database, worker, now, until, limit).await.map_err(|error| error.during("lease instructions"))
+}
+
+async fn take_rows(
+    database: &Database,
+    worker: &WorkerId,
+    now: Timestamp,
+    until: Timestamp,
+    limit: usize,
+) -> Result<Vec<TakenEffect>, Failed> {
+    use effects::Column;
+    let due = due_effects(now);
+    // Who only looks leaves the writers alone.
+    if limit == 0 || !due.clone().exists(&database.readers).await? {
+        return Ok(Vec::new());
+    }
+    let due = due
+        .order_by_asc(Column::DueAt)
+        .order_by_asc(Column::BuildId)
+        .order_by_asc(Column::Number)
+        .limit(rows(limit))
+        .lock_with_behavior(LockType::Update, LockBehavior::SkipLocked);
+    let taken = database
+        .write(async |tx| {
+            let taken = due.all(tx).await?;
+            let ids = taken.iter().map(|row| row.id.as_str());
+            let update = effects::Entity::update_many()
+                .col_expr(Column::LeaseOwner, Expr::value(plain(&worker.0)))
+                .col_expr(Column::LeaseUntil, Expr::value(until.millis()))
+                .col_expr(Column::Attempts, Expr::col(Column::Attempts).add(1))
+                .filter(Column::Id.is_in(ids));
+            update.exec(tx).await?;
+            Ok(taken)
+        })
+        .await?;
+    Ok(taken.into_iter().filter_map(taken_effect).collect())
+}
+
+fn due_effects(now: Timestamp) -> Select<effects::Entity> {
+    use effects::Column;
+    let free = Condition::any().add(Column::LeaseUntil.is_null()).add(Column::LeaseUntil.lte(now.millis()));
+    effects::Entity::find().filter(Column::DueAt.lte(now.millis())).filter(free)
+}
+
+/// Reads an instruction back. One that cannot be read stays leased and is told of: it must not hold up the others.
+fn taken_effect(row: effects::Model) -> Option<TakenEffect> {
+    let attempts = u32::try_from(row.attempts).unwrap_or(u32::MAX);
+    match convert::parse(&row.effect, format_args!("instruction {}", row.id)) {
+        Ok(effect) => Some(TakenEffect { effect, attempts }),
+        Err(error) => {
+            tracing::error!(%error, effect.id = row.id, "an instruction cannot be read and is left alone");
+            None
+        }
+    }
+}
+
+/// Moves the end of all leases of a worker.
+pub(crate) async fn renew(database: &Database, worker: &WorkerId, until: Timestamp) -> Result<(), StoreError> {
+    use effects::Column;
+    let held = effects::Entity::find().filter(Column::LeaseOwner.eq(plain(&worker.0)));
+    let update = effects::Entity::update_many()
+        .col_expr(Column::LeaseUntil, Expr::value(until.millis()))
+        .filter(Column::LeaseOwner.eq(plain(&worker.0)));
+    let renewed = async {
+        if held.exists(&database.readers).await? {
+            database.write(async |tx| Ok(update.exec(tx).await?)).await?;
+        }
+        Ok::<_, Failed>(())
+    };
+    renewed.await.map_err(|error| error.during("renew leases"))
+}
+
+/// Gives a leased instruction back.
+pub(crate) async fn retry(
+    database: &Database,
+    worker: &WorkerId,
+    id: EffectId,
+    due: Timestamp,
+    error: &str,
+) -> Result<(), StoreError> {
+    use effects::Column;
+    let error: String = plain(error).chars().take(ERROR_CHARACTERS).collect();
+    let update = effects::Entity::update_many()
+        .col_expr(Column::DueAt, Expr::value(due.millis()))
+        .col_expr(Column::LeaseOwner, Expr::value(None::<String>))
+        .col_expr(Column::LeaseUntil, Expr::value(None::<i64>))
+        .col_expr(Column::LastError, Expr::value(error))
+        .filter(Column::Id.eq(id.to_string()))
+        .filter(Column::LeaseOwner.eq(plain(&worker.0)));
+    let given = database.write(async |tx| Ok(update.exec(tx).await?)).await;
+    given.map(|_| ()).map_err(|error| error.during("give an instruction back"))
+}
+
+/// Removes an instruction.
+pub(crate) async fn remove(database: &Database, id: EffectId) -> Result<(), StoreError> {
+    let delete = effects::Entity::delete_by_id(id.to_string());
+    let removed = database.write(async |tx| Ok(delete.exec(tx).await?)).await;
+    removed.map(|_| ()).map_err(|error| error.during("remove an instruction"))
+}
+
+/// Returns builds that it is time to look at, and moves that time.
+pub(crate) async fn take_builds(
+    database: &Database,
+    now: Timestamp,
+    next: Timestamp,
+    limit: usize,
+) -> Result<Vec<BuildId>, StoreError> {
+    let taken = take_build_rows(database, now, next, limit).await;
+    taken
+        .and_then(|ids| ids.into_iter().map(|id| Ok(convert::build_id(id)?)).collect::<Result<Vec<_>, Failed>>())
+        .map_err(|error| error.during("take builds to look at"))
+}
+
+async fn take_build_rows(
+    database: &Database,
+    now: Timestamp,
+    next: Timestamp,
+    limit: usize,
+) -> Result<Vec<i64>, Failed> {
+    use module_builds::Column;
+    let due = module_builds::Entity::find().filter(Column::LookAt.lte(now.millis()));
+    if limit == 0 || !due.clone().exists(&database.readers).await? {
+        return Ok(Vec::new());
+    }
+    let due = due
+        .select_only()
+        .column(Column::Id)
+        .order_by_asc(Column::LookAt)
+        .order_by_asc(Column::Id)
+        .limit(rows(limit))
+        .lock_with_behavior(LockType::Update, LockBehavior::SkipLocked);
+    database
+        .write(async |tx| {
+            let ids: Vec<i64> = due.into_tuple().all(tx).await?;
+            let update = module_builds::Entity::update_many()
+                .col_expr(Column::LookAt, Expr::value(next.millis()))
+                .filter(Column::Id.is_in(ids.iter().copied()));
+            update.exec(tx).await?;
+            Ok(ids)
+        })
+        .await
+}
+
+fn rows(limit: usize) -> u64 {
+    u64::try_from(limit.min(MOST)).unwrap_or(u64::MAX)
+}

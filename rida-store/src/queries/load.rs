@@ -1,0 +1,103 @@
+//! Reading one build.
+
+use rida_core::{
+    BuildId, BuildState, BuildSummary, ModuleBuild, ModuleName, Nsvc, StoreError, StoreErrorKind, StreamName,
+};
+use sea_orm::{ColumnTrait, EntityTrait, JoinType, QueryFilter, QueryOrder, QuerySelect, RelationTrait, Select};
+
+use crate::convert::{self, SummaryRow, version_text};
+use crate::database::Database;
+use crate::entities::{component_builds, module_builds, module_submissions};
+use crate::error::{Failed, corrupt};
+
+/// How often a build may change while it is read.
+const TRIES: usize = 20;
+
+/// Returns a build as it was last committed.
+pub(crate) async fn load(database: &Database, id: BuildId) -> Result<Option<ModuleBuild>, StoreError> {
+    for _ in 0..TRIES {
+        let found = read(database, id).await.map_err(|error| error.during("read a build"))?;
+        let Some((build, submission, components)) = found else { return Ok(None) };
+        // Two statements see the build at two points in time: the second tells whether it was the same.
+        if components.iter().all(|(_, _, revision)| *revision == build.revision) {
+            let in_place = (0..).zip(&components).all(|(index, (position, _, _))| *position == index);
+            if !in_place {
+                return Err(corrupt(format_args!("build {id}, with a component missing,")));
+            }
+            let documents: Vec<String> = components.into_iter().map(|(_, document, _)| document).collect();
+            return convert::build(build, submission, &documents).map(Some);
+        }
+    }
+    Err(StoreError::new(StoreErrorKind::Unavailable, format!("build {id} changes faster than it can be read")))
+}
+
+type Found = (module_builds::Model, Option<module_submissions::Model>, Vec<(i64, String, i64)>);
+
+async fn read(database: &Database, id: BuildId) -> Result<Option<Found>, Failed> {
+    use component_builds::Column;
+    let find = module_builds::Entity::find_by_id(id.get()).find_also_related(module_submissions::Entity);
+    let Some((build, submission)) = find.one(&database.readers).await? else { return Ok(None) };
+    let components = component_builds::Entity::find()
+        .select_only()
+        .columns([Column::Position, Column::Document])
+        .column(module_builds::Column::Revision)
+        .join(JoinType::InnerJoin, component_builds::Relation::Build.def())
+        .filter(Column::BuildId.eq(id.get()))
+        .order_by_asc(Column::Position)
+        .into_tuple::<(i64, String, i64)>()
+        .all(&database.readers)
+        .await?;
+    Ok(Some((build, submission, components)))
+}
+
+/// Returns the build with an NSVC.
+pub(crate) async fn find(database: &Database, nsvc: &Nsvc) -> Result<Option<BuildSummary>, StoreError> {
+    use module_builds::Column;
+    let query = summaries()
+        .filter(Column::Name.eq(nsvc.name.as_str()))
+        .filter(Column::Stream.eq(nsvc.stream.as_str()))
+        .filter(Column::Version.eq(version_text(nsvc.version)))
+        .filter(Column::Context.eq(nsvc.context.as_str()));
+    one(database, query).await
+}
+
+/// Returns the ready build of a stream with the highest version.
+pub(crate) async fn latest_ready(
+    database: &Database,
+    name: &ModuleName,
+    stream: &StreamName,
+) -> Result<Option<BuildSummary>, StoreError> {
+    use module_builds::Column;
+    let query = summaries()
+        .filter(Column::Name.eq(name.as_str()))
+        .filter(Column::Stream.eq(stream.as_str()))
+        .filter(Column::State.eq(i32::from(BuildState::Ready.code())))
+        .order_by_desc(Column::Version)
+        .order_by_desc(Column::Id);
+    one(database, query).await
+}
+
+async fn one(database: &Database, query: Select<module_builds::Entity>) -> Result<Option<BuildSummary>, StoreError> {
+    let row = query.limit(1).into_model::<SummaryRow>().one(&database.readers).await;
+    let row = row.map_err(|error| Failed::from(error).during("look a build up"))?;
+    row.map(convert::summary).transpose()
+}
+
+/// Selects what a summary tells, and nothing larger.
+pub(crate) fn summaries() -> Select<module_builds::Entity> {
+    use module_builds::Column;
+    module_builds::Entity::find().select_only().columns([
+        Column::Id,
+        Column::State,
+        Column::Name,
+        Column::Stream,
+        Column::Version,
+        Column::Context,
+        Column::Owner,
+        Column::ScmUrl,
+        Column::Reason,
+        Column::SubmittedAt,
+        Column::ModifiedAt,
+        Column::CompletedAt,
+    ])
+}

@@ -1,0 +1,98 @@
+//! The [`Store`] port.
+
+use async_trait::async_trait;
+use rida_core::{
+    BuildFilter, BuildId, BuildSummary, Commit, EffectId, ListQuery, LogLine, ModuleBuild, ModuleName, Nsvc, Queue,
+    Store, StoreError, StreamName, TakenEffect, Timestamp, WorkerId,
+};
+
+use crate::database::Database;
+use crate::error::Failed;
+use crate::queries::{commit, effects, list, load, log};
+
+#[async_trait]
+impl Store for Database {
+    async fn reserve_id(&self) -> Result<BuildId, StoreError> {
+        commit::reserve_id(self).await
+    }
+
+    async fn commit(&self, commit: Commit<'_>) -> Result<u64, StoreError> {
+        commit::commit(self, commit).await
+    }
+
+    async fn load(&self, id: BuildId) -> Result<Option<ModuleBuild>, StoreError> {
+        load::load(self, id).await
+    }
+
+    async fn find(&self, nsvc: &Nsvc) -> Result<Option<BuildSummary>, StoreError> {
+        load::find(self, nsvc).await
+    }
+
+    async fn latest_ready(&self, name: &ModuleName, stream: &StreamName) -> Result<Option<BuildSummary>, StoreError> {
+        load::latest_ready(self, name, stream).await
+    }
+
+    async fn list(&self, query: &ListQuery) -> Result<Vec<BuildSummary>, StoreError> {
+        list::list(self, query).await
+    }
+
+    async fn count(&self, filter: &BuildFilter) -> Result<u64, StoreError> {
+        list::count(self, filter).await
+    }
+
+    async fn queue(&self) -> Result<Queue, StoreError> {
+        list::queue(self).await
+    }
+
+    async fn take_effects(
+        &self,
+        worker: &WorkerId,
+        now: Timestamp,
+        until: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<TakenEffect>, StoreError> {
+        effects::take(self, worker, now, until, limit).await
+    }
+
+    async fn renew_leases(&self, worker: &WorkerId, until: Timestamp) -> Result<(), StoreError> {
+        effects::renew(self, worker, until).await
+    }
+
+    async fn retry_effect(
+        &self,
+        worker: &WorkerId,
+        id: EffectId,
+        due: Timestamp,
+        error: &str,
+    ) -> Result<(), StoreError> {
+        effects::retry(self, worker, id, due, error).await
+    }
+
+    async fn drop_effect(&self, id: EffectId) -> Result<(), StoreError> {
+        effects::remove(self, id).await
+    }
+
+    async fn take_due_builds(&self, now: Timestamp, next: Timestamp, limit: usize) -> Result<Vec<BuildId>, StoreError> {
+        effects::take_builds(self, now, next, limit).await
+    }
+
+    async fn log_after(&self, sequence: u64, limit: usize) -> Result<Vec<LogLine>, StoreError> {
+        log::after(self, sequence, limit).await
+    }
+
+    async fn log_of(&self, id: BuildId) -> Result<Vec<LogLine>, StoreError> {
+        log::of(self, id).await
+    }
+
+    async fn cursor(&self, reader: &str) -> Result<u64, StoreError> {
+        log::cursor(self, reader).await
+    }
+
+    async fn advance_cursor(&self, reader: &str, sequence: u64) -> Result<(), StoreError> {
+        log::advance(self, reader, sequence).await
+    }
+
+    async fn ping(&self) -> Result<(), StoreError> {
+        self.readers.ping().await.map_err(|error| Failed::from(error).during("answer"))
+    }
+}
