@@ -78,6 +78,7 @@ impl fmt::Display for PortError {
 
 impl Error for PortError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
-        self.source.as_deref().map(|source| source as _)
+        let source = self.source.as_deref()?;
+        Some(source)
     }
 }

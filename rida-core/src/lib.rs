@@ -16,6 +16,7 @@ mod effect;
 mod error;
 mod event;
 mod id;
+mod intake;
 mod macros;
 mod policy;
 mod ports;
@@ -27,7 +28,8 @@ mod why;
 pub use announce::{Announcement, AnnouncementId, Change};
 pub use build::{BuildRequire, Failure, FailureKind, ModuleBuild, Phase, Submission, Transition};
 pub use component::{Built, ComponentBuild, ComponentKey, ComponentState, PinnedSource, TaskProgress};
-pub use driver::{ApplyError, Clock, Driver, Parts, Request, SubmitError};
+pub use deadline::{deadline, look_at};
+pub use driver::{ApplyError, Clock, Driver, Looked, Parts, Performed, Published, Request, SubmitError};
 pub use effect::{Action, Effect};
 pub use error::{PortError, PortErrorKind};
 pub use event::{Event, Fact, SourceProblem};
@@ -41,8 +43,7 @@ pub use ports::{
     BuildFilter, BuildSummary, BuildSystem, Commit, ComponentCheck, FetchedModulemd, ListQuery, LogChunk, LogLine,
     OrderKey, Publisher, Queue, QueuedBuild, Scm, Store, StoreError, StoreErrorKind, TakenEffect, WorkerId,
 };
-pub use deadline::{deadline, look_at};
-pub use step::{Advance, Illegal, Step, step, submit};
 pub use state::{BUILD_STATES, BuildState, BuildStates, UnknownState};
+pub use step::{Advance, Illegal, Step, step, submit};
 pub use timestamp::Timestamp;
 pub use why::waits_for;

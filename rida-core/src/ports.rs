@@ -74,7 +74,11 @@ pub trait BuildSystem: Send + Sync {
     async fn prepare(&self, build: &ModuleBuild) -> Result<(), PortError>;
 
     /// Starts the build of a component and returns its task. Idempotent by the key: when a task was ever started for
-    /// it, that one is returned, ended or not.
+    /// it, that one is returned, ended or not. A task that an earlier attempt left running, or with a result, is taken
+    /// over and returned, so that nothing is built twice; one that failed or was cancelled is not.
+    ///
+    /// # Errors
+    /// [`Permanent`](crate::PortErrorKind::Permanent) when the key was cancelled before.
     async fn build(&self, build: &ModuleBuild, key: &ComponentKey) -> Result<TaskId, PortError>;
 
     /// Puts built components into the module's tag. Afterwards a repository that is regenerated has them.
@@ -92,6 +96,7 @@ pub trait BuildSystem: Send + Sync {
     async fn follow(&self, build: &ModuleBuild) -> Result<Vec<Fact>, PortError>;
 
     /// Ends the task of a key. Afterwards no task for that key runs, and none ever starts. Idempotent by the key.
+    /// A task that a later attempt has taken over is left alone, and one that has ended keeps its result.
     async fn cancel(&self, build: &ModuleBuild, key: &ComponentKey, task: Option<TaskId>) -> Result<(), PortError>;
 
     /// Writes the module's repository and metadata from all components that were built. Afterwards the module can be

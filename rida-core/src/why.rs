@@ -39,7 +39,9 @@ fn components(build: &ModuleBuild, regenerating: bool) -> Vec<String> {
                     Some(format!("{name}: task {task} is {}", component.state.task_word()))
                 }
                 ComponentState::Built(_) => Some(format!("{name}: it is being tagged")),
-                ComponentState::Waiting => Some(format!("{name}: {}", missing(build, planned.batch, &planned.waits_for))),
+                ComponentState::Waiting => {
+                    Some(format!("{name}: {}", missing(build, planned.batch, &planned.waits_for)))
+                }
                 ComponentState::Tagged(_)
                 | ComponentState::Available(_)
                 | ComponentState::Failed { .. }

@@ -174,9 +174,8 @@ fn regenerated(mut draft: Draft, fact: &Fact, generation: u32, policy: &Policy) 
 
 /// Asks again for the tagging that an earlier run may not have ended.
 fn tag_again(draft: &mut Draft) {
-    let built = |index: &usize| {
-        draft.build.components.get(*index).is_some_and(|c| matches!(c.state, ComponentState::Built(_)))
-    };
+    let built =
+        |index: &usize| draft.build.components.get(*index).is_some_and(|c| matches!(c.state, ComponentState::Built(_)));
     let indices: Vec<_> = (0..draft.build.components.len()).filter(built).collect();
     tag(draft, indices);
 }

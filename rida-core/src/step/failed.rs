@@ -24,9 +24,9 @@ pub(super) fn step(mut draft: Draft, failed_in: BuildState, fact: &Fact) -> Resu
         Fact::ComponentBuilt { component, attempt, task, nvr } => {
             // It ended while it was being cancelled. What was built stays built.
             let index = draft.build.plan().index_of(component);
-            let cancelled = index.and_then(|index| draft.build.components.get(index)).is_some_and(|c| {
-                c.attempt == *attempt && c.state == (ComponentState::Canceled { task: Some(*task) })
-            });
+            let cancelled = index
+                .and_then(|index| draft.build.components.get(index))
+                .is_some_and(|c| c.attempt == *attempt && c.state == (ComponentState::Canceled { task: Some(*task) }));
             match index {
                 Some(index) if cancelled && &*nvr.name == component.as_str() => {
                     draft.set(index, ComponentState::Built(Built { task: *task, nvr: nvr.clone() }));

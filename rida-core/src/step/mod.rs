@@ -101,6 +101,3 @@ fn illegal(build: &ModuleBuild, fact: &Fact) -> Result<Step, Illegal> {
         other => format!("build {id} is {state}, where \"{}\" cannot happen", other.name()),
     }))
 }
-
-#[cfg(test)]
-mod tests;

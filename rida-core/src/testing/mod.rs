@@ -1,7 +1,20 @@
 //! In-memory ports, contract suites and the simulated world.
 
+mod clock;
+mod faults;
+mod memory_build_system;
+mod memory_publisher;
+mod memory_scm;
 mod memory_store;
+mod random;
 pub mod sample;
+pub mod simulation;
 pub mod store_contract;
 
+pub use clock::TestClock;
+pub use faults::{Fates, Faulty};
+pub use memory_build_system::{Course, MemoryBuildSystem};
+pub use memory_publisher::MemoryPublisher;
+pub use memory_scm::MemoryScm;
 pub use memory_store::MemoryStore;
+pub use random::Random;

@@ -101,7 +101,8 @@ pub fn source(name: &str) -> PinnedSource {
     PinnedSource { repository: repository(name), commit: CommitHash::new(COMMIT).expect("a good hash") }
 }
 
-fn repository(name: &str) -> Repository {
+/// Returns the repository of a component.
+pub fn repository(name: &str) -> Repository {
     Repository::parse(&format!("https://src.example.org/rpms/{name}.git")).expect("the sample's repository is good")
 }
 

@@ -14,13 +14,8 @@ fn queued(id: i64, name: &str, owner: &str, since: i64, batches: u32) -> QueuedB
     }
 }
 
-const LIMITS: Limits = Limits {
-    builds: 3,
-    builds_per_module: 2,
-    builds_per_owner: 2,
-    queue: 10,
-    patience: Duration::from_secs(1000),
-};
+const LIMITS: Limits =
+    Limits { builds: 3, builds_per_module: 2, builds_per_owner: 2, queue: 10, patience: Duration::from_secs(1000) };
 
 fn granted(queue: &Queue, now: i64) -> Vec<i64> {
     let verdicts = verdicts(queue, &LIMITS, Timestamp::from_seconds(now));

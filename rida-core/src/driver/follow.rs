@@ -1,0 +1,80 @@
+//! Looks at builds: asks the build system what it knows, and ends what took too long.
+
+use super::{ApplyError, Driver};
+use crate::build::{ModuleBuild, Phase};
+use crate::component::ComponentState;
+use crate::deadline;
+use crate::error::PortError;
+use crate::event::Fact;
+use crate::id::BuildId;
+use crate::ports::StoreError;
+
+/// What a look at a build brought.
+#[derive(Debug, Default)]
+#[must_use]
+pub struct Looked {
+    /// How many facts the build system told.
+    pub facts: usize,
+    /// Facts that cannot be; they are dropped.
+    pub impossible: Vec<String>,
+    /// Why the build system could not be asked.
+    pub error: Option<PortError>,
+}
+
+impl Driver {
+    /// Asks the build system what became of what a build waits for, and ends what took too long.
+    ///
+    /// # Errors
+    /// When the store cannot answer.
+    pub async fn look(&self, id: BuildId) -> Result<Looked, StoreError> {
+        let mut looked = Looked::default();
+        let Some(build) = self.parts.store.load(id).await? else { return Ok(looked) };
+        if waits_for_build_system(&build) {
+            match self.parts.build_system.follow(&build).await {
+                Ok(facts) => {
+                    looked.facts = facts.len();
+                    for fact in facts {
+                        self.note(id, fact, &mut looked).await?;
+                    }
+                }
+                Err(error) => looked.error = Some(error),
+            }
+        }
+        // After the build system's news, which may have ended the phase just in time.
+        if deadline::has_passed(&build, &self.parts.policy, self.parts.clock.now()) {
+            self.note(id, Fact::TimePassed, &mut looked).await?;
+        }
+        Ok(looked)
+    }
+
+    /// Returns builds that it is time to [`look`](Self::look) at, and leaves them alone for one interval.
+    ///
+    /// # Errors
+    /// When the store cannot answer.
+    pub async fn take_due_builds(&self, limit: usize) -> Result<Vec<BuildId>, StoreError> {
+        let now = self.parts.clock.now();
+        self.parts.store.take_due_builds(now, now.plus(self.parts.policy.follow_every), limit).await
+    }
+
+    async fn note(&self, id: BuildId, fact: Fact, looked: &mut Looked) -> Result<(), StoreError> {
+        match self.apply(id, fact).await {
+            Ok(_) | Err(ApplyError::NotFound(_)) => Ok(()),
+            Err(ApplyError::Illegal(reason)) => {
+                looked.impossible.push(reason);
+                Ok(())
+            }
+            Err(ApplyError::Store(error)) => Err(error),
+        }
+    }
+}
+
+fn waits_for_build_system(build: &ModuleBuild) -> bool {
+    match &build.phase {
+        Phase::Building { regenerating } => {
+            let building = |state: &ComponentState| matches!(state, ComponentState::Building { .. });
+            regenerating.is_some() || build.components.iter().any(|component| building(&component.state))
+        }
+        Phase::Init | Phase::Wait | Phase::Preparing | Phase::Finishing => false,
+        Phase::Done | Phase::Failed(_) | Phase::Ready => false,
+    }
+}

@@ -1,0 +1,117 @@
+use super::*;
+use crate::scm::CommitHash;
+
+const HEAD: &str = "document: modulemd\nversion: 2\ndata:\n  summary: A module\n  description: A module for tests.\n  \
+                    license: {module: MIT}\n";
+
+/// Takes a modulemd in with `data` appended and returns what it says of the submission, or its problems.
+fn take_in(data: &str, url: &str, branch: Option<&str>, policy: &Policy) -> Result<Submission, Vec<String>> {
+    let fetched = FetchedModulemd {
+        bytes: format!("{HEAD}{data}").into_bytes(),
+        commit: CommitHash::new(&"a".repeat(40)).unwrap(),
+        committed_at: Timestamp::from_seconds(1_517_838_714),
+    };
+    let url = url.parse().unwrap();
+    let owner = Owner::new("alice").unwrap();
+    let origin = Origin { url: &url, branch, owner, at: Timestamp::from_seconds(1_800_000_000) };
+    let allow = AllowList::new(["https://git.example.org/forks".parse().unwrap()]);
+    submission(&fetched, origin, &allow, policy)
+}
+
+const URL: &str = "https://git.example.org/modules/lua.git?#main";
+
+fn policy() -> Policy {
+    let mut policy = Policy::default();
+    policy.sources.repository = Some("https://git.example.org/rpms".parse().unwrap());
+    policy.sources.cache = Some("https://cache.example.org/pkgs".into());
+    policy
+}
+
+#[test]
+fn a_module_is_named_by_its_file_its_branch_and_its_commit() {
+    let taken = take_in("", URL, Some("5.4-beta"), &policy()).unwrap();
+    assert_eq!(taken.nsvc.to_string(), "lua:5.4_beta:20180205135154:6a6c3e52");
+    assert_eq!(taken.scm_url.revision().as_str(), "a".repeat(40));
+    assert!(taken.plan.is_empty());
+    let taken = take_in("  stream: 5.30\n", "https://git.example.org/modules/x.git/lua.yaml?#main", None, &policy());
+    assert_eq!(taken.unwrap().nsvc.stream.as_str(), "5.30");
+}
+
+#[test]
+fn the_platform_comes_before_the_version_and_into_the_context() {
+    let data = "  dependencies:\n  - {buildrequires: {platform: f28}, requires: {platform: f28}}\n";
+    let taken = take_in(data, URL, Some("master"), &policy()).unwrap();
+    // The context is the one that the Module Build Service gives for the same dependencies.
+    assert_eq!(taken.nsvc.to_string(), "lua:master:2820180205135154:9c690d0e");
+    assert_eq!(taken.build_requires.len(), 1);
+}
+
+#[test]
+fn components_get_the_defaults_of_the_service() {
+    let data = "  stream: a\n  components:\n    rpms:\n      bar: {rationale: x}\n      \
+                foo: {rationale: x, ref: v1, buildorder: 10, name: foo-real}\n";
+    let taken = take_in(data, URL, None, &policy()).unwrap();
+    let planned: Vec<_> = taken
+        .plan
+        .iter()
+        .map(|c| {
+            let source = c.source.as_ref().map(|s| format!("{} {}", s.repository, s.reference)).unwrap_or_default();
+            format!("{} {} {source}", c.batch, c.name)
+        })
+        .collect();
+    assert_eq!(
+        planned,
+        [
+            "1 module-build-macros ",
+            "2 bar https://git.example.org/rpms/bar a",
+            "3 foo-real https://git.example.org/rpms/foo-real v1"
+        ]
+    );
+    let cache = taken.plan.get(1).unwrap().source.as_ref().unwrap().cache.clone();
+    assert_eq!(cache.as_deref(), Some("https://cache.example.org/pkgs"));
+}
+
+#[test]
+fn everything_that_is_wrong_is_told_at_once() {
+    let data = "  name: other\n  version: 5\n  components:\n    rpms:\n      \
+                bar: {rationale: x, buildafter: [baz], repository: 'https://git.example.org/forks/bar'}\n      \
+                baz: {rationale: x, buildafter: [bar], ref: '--upload-pack=x'}\n";
+    let problems = take_in(data, URL, None, &policy()).unwrap_err();
+    let text = problems.join("\n");
+    for part in [
+        "name: the modulemd says \"other\"",
+        "stream: neither",
+        "version",
+        "--upload-pack=x",
+        "wait for each other",
+        "own repositories",
+    ] {
+        assert!(text.contains(part), "{part} is missing in:\n{text}");
+    }
+}
+
+#[test]
+fn a_repository_of_its_own_must_be_allowed_by_policy_and_place() {
+    let data = |place: &str| {
+        format!("  stream: a\n  components:\n    rpms:\n      bar: {{rationale: x, repository: '{place}'}}\n")
+    };
+    let mut policy = policy();
+    let refused = take_in(&data("https://git.example.org/forks/bar"), URL, None, &policy).unwrap_err();
+    assert!(refused.join("").contains("components come from the service's own repositories"), "{refused:?}");
+    policy.sources.allow_repository = true;
+    assert!(take_in(&data("https://git.example.org/forks/bar"), URL, None, &policy).is_ok());
+    let refused = take_in(&data("https://git.example.org/forks-evil/bar"), URL, None, &policy).unwrap_err();
+    assert!(refused.join("").contains("not in an allowed place"), "{refused:?}");
+    let refused = take_in(&data("ext::sh -c id"), URL, None, &policy).unwrap_err();
+    assert_eq!(refused.len(), 1);
+}
+
+#[test]
+fn without_defaults_a_component_needs_a_repository() {
+    let data = "  stream: a\n  components:\n    rpms:\n      bar: {rationale: x}\n";
+    let refused = take_in(data, URL, None, &Policy::default()).unwrap_err();
+    assert_eq!(
+        refused,
+        ["components.rpms.bar: it has no repository, and this service has no default; add `repository`"]
+    );
+}

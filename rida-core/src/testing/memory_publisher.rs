@@ -1,0 +1,28 @@
+//! A publisher that keeps what it is told.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+
+use crate::announce::Announcement;
+use crate::error::PortError;
+use crate::ports::Publisher;
+
+/// A publisher that keeps what it is told. Clones share it.
+#[derive(Clone, Debug, Default)]
+pub struct MemoryPublisher(Arc<Mutex<Vec<Announcement>>>);
+
+impl MemoryPublisher {
+    /// Returns everything that was published, repeats included.
+    pub fn published(&self) -> Vec<Announcement> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+#[async_trait]
+impl Publisher for MemoryPublisher {
+    async fn publish(&self, announcement: &Announcement) -> Result<(), PortError> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(announcement.clone());
+        Ok(())
+    }
+}

@@ -1,0 +1,258 @@
+//! The golden table: every phase × every fact, and the laws that hold for all of them.
+
+use std::fmt::Write as _;
+
+use proptest::prelude::*;
+use rida_core::testing::{Random, sample};
+use rida_core::{
+    BuildState, Built, ComponentName, ComponentState, Event, Fact, ModuleBuild, Phase, Policy, SourceProblem, Step,
+    TaskId, TaskProgress, step, submit,
+};
+
+/// A build in each phase, as a real history makes it; the components are `bar` and `foo`, then `baz`.
+fn builds() -> Vec<(&'static str, ModuleBuild)> {
+    let policy = Policy { ready_at_once: false, ..Policy::default() };
+    let new = submit(sample::id(1), sample::submission(sample::nsvc("lua:5.4:1:c0ffee")), &policy).unwrap().build;
+    let mut builds = vec![("init", new)];
+    let mut go = |name: &'static str, facts: Vec<Fact>| {
+        let mut build = builds.last().unwrap().1.clone();
+        for fact in facts {
+            let Step::Advance(advance) = step(&build, &event(fact.clone()), &policy).unwrap() else {
+                panic!("{fact:?} is ignored in {name}");
+            };
+            build = advance.build;
+        }
+        builds.push((name, build));
+    };
+    go("wait", vec![checked()]);
+    go("preparing", vec![Fact::SlotGranted]);
+    go("building macros", vec![Fact::EnvironmentPrepared]);
+    go("regenerating", vec![built("module-build-macros", 1, 1), tagged("module-build-macros", 1)]);
+    go("building", vec![Fact::RepositoryRegenerated { generation: 1 }, started("bar", 1, 2)]);
+    go("finishing", {
+        let mut facts = vec![built("bar", 1, 2), tagged("bar", 1), built("foo", 1, 3), tagged("foo", 1)];
+        facts.extend([Fact::RepositoryRegenerated { generation: 2 }, built("baz", 1, 4), tagged("baz", 1)]);
+        facts
+    });
+    go("done", vec![Fact::MetadataWritten]);
+    go("ready", vec![Fact::MarkedReady { by: sample::owner("releng") }]);
+    let building = builds.iter().find(|(name, _)| *name == "building").unwrap().1.clone();
+    builds.push(("failed while building", advance(&building, Fact::Canceled { by: sample::owner("bob") }, &policy)));
+    let failed = builds.last().unwrap().1.clone();
+    builds.push(("submitted again", advance(&failed, Fact::Resubmitted { by: sample::owner("bob") }, &policy)));
+    let init = builds.first().unwrap().1.clone();
+    builds.push(("failed in init", advance(&init, refused(), &policy)));
+    builds
+}
+
+/// Every fact, and those whose details decide, each with a label.
+fn facts() -> Vec<(&'static str, Fact)> {
+    let by = || sample::owner("alice");
+    vec![
+        ("submitted", Fact::Submitted),
+        ("sources checked", checked()),
+        ("sources refused", refused()),
+        ("slot granted", Fact::SlotGranted),
+        ("environment prepared", Fact::EnvironmentPrepared),
+        ("bar started", started("bar", 1, 2)),
+        ("bar started as another task", started("bar", 1, 99)),
+        ("bar started, try 2", started("bar", 2, 2)),
+        ("foo started", started("foo", 1, 3)),
+        ("bar runs", progressed("bar", TaskProgress::Open)),
+        ("bar is queued", progressed("bar", TaskProgress::Free)),
+        ("bar built", built("bar", 1, 2)),
+        ("macros built", built("module-build-macros", 1, 1)),
+        ("bar built with another name", misnamed()),
+        ("bar failed", failed("bar")),
+        ("macros failed", failed("module-build-macros")),
+        ("nobody's component built", built("stranger", 1, 2)),
+        ("macros tagged", tagged("module-build-macros", 1)),
+        ("bar tagged", tagged("bar", 1)),
+        ("repository 1", Fact::RepositoryRegenerated { generation: 1 }),
+        ("repository 9", Fact::RepositoryRegenerated { generation: 9 }),
+        ("metadata written", Fact::MetadataWritten),
+        ("first effect failed", Fact::EffectFailed { number: 1, reason: "no".into() }),
+        ("last effect failed", Fact::EffectFailed { number: 99, reason: "no".into() }),
+        ("canceled", Fact::Canceled { by: by() }),
+        ("marked ready", Fact::MarkedReady { by: by() }),
+        ("resubmitted", Fact::Resubmitted { by: by() }),
+        ("time passed", Fact::TimePassed),
+        ("a month passed", Fact::TimePassed),
+    ]
+}
+
+#[test]
+fn the_whole_table_is_as_written_down() {
+    let policy = Policy { ready_at_once: false, ..Policy::default() };
+    let mut table = String::new();
+    for (name, build) in builds() {
+        writeln!(table, "== {name}: {}", describe(&build)).unwrap();
+        for (label, fact) in facts() {
+            let mut event = event(fact);
+            if label == "a month passed" {
+                event.at = event.at.plus(std::time::Duration::from_secs(30 * 24 * 3600));
+            }
+            let told = match step(&build, &event, &policy) {
+                Ok(Step::Advance(advance)) => {
+                    let effects = advance.effects.iter().map(|effect| {
+                        let json = serde_json::to_value(&effect.action).unwrap();
+                        let key = json.get("key").map(|key| format!(" {}", key["component"].as_str().unwrap()));
+                        format!("; {}{}", json["action"].as_str().unwrap(), key.unwrap_or_default())
+                    });
+                    format!("-> {}{}", describe(&advance.build), effects.collect::<String>())
+                }
+                Ok(Step::Ignore(why)) => format!("ignored: {why}"),
+                Err(illegal) => format!("illegal: {illegal}"),
+            };
+            writeln!(table, "{label:28} {told}").unwrap();
+        }
+        table.push('\n');
+    }
+    golden("transitions.txt", &table);
+}
+
+/// Prints a build's phase, and its components where they are being built.
+fn describe(build: &ModuleBuild) -> String {
+    let phase = match &build.phase {
+        Phase::Init => "init".to_owned(),
+        Phase::Wait => "wait".to_owned(),
+        Phase::Preparing => "preparing".to_owned(),
+        Phase::Building { regenerating } => {
+            format!("building{}", if regenerating.is_some() { ", regenerating" } else { "" })
+        }
+        Phase::Finishing => "finishing".to_owned(),
+        Phase::Done => "done".to_owned(),
+        Phase::Failed(failure) => format!("failed in {} ({:?})", failure.from, failure.kind),
+        Phase::Ready => "ready".to_owned(),
+    };
+    let components = build.components().filter(|(_, component)| component.state != ComponentState::Waiting);
+    let components = components.map(|(planned, component)| {
+        let short = planned.name.as_str().trim_start_matches("module-build-");
+        format!(" {short}={}", component.state.name())
+    });
+    format!("{phase}{}", components.collect::<String>())
+}
+
+proptest! {
+    /// Whatever facts come in whatever order, only declared edges are taken, the revision and the time grow, and
+    /// nothing is asked for twice.
+    #[test]
+    fn only_declared_edges_are_taken(seed in any::<u64>(), steps in 1..200_usize) {
+        let mut random = Random::new(seed);
+        let policy = Policy { ready_at_once: random.chance(50), ..Policy::default() };
+        let facts = facts();
+        let builds = builds();
+        let mut build = builds[random.index(builds.len())].1.clone();
+        let mut asked = std::collections::BTreeSet::new();
+        for _ in 0..steps {
+            let (_, fact) = &facts[random.index(facts.len())];
+            let event = Event { at: sample::at(i64::try_from(random.below(100_000)).unwrap()), fact: fact.clone() };
+            let Ok(Step::Advance(advance)) = step(&build, &event, &policy) else { continue };
+            let (before, after) = (build.state(), advance.build.state());
+            let direct = before == after || before.may_become(after);
+            prop_assert!(direct || (before == BuildState::Build && after == BuildState::Ready), "{before} to {after}");
+            prop_assert_eq!(advance.build.revision, build.revision + 1);
+            prop_assert!(advance.build.modified_at >= build.modified_at);
+            prop_assert_eq!(advance.build.history.last().unwrap().state, after);
+            for effect in &advance.effects {
+                prop_assert!(effect.id.number > build.effects_issued);
+                if let rida_core::Action::BuildComponent { key } = &effect.action {
+                    prop_assert!(asked.insert(key.clone()), "{key:?} was asked for twice");
+                }
+            }
+            build = advance.build;
+        }
+    }
+
+    /// A fact that was taken in changes nothing when it comes again.
+    #[test]
+    fn a_repeated_fact_changes_nothing(seed in any::<u64>()) {
+        let mut random = Random::new(seed);
+        let policy = Policy::default();
+        let facts = facts();
+        for (name, build) in builds() {
+            let (label, fact) = &facts[random.index(facts.len())];
+            if matches!(fact, Fact::Resubmitted { .. } | Fact::TimePassed) {
+                continue;
+            }
+            let event = event(fact.clone());
+            if let Ok(Step::Advance(advance)) = step(&build, &event, &policy) {
+                match step(&advance.build, &event, &policy) {
+                    Ok(Step::Ignore(_)) | Err(_) => {}
+                    // A task of the past that is reported again is ended again; that is harmless.
+                    Ok(Step::Advance(again)) => {
+                        prop_assert_eq!(&again.build.phase, &advance.build.phase, "{} twice in {}", label, name);
+                        prop_assert_eq!(&again.build.components, &advance.build.components);
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn every_fact_is_in_the_table() {
+    let names: std::collections::BTreeSet<_> = facts().iter().map(|(_, fact)| fact.name()).collect();
+    assert_eq!(names.len(), 17, "a new fact needs its rows in the table: {names:?}");
+}
+
+fn advance(build: &ModuleBuild, fact: Fact, policy: &Policy) -> ModuleBuild {
+    match step(build, &event(fact), policy) {
+        Ok(Step::Advance(advance)) => advance.build,
+        other => panic!("no advance: {other:?}"),
+    }
+}
+
+fn event(fact: Fact) -> Event {
+    Event { at: sample::at(60), fact }
+}
+
+fn checked() -> Fact {
+    let pinned = |name: &str| (sample::component(name), sample::source(name));
+    Fact::SourcesChecked { sources: ["bar", "foo", "baz"].map(pinned).to_vec() }
+}
+
+fn refused() -> Fact {
+    let problem = |name: &str| SourceProblem { component: sample::component(name), message: "no spec file".to_owned() };
+    Fact::SourcesRefused { problems: vec![problem("bar"), problem("foo")] }
+}
+
+fn started(name: &str, attempt: u32, task: i64) -> Fact {
+    Fact::ComponentStarted { component: sample::component(name), attempt, task: TaskId(task) }
+}
+
+fn progressed(name: &str, progress: TaskProgress) -> Fact {
+    Fact::TaskProgressed { component: sample::component(name), attempt: 1, task: TaskId(2), progress }
+}
+
+fn built(name: &str, attempt: u32, task: i64) -> Fact {
+    let Built { task, nvr } = sample::built(name, task);
+    Fact::ComponentBuilt { component: component(name), attempt, task, nvr }
+}
+
+fn misnamed() -> Fact {
+    let Built { task, nvr } = sample::built("other", 2);
+    Fact::ComponentBuilt { component: component("bar"), attempt: 1, task, nvr }
+}
+
+fn failed(name: &str) -> Fact {
+    Fact::ComponentFailed { component: component(name), attempt: 1, task: None, reason: "no".into() }
+}
+
+fn tagged(name: &str, attempt: u32) -> Fact {
+    Fact::ComponentsTagged { components: vec![(component(name), attempt)] }
+}
+
+fn component(name: &str) -> ComponentName {
+    sample::component(name)
+}
+
+/// Compares with a golden file; `UPDATE_GOLDEN=1` writes it.
+fn golden(name: &str, actual: &str) {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name);
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        std::fs::write(&path, actual).unwrap();
+    }
+    let expected = std::fs::read_to_string(&path).unwrap_or_default();
+    assert_eq!(actual, expected, "{} differs; look at the change, then run with UPDATE_GOLDEN=1", path.display());
+}
