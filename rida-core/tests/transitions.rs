@@ -1,5 +1,7 @@
 //! The golden table: every phase × every fact, and the laws that hold for all of them.
 
+#![expect(clippy::unwrap_used, reason = "in a test it is the assertion")]
+
 use std::fmt::Write as _;
 
 use proptest::prelude::*;

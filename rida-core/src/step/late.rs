@@ -9,7 +9,7 @@ use crate::event::Fact;
 use crate::id::ComponentName;
 
 pub(super) const REPEATED: &str = "it was known already";
-pub(super) const PAST: &str = "it is of an earlier run";
+pub(super) const PAST: &str = "nothing waits for it any more";
 pub(super) const NOT_YET: &str = "no deadline has passed";
 pub(super) const OVER: &str = "the build has ended";
 
