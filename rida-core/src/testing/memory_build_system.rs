@@ -328,3 +328,6 @@ impl BuildSystem for MemoryBuildSystem {
         Ok(LogChunk { bytes, complete })
     }
 }
+
+#[cfg(test)]
+mod tests;

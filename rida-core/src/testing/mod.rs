@@ -1,5 +1,6 @@
 //! In-memory ports, contract suites and the simulated world.
 
+pub mod build_system_contract;
 mod clock;
 mod faults;
 mod memory_build_system;
