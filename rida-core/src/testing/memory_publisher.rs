@@ -26,3 +26,17 @@ impl Publisher for MemoryPublisher {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::publisher_contract;
+    use crate::testing::simulation::block_on;
+
+    #[test]
+    fn it_keeps_every_promise_of_a_publisher() {
+        let publisher = MemoryPublisher::default();
+        let published = || publisher.published().iter().map(|announcement| announcement.id.to_string()).collect();
+        block_on(publisher_contract::run_all(&publisher, published));
+    }
+}

@@ -70,3 +70,6 @@ fn commit_of(text: &str) -> CommitHash {
     let hex: String = Sha1::digest(text).iter().map(|byte| format!("{byte:02x}")).collect();
     CommitHash::new(&hex).expect("a SHA-1 in hexadecimal is a commit hash")
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,8 +7,10 @@ mod memory_build_system;
 mod memory_publisher;
 mod memory_scm;
 mod memory_store;
+pub mod publisher_contract;
 mod random;
 pub mod sample;
+pub mod scm_contract;
 pub mod simulation;
 pub mod store_contract;
 

@@ -1,0 +1,44 @@
+//! The stored log is a public format: every event, instruction and announcement, as golden files.
+
+#![expect(clippy::unwrap_used, reason = "in a test it is the assertion")]
+
+use std::fmt::Write as _;
+
+use rida_core::testing::sample;
+use rida_core::{Announcement, Effect, Event, ModuleBuild};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+#[test]
+fn every_line_is_written_as_promised_and_reads_back_equal() {
+    let lives = [
+        sample::life_to_ready(sample::id(1), sample::nsvc("lua:5.4:20261123:c0ffee")),
+        sample::life_to_failed(sample::id(2), sample::nsvc("lua:5.4:20261124:c0ffee")),
+    ];
+    let (mut events, mut effects, mut announcements) = (String::new(), String::new(), String::new());
+    for written in lives.iter().flatten() {
+        line::<Event>(&mut events, &written.event);
+        written.effects.iter().for_each(|effect| line::<Effect>(&mut effects, effect));
+        written.announcements.iter().for_each(|announced| line::<Announcement>(&mut announcements, announced));
+        line::<ModuleBuild>(&mut String::new(), &written.after);
+    }
+    golden("events.jsonl", &events);
+    golden("effects.jsonl", &effects);
+    golden("announcements.jsonl", &announcements);
+}
+
+fn line<T: Serialize + DeserializeOwned + PartialEq + std::fmt::Debug>(lines: &mut String, value: &T) {
+    let json = serde_json::to_string(value).unwrap();
+    assert_eq!(serde_json::from_str::<T>(&json).unwrap(), *value);
+    writeln!(lines, "{json}").unwrap();
+}
+
+/// Compares with a golden file; `UPDATE_GOLDEN=1` writes it.
+fn golden(name: &str, actual: &str) {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name);
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        std::fs::write(&path, actual).unwrap();
+    }
+    let expected = std::fs::read_to_string(&path).unwrap_or_default();
+    assert_eq!(actual, expected, "{} differs; look at the change, then run with UPDATE_GOLDEN=1", path.display());
+}
