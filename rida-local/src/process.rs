@@ -21,6 +21,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+pub(crate) use self::disk::size_of as folder_size;
 pub use self::error::ProcessError;
 pub use self::run::{Output, Report};
 
@@ -181,6 +182,12 @@ impl Program {
     /// Sets what it may use.
     pub fn limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
+        self
+    }
+
+    /// Sets how many bytes may come out of it when its output is captured.
+    pub fn output_limit(mut self, bytes: u64) -> Self {
+        self.limits.output = bytes;
         self
     }
 

@@ -127,7 +127,7 @@ impl Running {
     async fn finish(&mut self, stdout: &mut Sink) -> Result<String, ProcessError> {
         let mut stderr = Sink { kept_at_most: STDERR_KEPT, ..Sink::memory(STDERR_LIMIT) };
         let (out, err) = self.readers.take().map_or((None, None), |(out, err)| (Some(out), err));
-        let watched = self.watched.take();
+        let watched = self.watched.clone();
         let (group, time) = (&self.group, self.limits.time);
         let work = async {
             let ended = async {
@@ -154,6 +154,12 @@ impl Running {
         };
         self.group.kill();
         let status = self.group.reap().await;
+        // What it wrote since the last look counts too, also when it died of the kernel's limit on the size of files.
+        let grown = self.watched.as_ref().filter(|(folder, limit)| disk::size_of(folder, *limit) > *limit);
+        let outcome = match grown {
+            Some((_, limit)) => outcome.and(Err(Stop::Disk(*limit))),
+            None => outcome,
+        };
         let (stdout_end, stderr) = (&stdout.kept, text_of(stderr.kept));
         let program = self.name;
         match outcome {

@@ -1,0 +1,96 @@
+//! What git's failures mean, in words for a packager.
+
+use rida_core::PortError;
+use rida_core::scm::Repository;
+
+use crate::process::ProcessError;
+
+/// Says what a failed call of git means for who wants to read a repository.
+pub(super) fn explain(error: ProcessError, repository: &Repository, fetch_bytes: u64) -> PortError {
+    tracing::info!(%repository, %error, stderr = ?error.stderr(), "git failed");
+    let mib = fetch_bytes / (1024 * 1024);
+    match &error {
+        ProcessError::TimedOut { after, .. } => {
+            let text =
+                format!("{repository} did not answer completely within {} s; try again later", after.as_secs_f32());
+            return PortError::temporary(text).because(error);
+        }
+        ProcessError::TooMuchDisk { .. } => {
+            let text = format!(
+                "{repository} has more than the {mib} MiB that are allowed; \
+                 put large files into the lookaside cache instead of git"
+            );
+            return PortError::permanent(text).because(error);
+        }
+        ProcessError::TooMuchOutput { .. } => {
+            let text = format!("{repository} has more refs or files than are allowed");
+            return PortError::permanent(text).because(error);
+        }
+        ProcessError::Failed { .. } => {}
+        _ => {
+            let text = error.to_string();
+            return error.into_port(text);
+        }
+    }
+    let stderr = error.stderr().to_lowercase();
+    let says = |phrases: &[&str]| phrases.iter().any(|phrase| stderr.contains(phrase));
+    // What git's own parts died of comes first: the rest of the text then blames the connection.
+    let answer = if says(&["died of signal 25", "file too large"]) {
+        PortError::permanent(format!(
+            "{repository} has more than the {mib} MiB that are allowed; \
+             put large files into the lookaside cache instead of git"
+        ))
+    } else if says(&["no space left"]) {
+        PortError::unavailable("the server has no space left; its administrator can make some")
+    } else if says(&["dubious ownership"]) {
+        PortError::permanent(format!(
+            "{repository} belongs to another user of the server, and git does not read it then"
+        ))
+    } else if says(&["redirect", "error: 301", "error: 302", "error: 303", "error: 307", "error: 308"]) {
+        PortError::permanent(format!("{repository} redirects to another address; use that address"))
+    } else if says(&[
+        "authentication failed",
+        "could not read username",
+        "terminal prompts disabled",
+        "error: 401",
+        "error: 403",
+        "permission denied",
+    ]) {
+        PortError::permanent(format!(
+            "{repository} cannot be read without logging in; use a repository that everybody may read"
+        ))
+    } else if says(&[
+        "not found",
+        "does not appear to be a git repository",
+        "access denied or repository not exported",
+        "no such file or directory",
+        "error: 404",
+        "error: 410",
+    ]) && !says(&["could not resolve", "couldn't find remote ref"])
+    {
+        PortError::permanent(format!("there is no git repository at {repository}; check its address"))
+    } else if says(&["host key verification failed"]) {
+        PortError::permanent(format!(
+            "the server does not know the ssh key of {repository}'s host; its administrator can add it"
+        ))
+    } else if says(&["fsck", "bad object", "invalid index-pack"]) {
+        PortError::permanent(format!("{repository} holds objects that git finds broken; `git fsck` says which"))
+    } else if says(&["could not resolve host", "unable to look up", "name or service not known"]) {
+        PortError::temporary(format!("the host of {repository} was not found; check its name"))
+    } else {
+        PortError::temporary(format!("{repository} could not be read; try again later"))
+    };
+    answer.because(error)
+}
+
+/// Tells whether the server has no such commit.
+pub(super) fn is_missing_commit(error: &ProcessError) -> bool {
+    let stderr = error.stderr();
+    ["not our ref", "couldn't find remote ref"].iter().any(|phrase| stderr.contains(phrase))
+}
+
+/// Tells whether the server gives only the tips of branches and tags, and whole histories.
+pub(super) fn is_only_tips(error: &ProcessError) -> bool {
+    let stderr = error.stderr();
+    ["unadvertised object", "not valid", "does not support shallow"].iter().any(|phrase| stderr.contains(phrase))
+}
