@@ -29,7 +29,7 @@ pub use announce::{Announcement, AnnouncementId, Change};
 pub use build::{BuildRequire, Failure, FailureKind, ModuleBuild, Phase, Submission, Transition};
 pub use component::{Built, ComponentBuild, ComponentKey, ComponentState, PinnedSource, TaskProgress};
 pub use deadline::{deadline, look_at};
-pub use driver::{ApplyError, Clock, Driver, Looked, Parts, Performed, Published, Request, SubmitError};
+pub use driver::{ApplyError, Clock, Driver, Looked, Parts, Performed, Published, Request, SubmitError, Turn};
 pub use effect::{Action, Effect};
 pub use error::{PortError, PortErrorKind};
 pub use event::{Event, Fact, SourceProblem};

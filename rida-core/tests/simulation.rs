@@ -11,13 +11,22 @@ fn every_history_keeps_the_promises() {
         assert_eq!(outcome.violations, Vec::<String>::new(), "seed {seed}");
         return;
     }
-    let mut crashes = 0;
-    for seed in 0..number("RIDA_SEEDS").unwrap_or(1000) {
-        let outcome = run(seed, wildness(seed));
-        assert_eq!(outcome.violations, Vec::<String>::new(), "replay with RIDA_SEED={seed}");
-        crashes += outcome.crashes;
-    }
-    assert!(crashes > 1000, "a world without crashes shows nothing");
+    let seeds = number("RIDA_SEEDS").unwrap_or(1000);
+    let threads = std::thread::available_parallelism().map_or(1, |count| u64::try_from(count.get()).unwrap_or(1));
+    let play = |first: u64| {
+        let mut crashes = 0;
+        for seed in (first..seeds).step_by(usize::try_from(threads).unwrap_or(1)) {
+            let outcome = run(seed, wildness(seed));
+            assert_eq!(outcome.violations, Vec::<String>::new(), "replay with RIDA_SEED={seed}");
+            crashes += outcome.crashes;
+        }
+        crashes
+    };
+    let crashes: u64 = std::thread::scope(|scope| {
+        let players: Vec<_> = (0..threads).map(|first| scope.spawn(move || play(first))).collect();
+        players.into_iter().map(|player| player.join().expect("the histories of this thread are good")).sum()
+    });
+    assert!(crashes > seeds, "a world without crashes shows nothing");
 }
 
 #[test]

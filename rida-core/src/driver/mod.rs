@@ -4,6 +4,7 @@ mod follow;
 mod perform;
 mod publish;
 mod submit;
+mod turn;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,6 +13,7 @@ pub use self::follow::Looked;
 pub use self::perform::Performed;
 pub use self::publish::Published;
 pub use self::submit::{Request, SubmitError};
+pub use self::turn::Turn;
 
 use crate::build::ModuleBuild;
 use crate::deadline::look_at;
@@ -29,6 +31,12 @@ use crate::timestamp::Timestamp;
 pub trait Clock: Send + Sync {
     /// Returns the time now.
     fn now(&self) -> Timestamp;
+}
+
+impl<F: Fn() -> Timestamp + Send + Sync> Clock for F {
+    fn now(&self) -> Timestamp {
+        self()
+    }
 }
 
 /// What a driver is made of.

@@ -90,10 +90,10 @@ struct World {
     violations: Vec<String>,
 }
 
-/// A place for a driver and the pass that it is in.
+/// A place for a driver and the turn that it is in.
 struct Slot {
     driver: Arc<Driver>,
-    pass: Option<Pin<Box<dyn Future<Output = ()>>>>,
+    turn: Option<Pin<Box<dyn Future<Output = ()>>>>,
 }
 
 impl World {
@@ -136,7 +136,7 @@ impl World {
             allow: AllowList::default(),
             policy: self.policy.clone(),
         };
-        Slot { driver: Arc::new(Driver::new(parts, WorkerId(format!("driver-{}", self.started)))), pass: None }
+        Slot { driver: Arc::new(Driver::new(parts, WorkerId(format!("driver-{}", self.started)))), turn: None }
     }
 
     /// Plays the wild time, then lets everything come to an end.
@@ -160,7 +160,7 @@ impl World {
         }
     }
 
-    /// Lets one driver take one step; it may be its last. Tells whether it came to the end of its pass.
+    /// Lets one driver take one step; it may be its last. Tells whether it came to the end of its turn.
     fn turn(&mut self, wild: bool) -> bool {
         let index = self.random.index(self.drivers.len());
         if wild && self.random.below(1000) < self.wildness.crash_permille {
@@ -173,11 +173,16 @@ impl World {
         }
         let Some(slot) = self.drivers.get_mut(index) else { return false };
         let driver = Arc::clone(&slot.driver);
-        let pass = slot.pass.get_or_insert_with(|| Box::pin(one_pass(driver)));
-        if pass.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending() {
+        let turn = slot.turn.get_or_insert_with(|| {
+            Box::pin(async move {
+                // A store that does not answer is asked again in the next turn; what it holds is not lost.
+                let _ = driver.turn().await;
+            })
+        });
+        if turn.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending() {
             return false;
         }
-        slot.pass = None;
+        slot.turn = None;
         let pause = self.random.below(if wild { 3_000 } else { 60_000 });
         self.clock.advance(Duration::from_millis(pause));
         self.check_limits();
@@ -355,22 +360,6 @@ impl World {
         }
         violations
     }
-}
-
-/// Does once what a server does all the time.
-async fn one_pass(driver: Arc<Driver>) {
-    // A store that does not answer is asked again in the next pass; what it holds is not lost.
-    let _ = driver.renew_leases().await;
-    if let Ok(effects) = driver.take_effects(3).await {
-        for effect in effects {
-            let _ = driver.perform(effect).await;
-        }
-    }
-    let _ = driver.grant_slots().await;
-    for id in driver.take_due_builds(10).await.unwrap_or_default() {
-        let _ = driver.look(id).await;
-    }
-    let _ = driver.publish(20).await;
 }
 
 /// Makes a build again from what was submitted and the log.
