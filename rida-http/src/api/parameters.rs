@@ -1,0 +1,76 @@
+//! The query of a URL, held to the parameters that there are.
+
+use url::form_urlencoded;
+
+use super::object::shown;
+use crate::reply::ApiError;
+
+/// The parameters of a request, in the order that they were given in.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Parameters(Vec<(String, String)>);
+
+impl Parameters {
+    /// Reads a query that has none but the known parameters.
+    pub(crate) fn read(query: &str, known: &[&str]) -> Result<Self, ApiError> {
+        let pairs: Vec<(String, String)> = form_urlencoded::parse(query.as_bytes())
+            .map(|(name, value)| (name.into_owned(), value.into_owned()))
+            .collect();
+        let mut unknown: Vec<String> =
+            pairs.iter().filter(|(name, _)| !known.contains(&name.as_str())).map(|(name, _)| shown(name)).collect();
+        if unknown.is_empty() {
+            return Ok(Self(pairs));
+        }
+        unknown.truncate(20);
+        let known =
+            if known.is_empty() { "there are none here".to_owned() } else { format!("known are {}", known.join(", ")) };
+        Err(ApiError::bad_request(format!("unknown parameters: {}; {known}", unknown.join(", "))))
+    }
+
+    /// Returns all values of a parameter.
+    pub(crate) fn all<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a str> {
+        self.0.iter().filter(move |(given, _)| given == name).map(|(_, value)| value.as_str())
+    }
+
+    /// Returns the value of a parameter that may be given once, and not empty.
+    pub(crate) fn one(&self, name: &str) -> Result<Option<&str>, ApiError> {
+        let mut values = self.all(name);
+        match (values.next(), values.next()) {
+            (None, _) => Ok(None),
+            (Some(""), _) => Err(ApiError::bad_request(format!("{name} has no value; give it one or leave it out"))),
+            (Some(value), None) => Ok(Some(value)),
+            (Some(_), Some(_)) => Err(ApiError::bad_request(format!("{name} is given more than once; give it once"))),
+        }
+    }
+
+    /// Returns a parameter that is yes or no; absent means no.
+    pub(crate) fn flag(&self, name: &str) -> Result<bool, ApiError> {
+        match self.one(name)? {
+            None => Ok(false),
+            Some(text) if text == "1" || text.eq_ignore_ascii_case("true") => Ok(true),
+            Some(text) if text == "0" || text.eq_ignore_ascii_case("false") => Ok(false),
+            Some(text) => Err(ApiError::bad_request(format!("{name}={} is neither true nor false", shown(text)))),
+        }
+    }
+
+    /// Returns a parameter that is a number of at least `least` and at most `most`.
+    pub(crate) fn number(&self, name: &str, least: u64, most: u64) -> Result<Option<u64>, ApiError> {
+        let Some(text) = self.one(name)? else { return Ok(None) };
+        let digits = text.bytes().all(|byte| byte.is_ascii_digit());
+        let number = if digits { text.parse().ok() } else { None };
+        match number.filter(|number| (least..=most).contains(number)) {
+            Some(number) => Ok(Some(number)),
+            None => {
+                let text = shown(text);
+                Err(ApiError::bad_request(format!("{name}={text} is not a whole number from {least} to {most}")))
+            }
+        }
+    }
+
+    /// Writes the query again, all parameters but one kept, repeated ones too, and that one set.
+    pub(crate) fn with(&self, name: &str, value: u64) -> String {
+        let mut query = form_urlencoded::Serializer::new(String::new());
+        query.extend_pairs(self.0.iter().filter(|(given, _)| given != name));
+        query.append_pair(name, &value.to_string());
+        query.finish()
+    }
+}

@@ -1,0 +1,104 @@
+//! The bodies of requests that change something.
+
+use rida_core::{BUILD_STATES, BuildState, Owner, Request};
+use serde_json::Value;
+
+use super::object::{Object, kind, shown};
+use crate::reply::ApiError;
+
+const SUBMIT_EXAMPLE: &str = r#"{"scmurl": "https://git.example.org/modules/foo.git?#<commit or branch>"}"#;
+const CHANGE_EXAMPLE: &str = r#"{"state": "failed"} to cancel, or {"state": "ready"}"#;
+
+/// The longest text that a field may hold; longer ones are no URL, branch or name.
+const LONGEST_TEXT: usize = 4096;
+
+/// The body of a submission: `{"scmurl": …, "branch"?: …, "owner"?: …}`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct SubmitBody {
+    scm_url: String,
+    branch: Option<String>,
+    owner: Option<Owner>,
+}
+
+/// The body of a change: `{"state": …, "owner"?: …}`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ChangeBody {
+    pub(crate) change: StateChange,
+    pub(crate) owner: Option<Owner>,
+}
+
+/// The states that somebody may ask a build to take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum StateChange {
+    /// `failed`
+    Cancel,
+    /// `ready`
+    MarkReady,
+}
+
+impl SubmitBody {
+    /// Reads the body of a submission.
+    pub(crate) fn read(bytes: &[u8]) -> Result<Self, ApiError> {
+        let mut body = Object::read(bytes, &["scmurl", "branch", "owner"], SUBMIT_EXAMPLE)?;
+        let scm_url = bounded("scmurl", body.take_text("scmurl")?)?;
+        let branch = bounded("branch", body.take_text("branch")?)?;
+        let owner = owner(&mut body)?;
+        let missing = || ApiError::bad_request(format!("\"scmurl\" is missing; send a body such as {SUBMIT_EXAMPLE}"));
+        Ok(Self { scm_url: scm_url.ok_or_else(missing)?, branch, owner })
+    }
+
+    /// Makes the request that the core takes; `nobody` is who submits what names no owner.
+    pub(crate) fn into_request(self, nobody: &Owner) -> Request {
+        let owner = self.owner.unwrap_or_else(|| nobody.clone());
+        Request { scm_url: self.scm_url, branch: self.branch, owner }
+    }
+}
+
+impl ChangeBody {
+    /// Reads the body of a change.
+    pub(crate) fn read(bytes: &[u8]) -> Result<Self, ApiError> {
+        let mut body = Object::read(bytes, &["state", "owner"], CHANGE_EXAMPLE)?;
+        let missing = || ApiError::bad_request(format!("\"state\" is missing; send {CHANGE_EXAMPLE}"));
+        let state = match body.take("state").ok_or_else(missing)? {
+            Value::String(text) => state_of(&text),
+            Value::Number(number) => state_of(&number.to_string()),
+            other => {
+                let kind = kind(&other);
+                return Err(ApiError::bad_request(format!("\"state\" is {kind}; send {CHANGE_EXAMPLE}")));
+            }
+        };
+        let change = match state? {
+            BuildState::Failed => StateChange::Cancel,
+            BuildState::Ready => StateChange::MarkReady,
+            state @ (BuildState::Init | BuildState::Wait | BuildState::Build | BuildState::Done) => {
+                let message = format!("a build cannot be put into {state}; send {CHANGE_EXAMPLE}");
+                return Err(ApiError::bad_request(message));
+            }
+        };
+        Ok(Self { change, owner: owner(&mut body)? })
+    }
+}
+
+/// Reads a state's name or code.
+pub(super) fn state_of(text: &str) -> Result<BuildState, ApiError> {
+    let by_code = || text.parse().ok().and_then(|code: i64| BuildState::try_from(code).ok());
+    let unknown = || ApiError::bad_request(format!("there is no state {}; states are {BUILD_STATES}", shown(text)));
+    BUILD_STATES.by_name(text).or_else(by_code).ok_or_else(unknown)
+}
+
+fn owner(body: &mut Object) -> Result<Option<Owner>, ApiError> {
+    let bad = |error: rida_core::GrammarError| ApiError::bad_request(format!("\"owner\" is not valid: {error}"));
+    body.take_text("owner")?.map(|text| Owner::new(&text).map_err(bad)).transpose()
+}
+
+fn bounded(name: &str, text: Option<String>) -> Result<Option<String>, ApiError> {
+    match text {
+        Some(text) if text.len() > LONGEST_TEXT => {
+            Err(ApiError::bad_request(format!("{name:?} is longer than {LONGEST_TEXT} bytes")))
+        }
+        other => Ok(other),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,133 @@
+//! What can be written in the configuration. Every setting is optional; what is absent is left to another place or to
+//! its default, which [`resolve`](super::resolve) knows.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use rida_core::scm::{GitRef, Repository};
+use rida_core::{ModuleName, Owner};
+use serde::{Deserialize, Serialize};
+
+use super::units::{Size, Span};
+
+/// All sections.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Raw {
+    pub(super) server: Server,
+    pub(super) data: Data,
+    pub(super) sources: Sources,
+    pub(super) limits: Limits,
+    pub(super) deadlines: Deadlines,
+    pub(super) builds: Builds,
+    pub(super) worker: Worker,
+    pub(super) publish: Publish,
+    pub(super) log: Log,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Server {
+    pub(super) listen: Option<SocketAddr>,
+    pub(super) trust_network: Option<bool>,
+    pub(super) default_owner: Option<Owner>,
+    pub(super) submit_wait: Option<Span>,
+    pub(super) max_connections: Option<u32>,
+    pub(super) max_head: Option<Size>,
+    pub(super) max_body: Option<Size>,
+    pub(super) max_followers: Option<u32>,
+    pub(super) head_timeout: Option<Span>,
+    pub(super) body_timeout: Option<Span>,
+    pub(super) write_timeout: Option<Span>,
+    pub(super) shutdown_grace: Option<Span>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Data {
+    pub(super) folder: Option<PathBuf>,
+    pub(super) database: Option<PathBuf>,
+    pub(super) durability: Option<Durability>,
+    pub(super) readers: Option<u32>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Sources {
+    pub(super) allow: Option<Vec<Repository>>,
+    pub(super) repository: Option<Repository>,
+    pub(super) allow_repository: Option<bool>,
+    pub(super) cache: Option<String>,
+    pub(super) allow_cache: Option<bool>,
+    pub(super) branch: Option<GitRef>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Limits {
+    pub(super) builds: Option<u32>,
+    pub(super) builds_per_module: Option<u32>,
+    pub(super) builds_per_owner: Option<u32>,
+    pub(super) queue: Option<u32>,
+    pub(super) patience: Option<Span>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Deadlines {
+    pub(super) init: Option<Span>,
+    pub(super) wait: Option<Span>,
+    pub(super) prepare: Option<Span>,
+    pub(super) build: Option<Span>,
+    pub(super) finish: Option<Span>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Builds {
+    pub(super) components_at_once: Option<u32>,
+    pub(super) ready_at_once: Option<bool>,
+    pub(super) follow_every: Option<Span>,
+    pub(super) dist_tag_prefix: Option<String>,
+    pub(super) base_modules: Option<Vec<ModuleName>>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Worker {
+    pub(super) at_once: Option<u32>,
+    pub(super) idle: Option<Span>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Publish {
+    pub(super) to: Option<String>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Log {
+    pub(super) format: Option<LogFormat>,
+    pub(super) filter: Option<String>,
+}
+
+/// How lines of the log look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// What a crash of the machine may cost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Durability {
+    /// Nothing.
+    Full,
+    /// The last changes.
+    Normal,
+}

@@ -1,0 +1,204 @@
+//! What the configuration means: every default, and what cannot be.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use rida_core::scm::{AllowList, Repository};
+use rida_core::{Deadlines, Limits, Policy, SourcePolicy};
+use rida_store::StoreConfig;
+use serde::Serialize;
+
+use super::raw::{Durability, LogFormat, Raw};
+use super::units::{Size, Span};
+use super::{Config, Layer, LogSettings, Origin, Resolved, Setting};
+use crate::publisher::Lines;
+use crate::routes::ApiSettings;
+use crate::serve::ServerLimits;
+use crate::worker::WorkerSettings;
+
+/// What keeps the service from starting without a list of places.
+const NO_PLACES: &str = "no place is allowed that modules may be read from; write in the configuration file
+    [sources]
+    allow = [\"https://git.example.org/modules/\"]
+with the places that you trust, or give --allow URL; each entry allows the repositories at and below it";
+
+/// What keeps the service from starting on a network.
+const NOT_LOOPBACK: &str = "server.listen is not on this machine alone, and there are no users to tell apart: everybody \
+    who reaches it can submit and cancel builds; set server.trust_network = true when that is meant, or listen on 127.0.0.1";
+
+/// Takes settings out of the layers, and notes each.
+struct Picker<'a> {
+    layers: &'a [Layer],
+    settings: Vec<Setting>,
+}
+
+impl Picker<'_> {
+    /// Returns a setting from the strongest place that has it.
+    fn optional<T: Serialize>(&mut self, key: &'static str, get: impl Fn(&Raw) -> Option<T>) -> Option<T> {
+        let found = self.layers.iter().rev().find_map(|layer| Some((get(&layer.raw)?, layer.origin.clone())));
+        let (value, origin) = found.map_or((None, Origin::Default), |(value, origin)| (Some(value), origin));
+        self.settings.push(Setting { key, value: value.as_ref().map(shown), origin });
+        value
+    }
+
+    /// The same for a setting that has a default.
+    fn or<T: Serialize>(&mut self, key: &'static str, get: impl Fn(&Raw) -> Option<T>, default: T) -> T {
+        let value = self.optional(key, get).unwrap_or(default);
+        if let Some(setting) = self.settings.last_mut() {
+            setting.value = Some(shown(&value));
+        }
+        value
+    }
+
+    fn span(&mut self, key: &'static str, get: impl Fn(&Raw) -> Option<Span>, default: Duration) -> Duration {
+        self.or(key, get, Span(default)).0
+    }
+
+    fn size(&mut self, key: &'static str, get: impl Fn(&Raw) -> Option<Size>, default: usize) -> usize {
+        self.or(key, get, Size(default)).0
+    }
+
+    fn count(&mut self, key: &'static str, get: impl Fn(&Raw) -> Option<u32>, default: usize) -> usize {
+        let default = u32::try_from(default).unwrap_or(u32::MAX);
+        usize::try_from(self.or(key, get, default)).unwrap_or(usize::MAX)
+    }
+}
+
+/// Writes a value as TOML does, for texts, numbers, and lists of them.
+fn shown(value: &impl Serialize) -> String {
+    serde_json::to_string(value).unwrap_or_else(|_| "\"?\"".to_owned())
+}
+
+pub(super) fn resolve(layers: &[Layer]) -> Resolved {
+    let mut pick = Picker { layers, settings: Vec::new() };
+    let loopback = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
+    let listen = pick.or("server.listen", |raw| raw.server.listen, loopback);
+    let trusted = pick.or("server.trust_network", |raw| raw.server.trust_network, false);
+    let (api, server) = (api(&mut pick), server(&mut pick));
+    let data = pick.or("data.folder", |raw| raw.data.folder.clone(), PathBuf::from("rida-data"));
+    let store = store(&mut pick, &data);
+    let allow = pick.or("sources.allow", |raw| raw.sources.allow.clone(), Vec::<Repository>::new());
+    let policy = policy(&mut pick);
+    let defaults = WorkerSettings::default();
+    let worker = WorkerSettings {
+        at_once: pick.count("worker.at_once", |raw| raw.worker.at_once, defaults.at_once),
+        idle: pick.span("worker.idle", |raw| raw.worker.idle, defaults.idle),
+        grace: server.grace,
+    };
+    let file = data.join("announcements.jsonl").display().to_string();
+    let publish = match pick.or("publish.to", |raw| raw.publish.to.clone(), file).as_str() {
+        "stdout" => Lines::Stdout,
+        path => Lines::File(PathBuf::from(path)),
+    };
+    let log = LogSettings {
+        format: pick.or("log.format", |raw| raw.log.format, LogFormat::Text),
+        filter: pick.or("log.filter", |raw| raw.log.filter.clone(), "info".to_owned()),
+    };
+    let mut problems = impossible(&pick.settings);
+    if allow.is_empty() {
+        problems.push(NO_PLACES.to_owned());
+    }
+    if !listen.ip().is_loopback() && !trusted {
+        problems.push(NOT_LOOPBACK.to_owned());
+    }
+    let allow = AllowList::new(allow);
+    let config = Config { listen, server, api, worker, policy, allow, data, store, publish, log };
+    Resolved { config, settings: pick.settings, problems }
+}
+
+/// Tells which settings are zero that must not be: nothing would ever be done.
+fn impossible(settings: &[Setting]) -> Vec<String> {
+    const MAY_BE_ZERO: [&str; 2] = ["server.submit_wait", "server.max_followers"];
+    let zero = |setting: &&Setting| matches!(setting.value.as_deref(), Some("0" | "\"0\"" | "\"0s\""));
+    let wrong = settings.iter().filter(zero).filter(|setting| !MAY_BE_ZERO.contains(&setting.key));
+    wrong.map(|setting| format!("{} is zero ({}); give it a value above", setting.key, setting.origin)).collect()
+}
+
+fn server(pick: &mut Picker<'_>) -> ServerLimits {
+    let defaults = ServerLimits::default();
+    ServerLimits {
+        connections: pick.count("server.max_connections", |raw| raw.server.max_connections, defaults.connections),
+        head: pick.size("server.max_head", |raw| raw.server.max_head, defaults.head),
+        head_timeout: pick.span("server.head_timeout", |raw| raw.server.head_timeout, defaults.head_timeout),
+        write_timeout: pick.span("server.write_timeout", |raw| raw.server.write_timeout, defaults.write_timeout),
+        grace: pick.span("server.shutdown_grace", |raw| raw.server.shutdown_grace, defaults.grace),
+    }
+}
+
+fn api(pick: &mut Picker<'_>) -> ApiSettings {
+    let defaults = ApiSettings::default();
+    ApiSettings {
+        max_body: pick.size("server.max_body", |raw| raw.server.max_body, defaults.max_body),
+        body_timeout: pick.span("server.body_timeout", |raw| raw.server.body_timeout, defaults.body_timeout),
+        submit_wait: pick.span("server.submit_wait", |raw| raw.server.submit_wait, defaults.submit_wait),
+        nobody: pick.or("server.default_owner", |raw| raw.server.default_owner.clone(), defaults.nobody),
+        max_followers: pick.count("server.max_followers", |raw| raw.server.max_followers, defaults.max_followers),
+        follow_every: defaults.follow_every,
+    }
+}
+
+fn store(pick: &mut Picker<'_>, data: &std::path::Path) -> StoreConfig {
+    let file = pick.or("data.database", |raw| raw.data.database.clone(), data.join("rida.sqlite"));
+    let mut config = StoreConfig::sqlite(file);
+    let readers = usize::try_from(config.readers).unwrap_or(1);
+    config.readers = u32::try_from(pick.count("data.readers", |raw| raw.data.readers, readers)).unwrap_or(1);
+    config.durability = match pick.or("data.durability", |raw| raw.data.durability, Durability::Full) {
+        Durability::Full => rida_store::Durability::Full,
+        Durability::Normal => rida_store::Durability::Normal,
+    };
+    config
+}
+
+fn policy(pick: &mut Picker<'_>) -> Policy {
+    let defaults = Policy::default();
+    let sources = SourcePolicy {
+        repository: pick.optional("sources.repository", |raw| raw.sources.repository.clone()),
+        allow_repository: pick.or(
+            "sources.allow_repository",
+            |raw| raw.sources.allow_repository,
+            defaults.sources.allow_repository,
+        ),
+        cache: pick.optional("sources.cache", |raw| raw.sources.cache.clone()).map(Into::into),
+        allow_cache: pick.or("sources.allow_cache", |raw| raw.sources.allow_cache, defaults.sources.allow_cache),
+        branch: pick.optional("sources.branch", |raw| raw.sources.branch.clone()).map(|it| it.to_string()),
+    };
+    let (of, at_most) = (defaults.limits, defaults.deadlines);
+    let limits = Limits {
+        builds: pick.count("limits.builds", |raw| raw.limits.builds, of.builds),
+        builds_per_module: pick.count(
+            "limits.builds_per_module",
+            |raw| raw.limits.builds_per_module,
+            of.builds_per_module,
+        ),
+        builds_per_owner: pick.count("limits.builds_per_owner", |raw| raw.limits.builds_per_owner, of.builds_per_owner),
+        queue: pick.count("limits.queue", |raw| raw.limits.queue, of.queue),
+        patience: pick.span("limits.patience", |raw| raw.limits.patience, of.patience),
+    };
+    let deadlines = Deadlines {
+        init: pick.span("deadlines.init", |raw| raw.deadlines.init, at_most.init),
+        wait: pick.span("deadlines.wait", |raw| raw.deadlines.wait, at_most.wait),
+        prepare: pick.span("deadlines.prepare", |raw| raw.deadlines.prepare, at_most.prepare),
+        build: pick.span("deadlines.build", |raw| raw.deadlines.build, at_most.build),
+        finish: pick.span("deadlines.finish", |raw| raw.deadlines.finish, at_most.finish),
+    };
+    let base = |raw: &Raw| raw.builds.base_modules.clone().map(|modules| modules.into_iter().collect());
+    Policy {
+        limits,
+        components_at_once: pick.count(
+            "builds.components_at_once",
+            |raw| raw.builds.components_at_once,
+            defaults.components_at_once,
+        ),
+        ready_at_once: pick.or("builds.ready_at_once", |raw| raw.builds.ready_at_once, defaults.ready_at_once),
+        deadlines,
+        follow_every: pick.span("builds.follow_every", |raw| raw.builds.follow_every, defaults.follow_every),
+        dist_tag_prefix: pick.or(
+            "builds.dist_tag_prefix",
+            |raw| raw.builds.dist_tag_prefix.clone(),
+            defaults.dist_tag_prefix,
+        ),
+        base_modules: pick.or("builds.base_modules", base, defaults.base_modules),
+        sources,
+    }
+}

@@ -1,0 +1,144 @@
+use std::time::Duration;
+
+use super::*;
+
+fn layered(file: &str, environment: &[(&str, &str)], flags: &[(&str, &str, &str)]) -> Result<Resolved, ConfigError> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("rida.toml");
+    std::fs::write(&path, file).unwrap();
+    let mut layers = Layers::default();
+    layers.file(&path)?;
+    layers.environment(environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())))?;
+    for (flag, setting, value) in flags {
+        layers.flag(flag, setting, value)?;
+    }
+    Ok(layers.resolve())
+}
+
+fn of(resolved: &Resolved, key: &str) -> (String, String) {
+    let setting = resolved.settings.iter().find(|setting| setting.key == key).unwrap();
+    let origin = match &setting.origin {
+        Origin::File(_) => "file".to_owned(),
+        other => other.to_string(),
+    };
+    (setting.value.clone().unwrap_or_default(), origin)
+}
+
+fn error(file: &str, environment: &[(&str, &str)]) -> String {
+    layered(file, environment, &[]).unwrap_err().to_string()
+}
+
+#[test]
+fn the_defaults_are_safe() {
+    let resolved = layered("", &[], &[]).unwrap();
+    assert_eq!(resolved.config.listen.to_string(), "127.0.0.1:8080");
+    assert_eq!(resolved.config.policy, Policy::default());
+    assert!(resolved.problems[0].contains("allow = ["), "{:?}", resolved.problems);
+    assert_eq!(resolved.problems.len(), 1);
+}
+
+#[test]
+fn flags_are_stronger_than_variables_and_those_than_the_file() {
+    let file = "[limits]\nbuilds = 1\nqueue = 10\npatience = \"5m\"\n[log]\nfilter = \"warn\"";
+    let environment = [("RIDA_LIMITS__BUILDS", "2"), ("RIDA_LIMITS__QUEUE", "20"), ("RIDA_CONFIG", "x"), ("HOME", "/")];
+    let resolved = layered(file, &environment, &[("--set limits.builds", "limits.builds", "3")]).unwrap();
+    assert_eq!(of(&resolved, "limits.builds"), ("3".to_owned(), "flag --set limits.builds".to_owned()));
+    assert_eq!(of(&resolved, "limits.queue"), ("20".to_owned(), "environment variable RIDA_LIMITS__QUEUE".to_owned()));
+    assert_eq!(of(&resolved, "limits.patience"), ("\"5m\"".to_owned(), "file".to_owned()));
+    assert_eq!(of(&resolved, "limits.builds_per_owner"), ("4".to_owned(), "default".to_owned()));
+    let limits = resolved.config.policy.limits;
+    assert_eq!((limits.builds, limits.queue, limits.patience), (3, 20, Duration::from_secs(300)));
+}
+
+#[test]
+fn every_kind_of_value_can_be_a_variable() {
+    let environment = [
+        ("RIDA_SOURCES__ALLOW", "https://git.example.org/modules/, git://other.example.org/"),
+        ("RIDA_SOURCES__BRANCH", "10"),
+        ("RIDA_BUILDS__READY_AT_ONCE", "false"),
+        ("RIDA_BUILDS__BASE_MODULES", "platform,base"),
+        ("RIDA_SERVER__LISTEN", "[::1]:9090"),
+        ("RIDA_SERVER__MAX_BODY", "1MiB"),
+        ("RIDA_SERVER__SUBMIT_WAIT", "30"),
+        ("RIDA_SERVER__DEFAULT_OWNER", "release team"),
+        ("RIDA_DATA__FOLDER", "/var/lib/rida"),
+        ("RIDA_LOG__FORMAT", "json"),
+        ("RIDA_PUBLISH__TO", "stdout"),
+    ];
+    let resolved = layered("", &environment, &[]).unwrap();
+    let config = &resolved.config;
+    assert_eq!(resolved.problems, Vec::<String>::new());
+    assert_eq!(config.allow.iter().count(), 2);
+    assert_eq!(config.policy.sources.branch.as_deref(), Some("10"));
+    assert!(!config.policy.ready_at_once);
+    assert_eq!(config.policy.base_modules.len(), 2);
+    assert_eq!(config.listen.to_string(), "[::1]:9090");
+    assert_eq!(config.api.max_body, 1024 * 1024);
+    assert_eq!(config.api.submit_wait, Duration::from_secs(30));
+    assert_eq!(config.api.nobody.as_str(), "release team");
+    assert_eq!(config.store, StoreConfig::sqlite("/var/lib/rida/rida.sqlite"));
+    assert_eq!(config.log.format, LogFormat::Json);
+    assert_eq!(config.publish, Lines::Stdout);
+}
+
+#[test]
+fn errors_name_the_place() {
+    let text = error("[server]\nlisten = \"127.0.0.1:8080\"\nlisten_on = 7\n", &[]);
+    assert!(text.contains("line 3") && text.contains("listen_on") && text.contains("trust_network"), "{text}");
+    let text = error("[sources]\nallow = [\"https://user:pw@git.example.org/\"]\n", &[]);
+    assert!(text.contains("line 2"), "{text}");
+    let text = error("[server]\nmax_body = \"64 parsecs\"\n", &[]);
+    assert!(text.contains("line 2") && text.contains("64KiB"), "{text}");
+    let text = error("", &[("RIDA_LIMITS__BUILDS", "many")]);
+    assert!(text.contains("RIDA_LIMITS__BUILDS") && text.contains("many"), "{text}");
+    let text = error("", &[("RIDA_LIMIT__BUILDS", "1")]);
+    assert!(text.contains("RIDA_LIMIT__BUILDS") && text.contains("limits"), "{text}");
+    let text = error("", &[("RIDA_LOG__FORMAT", "yaml")]);
+    assert!(text.contains("json"), "{text}");
+    let mut layers = Layers::default();
+    let text = layers.file(Path::new("/nowhere/rida.toml")).unwrap_err().to_string();
+    assert!(text.contains("/nowhere/rida.toml"), "{text}");
+    let text = layers.flag("--set builds", "builds", "1").unwrap_err().to_string();
+    assert!(text.contains("limits.builds"), "{text}");
+}
+
+#[test]
+fn a_network_must_be_trusted_by_name() {
+    let allow = "[sources]\nallow = [\"https://git.example.org/\"]\n";
+    let open = format!("{allow}[server]\nlisten = \"0.0.0.0:80\"\n");
+    assert!(layered(&open, &[], &[]).unwrap().problems[0].contains("trust_network"));
+    assert_eq!(layered(&format!("{open}trust_network = true\n"), &[], &[]).unwrap().problems, Vec::<String>::new());
+}
+
+#[test]
+fn zero_of_what_is_needed_is_a_problem() {
+    let resolved = layered("[limits]\nbuilds = 0\n[worker]\nidle = 0\n[server]\nsubmit_wait = 0\n", &[], &[]).unwrap();
+    let told = resolved.problems.join("\n");
+    assert!(told.contains("limits.builds") && told.contains("worker.idle") && !told.contains("submit_wait"), "{told}");
+}
+
+#[test]
+fn the_description_is_a_configuration_file_again() {
+    let resolved = layered("[sources]\nallow = [\"https://git.example.org/\"]\n", &[], &[]).unwrap();
+    let again = layered(&resolved.describe(), &[], &[]).unwrap();
+    let values = |resolved: &Resolved| -> Vec<_> {
+        resolved.settings.iter().map(|setting| (setting.key, setting.value.clone())).collect()
+    };
+    assert_eq!(values(&resolved), values(&again));
+}
+
+#[test]
+fn what_is_wrong_with_the_machine_is_found() {
+    let folder = tempfile::tempdir().unwrap();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let data = folder.path().join("data").display().to_string();
+    let listen = taken.local_addr().unwrap().to_string();
+    let good = [("RIDA_SOURCES__ALLOW", "https://git.example.org/"), ("RIDA_SERVER__LISTEN", "127.0.0.1:0")];
+    let resolved = layered("", &good, &[("--data", "data.folder", &data)]).unwrap();
+    assert_eq!(resolved.check(), Vec::<String>::new());
+    let file = folder.path().join("file").display().to_string();
+    std::fs::write(&file, "").unwrap();
+    let resolved = layered("", &good, &[("", "data.folder", &file), ("", "server.listen", &listen)]).unwrap();
+    let told = resolved.check();
+    assert!(told[0].contains("data folder") && told[1].contains(&listen), "{told:?}");
+}

@@ -1,0 +1,48 @@
+use super::*;
+
+fn status(error: impl Into<ApiError>) -> u16 {
+    error.into().status().as_u16()
+}
+
+fn id() -> BuildId {
+    BuildId::new(7).unwrap()
+}
+
+#[test]
+fn every_way_to_refuse_a_submission_has_its_code() {
+    let url_error = rida_core::scm::ScmUrl::parse("not a url").unwrap_err();
+    let nsvc = "foo:1:2:c0ffee".parse().unwrap();
+    let exists = SubmitError::Exists { nsvc, id: id(), state: rida_core::BuildState::Ready };
+    let all = [
+        (SubmitError::BadUrl(url_error), 400),
+        (SubmitError::NotAllowed("git://evil/x".to_owned()), 403),
+        (SubmitError::Unretrievable(PortError::permanent("no such branch")), 422),
+        (SubmitError::Invalid(vec!["no name".to_owned()]), 422),
+        (exists, 409),
+        (SubmitError::QueueFull(1000), 503),
+        (SubmitError::ScmUnavailable(PortError::unavailable("git is away")), 503),
+        (SubmitError::Store(StoreError::new(StoreErrorKind::Unavailable, "x")), 503),
+        (SubmitError::Store(StoreError::new(StoreErrorKind::Corrupt, "x")), 500),
+    ];
+    for (error, code) in all {
+        let text = error.to_string();
+        assert_eq!(status(error), code, "{text}");
+    }
+}
+
+#[test]
+fn every_way_to_refuse_a_change_has_its_code() {
+    assert_eq!(status(ApplyError::NotFound(id())), 404);
+    assert_eq!(status(ApplyError::Illegal("it is over".to_owned())), 400);
+    assert_eq!(status(ApplyError::Store(StoreError::new(StoreErrorKind::Conflict, "x"))), 503);
+}
+
+#[test]
+fn a_cause_stays_in_the_log() {
+    let secret = "password=hunter2 in /var/lib/rida";
+    let error = StoreError::new(StoreErrorKind::Corrupt, secret).because(std::io::Error::other(secret));
+    let answer = ApiError::from(error);
+    assert_eq!(answer.status(), StatusCode::INTERNAL_SERVER_ERROR);
+    assert!(!answer.message.contains("hunter2"), "{}", answer.message);
+    assert!(answer.message.contains("in the log as "), "{}", answer.message);
+}

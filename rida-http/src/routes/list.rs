@@ -1,0 +1,128 @@
+//! `GET /rida/module-builds/`: all builds, those that a filter matches, or a page of them.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use rida_core::{BuildId, BuildSummary, ListQuery, OrderKey, StoreError};
+use serde::Serialize;
+use warp::http::{HeaderValue, StatusCode, header};
+use warp::reply::Response;
+
+use super::stream::{Gone, Sink, streamed};
+use super::{Api, Asked};
+use crate::api::{ListItem, ListRequest, Page, Summary, links};
+use crate::reply::{ApiError, chain};
+
+/// How many builds are read from the store at once.
+const PIECE: u64 = 500;
+
+pub(super) async fn list(api: Arc<Api>, asked: Asked) -> Result<Response, ApiError> {
+    let request = ListRequest::read(&asked.query)?;
+    match request.page {
+        Some(page) => one_page(&api, &request, page).await,
+        None => everything(api, request).await,
+    }
+}
+
+async fn one_page(api: &Api, request: &ListRequest, page: Page) -> Result<Response, ApiError> {
+    let store = &api.driver.parts().store;
+    let total = store.count(&request.filter).await?;
+    let builds = store.list(&request.query(page.offset(), page.size)).await?;
+    let mut response = whole(request.verbose, &builds);
+    let links = links("/rida/module-builds/", &request.parameters, page, total);
+    if let Ok(value) = HeaderValue::try_from(links) {
+        response.headers_mut().insert(header::LINK, value);
+    }
+    Ok(response)
+}
+
+/// Answers with all builds that match, a piece at a time, so that any number takes the memory of a few pieces.
+async fn everything(api: Arc<Api>, request: ListRequest) -> Result<Response, ApiError> {
+    let mut walk = Walk::new(api, request);
+    // Before anything is sent an error can still be told.
+    let first = walk.next().await?;
+    if walk.done {
+        return Ok(whole(walk.request.verbose, &first));
+    }
+    let mut response = streamed(|sink| async move {
+        let mut text = vec![b'['];
+        write(&mut text, walk.request.verbose, &first, true);
+        sink.send(text).await?;
+        rest(walk, sink).await
+    });
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    Ok(response)
+}
+
+async fn rest(mut walk: Walk, sink: Sink) -> Result<(), Gone> {
+    while !walk.done {
+        match walk.next().await {
+            Ok(builds) => {
+                let mut text = Vec::new();
+                write(&mut text, walk.request.verbose, &builds, false);
+                sink.send(text).await?;
+            }
+            Err(error) => {
+                tracing::warn!(error = %chain(&error).escape_debug(), "a list of builds was broken off");
+                return Ok(());
+            }
+        }
+    }
+    sink.send("]\n").await?;
+    sink.end().await
+}
+
+/// Walks over all builds that a request matches.
+///
+/// By id each piece starts after the last one's end, whatever is submitted meanwhile. In any other order pieces are
+/// counted; a build that changes its place meanwhile is listed once or, when it moves behind what was read, not at all.
+struct Walk {
+    api: Arc<Api>,
+    request: ListRequest,
+    after: Option<BuildId>,
+    offset: u64,
+    seen: HashSet<BuildId>,
+    done: bool,
+}
+
+impl Walk {
+    fn new(api: Arc<Api>, request: ListRequest) -> Self {
+        Self { api, request, after: None, offset: 0, seen: HashSet::new(), done: false }
+    }
+
+    async fn next(&mut self) -> Result<Vec<BuildSummary>, StoreError> {
+        let by_id = self.request.order == OrderKey::Id;
+        let query = ListQuery { after: self.after, ..self.request.query(self.offset, PIECE) };
+        let mut builds = self.api.driver.parts().store.list(&query).await?;
+        self.done = u64::try_from(builds.len()).unwrap_or(u64::MAX) < PIECE;
+        if by_id {
+            self.after = builds.last().map(|build| build.id);
+        } else {
+            self.offset += PIECE;
+            builds.retain(|build| self.seen.insert(build.id));
+        }
+        Ok(builds)
+    }
+}
+
+fn whole(verbose: bool, builds: &[BuildSummary]) -> Response {
+    if verbose {
+        crate::reply::json(StatusCode::OK, &builds.iter().map(Summary::from).collect::<Vec<_>>())
+    } else {
+        crate::reply::json(StatusCode::OK, &builds.iter().map(ListItem::from).collect::<Vec<_>>())
+    }
+}
+
+fn write(text: &mut Vec<u8>, verbose: bool, builds: &[BuildSummary], mut first: bool) {
+    for build in builds {
+        if !std::mem::take(&mut first) {
+            text.push(b',');
+        }
+        if verbose { append(text, &Summary::from(build)) } else { append(text, &ListItem::from(build)) }
+    }
+}
+
+fn append(text: &mut Vec<u8>, item: &impl Serialize) {
+    // Numbers and texts are always written to memory.
+    serde_json::to_writer(text, item).expect("numbers and texts can be written");
+}

@@ -1,0 +1,205 @@
+//! The HTTP interface, as warp filters built from one table.
+
+mod body;
+mod build;
+mod change;
+mod health;
+mod list;
+mod logs;
+mod stream;
+mod submit;
+mod table;
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rida_core::{BuildId, Driver, Owner};
+use tokio::sync::Semaphore;
+use warp::Filter;
+use warp::filters::BoxedFilter;
+use warp::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use warp::path::FullPath;
+use warp::reply::Response;
+
+pub use self::table::{Endpoint, ROUTES, Route};
+use crate::pulse::Pulse;
+use crate::reply::ApiError;
+use crate::status::Status;
+
+/// What handlers need.
+pub struct Api {
+    driver: Arc<Driver>,
+    status: Status,
+    pulse: Pulse,
+    settings: ApiSettings,
+    followers: Arc<Semaphore>,
+}
+
+/// The resolved settings of the interface.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ApiSettings {
+    /// The largest body of a request, in bytes.
+    pub max_body: usize,
+    /// How long a body may take to arrive.
+    pub body_timeout: Duration,
+    /// How long a submission's answer waits for the check of the sources.
+    pub submit_wait: Duration,
+    /// Who submits what names no owner.
+    pub nobody: Owner,
+    /// How many logs may be followed at once.
+    pub max_followers: usize,
+    /// How often a followed log is asked for more.
+    pub follow_every: Duration,
+}
+
+impl Default for ApiSettings {
+    fn default() -> Self {
+        Self {
+            max_body: 64 * 1024,
+            body_timeout: Duration::from_secs(10),
+            submit_wait: Duration::from_secs(5),
+            nobody: Owner::new("anonymous").expect("plain letters are a user name"),
+            max_followers: 256,
+            follow_every: Duration::from_millis(300),
+        }
+    }
+}
+
+impl Api {
+    /// Makes what handlers need of the driver, the switch for new work, and the signal for changes.
+    pub fn new(driver: Arc<Driver>, status: Status, pulse: Pulse, settings: ApiSettings) -> Self {
+        let followers = Arc::new(Semaphore::new(settings.max_followers));
+        Self { driver, status, pulse, settings, followers }
+    }
+}
+
+/// What the URL of a request says.
+#[derive(Debug)]
+struct Asked {
+    /// The parts of the path that the pattern leaves open, in order.
+    path: Vec<String>,
+    query: String,
+}
+
+impl Asked {
+    /// Returns the part of the path at `index`.
+    fn part(&self, index: usize) -> &str {
+        self.path.get(index).map_or("", String::as_str)
+    }
+
+    /// Returns the build that the path names.
+    fn build(&self) -> Result<BuildId, ApiError> {
+        self.part(0).parse().map_err(|_| {
+            let text: String = self.part(0).chars().take(40).collect();
+            ApiError::no_such_build(format_args!("{text:?} (its number is a positive one below 2^63)"))
+        })
+    }
+}
+
+type Answers = BoxedFilter<(Response,)>;
+
+/// Builds the whole interface. It answers every request, and rejects none.
+pub fn routes(api: Arc<Api>) -> Answers {
+    let nothing = warp::any().and_then(|| async { Err::<Response, _>(warp::reject::not_found()) }).boxed();
+    let handled =
+        ROUTES.iter().map(|route| handler(route, &api)).fold(nothing, |so_far, route| so_far.or(route).unify().boxed());
+    let rest =
+        warp::method().and(warp::path::full()).map(|method: Method, path: FullPath| unhandled(&method, path.as_str()));
+    handled.or(rest).unify().boxed()
+}
+
+/// Builds the filter of one row of the table.
+fn handler(route: &Route, api: &Arc<Api>) -> Answers {
+    let asked = method(&route.method).and(pattern(route.path)).and(query()).map(|path, query| Asked { path, query });
+    let (api, limits) = (Arc::clone(api), (api.settings.max_body, api.settings.body_timeout));
+    match route.endpoint {
+        Endpoint::ListBuilds => asked.then(move |asked| answer(list::list(Arc::clone(&api), asked))).boxed(),
+        Endpoint::ShowBuild => asked.then(move |asked| answer(build::show(Arc::clone(&api), asked))).boxed(),
+        Endpoint::ReadLog => asked.then(move |asked| answer(logs::read(Arc::clone(&api), asked))).boxed(),
+        Endpoint::Health => asked.then(move |asked| answer(health::health(asked))).boxed(),
+        Endpoint::Readiness => asked.then(move |asked| answer(health::readiness(Arc::clone(&api), asked))).boxed(),
+        Endpoint::SubmitBuild => {
+            let with_body = asked.and(warp::header::headers_cloned()).and(body::limited(limits.0, limits.1));
+            with_body
+                .then(move |asked, headers, body| answer(submit::submit(Arc::clone(&api), asked, headers, body)))
+                .boxed()
+        }
+        Endpoint::ChangeBuild => {
+            let with_body = asked.and(warp::header::headers_cloned()).and(body::limited(limits.0, limits.1));
+            with_body
+                .then(move |asked, headers, body| answer(change::change(Arc::clone(&api), asked, headers, body)))
+                .boxed()
+        }
+    }
+}
+
+/// Makes an answer of an error: in warp, a rejection would mean that another route may match.
+async fn answer(result: impl Future<Output = Result<Response, ApiError>>) -> Response {
+    result.await.unwrap_or_else(ApiError::into_response)
+}
+
+fn method(method: &Method) -> BoxedFilter<()> {
+    let method = method.clone();
+    warp::method()
+        .and_then(move |given: Method| {
+            let matches = given == method;
+            async move { if matches { Ok(()) } else { Err(warp::reject::not_found()) } }
+        })
+        .untuple_one()
+        .boxed()
+}
+
+/// Builds a filter for a path of the table; a slash at the end is as good as none.
+fn pattern(path: &'static str) -> BoxedFilter<(Vec<String>,)> {
+    let mut filter = warp::any().map(Vec::new).boxed();
+    for segment in table::segments(path) {
+        filter = match segment {
+            table::Segment::Fixed(text) => filter.and(warp::path(text)).boxed(),
+            table::Segment::Open => filter
+                .and(warp::path::param::<String>())
+                .map(|mut parts: Vec<String>, part| {
+                    parts.push(part);
+                    parts
+                })
+                .boxed(),
+        };
+    }
+    filter.and(warp::path::end()).boxed()
+}
+
+fn query() -> BoxedFilter<(String,)> {
+    warp::query::raw().or(warp::any().map(String::new)).unify().boxed()
+}
+
+/// Answers what no handler took: the URL is unknown, or its method is.
+fn unhandled(method: &Method, path: &str) -> Response {
+    let methods = table::methods_at(path);
+    if methods.is_empty() {
+        let path: String = path.chars().take(200).collect();
+        let message = format!("there is nothing at {path:?}; builds are at /rida/module-builds/");
+        return ApiError::not_found(message).into_response();
+    }
+    let allow = methods.join(", ");
+    if *method == Method::OPTIONS {
+        let mut response = Response::default();
+        *response.status_mut() = StatusCode::NO_CONTENT;
+        if let Ok(value) = HeaderValue::try_from(allow) {
+            response.headers_mut().insert(header::ALLOW, value);
+        }
+        return response;
+    }
+    let method: String = method.as_str().chars().take(40).collect();
+    ApiError::not_implemented(format!("{method} has no handler here; use one of {allow}"), allow).into_response()
+}
+
+/// Refuses what a web page of another origin makes a browser send: there is no log-in that would tell it apart.
+fn same_origin(headers: &HeaderMap) -> Result<(), ApiError> {
+    let Some(origin) = headers.get(header::ORIGIN) else { return Ok(()) };
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+    let origin = origin.to_str().ok().and_then(|origin| origin.split_once("://")).map(|(_, authority)| authority);
+    if origin.is_some() && origin == host {
+        return Ok(());
+    }
+    Err(ApiError::forbidden("a page of another site may not change builds; send the request without an Origin header"))
+}

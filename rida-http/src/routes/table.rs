@@ -1,0 +1,113 @@
+//! The one table of routes: filters, the answer to unknown methods, and tests are made of it.
+
+use warp::http::Method;
+
+/// What a request can ask for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Endpoint {
+    /// Lists builds.
+    ListBuilds,
+    /// Submits a module.
+    SubmitBuild,
+    /// Shows one build.
+    ShowBuild,
+    /// Cancels a build or marks it ready.
+    ChangeBuild,
+    /// Reads the log of a component.
+    ReadLog,
+    /// Tells that the process lives.
+    Health,
+    /// Tells whether work is taken.
+    Readiness,
+}
+
+/// A method at a path, and what it asks for.
+#[derive(Clone, Debug)]
+pub struct Route {
+    /// The method; `HEAD` and `OPTIONS` come with `GET` and with everything.
+    pub method: Method,
+    /// The path, with the open parts in braces. It is also good with a slash at its end.
+    pub path: &'static str,
+    /// What the request asks for.
+    pub endpoint: Endpoint,
+}
+
+/// Every route there is.
+pub const ROUTES: [Route; 7] = [
+    Route { method: Method::GET, path: "/rida/module-builds/{id}", endpoint: Endpoint::ShowBuild },
+    Route { method: Method::GET, path: "/rida/module-builds", endpoint: Endpoint::ListBuilds },
+    Route { method: Method::POST, path: "/rida/module-builds", endpoint: Endpoint::SubmitBuild },
+    Route { method: Method::PATCH, path: "/rida/module-builds/{id}", endpoint: Endpoint::ChangeBuild },
+    Route { method: Method::GET, path: "/rida/module-builds/{id}/logs/{component}", endpoint: Endpoint::ReadLog },
+    Route { method: Method::GET, path: "/healthz", endpoint: Endpoint::Health },
+    Route { method: Method::GET, path: "/readyz", endpoint: Endpoint::Readiness },
+];
+
+/// A part of a path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Segment {
+    Fixed(&'static str),
+    Open,
+}
+
+/// Splits a path of the table.
+pub(super) fn segments(path: &'static str) -> impl Iterator<Item = Segment> {
+    path.split('/')
+        .filter(|part| !part.is_empty())
+        .map(|part| if part.starts_with('{') { Segment::Open } else { Segment::Fixed(part) })
+}
+
+/// Returns the methods that are handled at a path of a request, `HEAD` and `OPTIONS` included; none when there is
+/// nothing at the path.
+pub(super) fn methods_at(path: &str) -> Vec<&'static str> {
+    let mut methods: Vec<&'static str> = Vec::new();
+    for route in ROUTES.iter().filter(|route| matches(route.path, path)) {
+        match &route.method {
+            &Method::GET => methods.extend(["GET", "HEAD"]),
+            &Method::POST => methods.push("POST"),
+            &Method::PATCH => methods.push("PATCH"),
+            other => debug_assert!(false, "{other} is not one that the table's readers know"),
+        }
+    }
+    if !methods.is_empty() {
+        methods.push("OPTIONS");
+    }
+    methods
+}
+
+fn matches(pattern: &'static str, path: &str) -> bool {
+    let path = path.strip_prefix('/').unwrap_or(path);
+    let mut given = path.strip_suffix('/').unwrap_or(path).split('/');
+    let fits = segments(pattern).all(|segment| match (segment, given.next()) {
+        (Segment::Fixed(text), Some(part)) => text == part,
+        (Segment::Open, Some(part)) => !part.is_empty(),
+        (_, None) => false,
+    });
+    fits && given.next().is_none()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_match_with_and_without_a_slash_at_the_end() {
+        assert_eq!(methods_at("/rida/module-builds"), ["GET", "HEAD", "POST", "OPTIONS"]);
+        assert_eq!(methods_at("/rida/module-builds/"), ["GET", "HEAD", "POST", "OPTIONS"]);
+        assert_eq!(methods_at("/rida/module-builds/42/"), ["GET", "HEAD", "PATCH", "OPTIONS"]);
+        assert_eq!(methods_at("/healthz"), ["GET", "HEAD", "OPTIONS"]);
+        for unknown in
+            ["/", "", "/rida", "/rida/module-builds//", "/rida//module-builds", "//healthz", "/healthz/x", "*"]
+        {
+            assert!(methods_at(unknown).is_empty(), "{unknown}");
+        }
+    }
+
+    #[test]
+    fn no_row_is_there_twice() {
+        for (index, route) in ROUTES.iter().enumerate() {
+            let same = |other: &&Route| other.path == route.path && other.method == route.method;
+            assert!(!ROUTES.iter().skip(index + 1).any(|other| same(&&other)), "{route:?}");
+        }
+    }
+}

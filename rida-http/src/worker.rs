@@ -1,0 +1,288 @@
+//! The loops that make builds go on: they take what the driver says is due, and decide nothing themselves.
+
+mod report;
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use rida_core::{BuildId, Driver, StoreError, TakenEffect};
+use tokio::sync::{Mutex, Semaphore, mpsc, watch};
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+use crate::pulse::{Beats, Pulse};
+use crate::reply::chain;
+use crate::serve::panic_text;
+
+/// How the loops go round.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WorkerSettings {
+    /// How many instructions are performed at once, and how many builds are looked at at once.
+    pub at_once: usize,
+    /// How often the store is asked for work when nothing in this process says that there is some.
+    pub idle: Duration,
+    /// How long what is being performed may go on after the shutdown began.
+    pub grace: Duration,
+}
+
+impl Default for WorkerSettings {
+    fn default() -> Self {
+        Self { at_once: 16, idle: Duration::from_secs(1), grace: Duration::from_secs(10) }
+    }
+}
+
+/// The longest pause between two questions to a store that does not answer.
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+
+/// The pause after a panic, so that one that comes at once does not fill the log.
+const AFTER_PANIC: Duration = Duration::from_secs(1);
+
+/// How many lines of the log are published before the store is asked again.
+const LINES_AT_ONCE: usize = 100;
+
+/// Runs the loops until the shutdown begins, and then until what is being performed has ended, at most for the time
+/// of grace. What has not ended by then is performed again by whoever starts next.
+///
+/// `hints` name builds for which the build system has news.
+pub async fn work(
+    driver: Arc<Driver>,
+    pulse: Pulse,
+    settings: WorkerSettings,
+    hints: mpsc::Receiver<BuildId>,
+    mut stopping: watch::Receiver<bool>,
+) {
+    let worker = Worker { driver, pulse, settings };
+    let hints = Arc::new(Mutex::new(hints));
+    let mut loops = JoinSet::new();
+    loops.spawn(supervised(worker.clone(), stopping.clone(), Worker::perform_effects));
+    loops.spawn(supervised(worker.clone(), stopping.clone(), Worker::grant_slots));
+    loops.spawn(supervised(worker.clone(), stopping.clone(), Worker::look_at_due_builds));
+    loops.spawn(supervised(worker.clone(), stopping.clone(), Worker::publish));
+    loops.spawn(supervised(worker.clone(), stopping.clone(), move |worker, stopping| {
+        worker.follow_hints(Arc::clone(&hints), stopping)
+    }));
+    let renewing = tokio::spawn(worker.clone().renew_leases());
+    let _ = stopping.wait_for(|stopping| *stopping).await;
+    let ended = async { while loops.join_next().await.is_some() {} };
+    if tokio::time::timeout(settings.grace, ended).await.is_err() {
+        tracing::info!("some instructions were still being performed; they are taken up again after the restart");
+    }
+    loops.shutdown().await;
+    renewing.abort();
+}
+
+/// Runs a loop until it ends by itself, and again when it panics: one build that nobody thought of must not stop all
+/// others.
+async fn supervised<L, F>(worker: Worker, mut stopping: Stopping, run: L)
+where
+    L: Fn(Worker, Stopping) -> F,
+    F: Future<Output = ()>,
+{
+    while let Err(panic) = AssertUnwindSafe(run(worker.clone(), stopping.clone())).catch_unwind().await {
+        let panic = panic_text(&*panic);
+        tracing::error!(panic = %panic.escape_debug(), "a loop of the worker panicked; it is started again");
+        tokio::select! {
+            () = tokio::time::sleep(AFTER_PANIC) => {}
+            _ = stopping.wait_for(|stopping| *stopping) => return,
+        }
+    }
+}
+
+#[derive(Clone)]
+struct Worker {
+    driver: Arc<Driver>,
+    pulse: Pulse,
+    settings: WorkerSettings,
+}
+
+type Stopping = watch::Receiver<bool>;
+
+impl Worker {
+    /// Takes instructions as fast as there are hands free, and performs each in a task of its own.
+    async fn perform_effects(self, mut stopping: Stopping) {
+        let hands = Arc::new(Semaphore::new(self.settings.at_once));
+        let mut rhythm = Rhythm::new("taking instructions", &self);
+        let mut performing = JoinSet::new();
+        while !*stopping.borrow() {
+            let free = hands.available_permits();
+            let taken = if free == 0 { Ok(Vec::new()) } else { self.driver.take_effects(free).await };
+            let more = rhythm.saw(&taken) && taken.as_ref().is_ok_and(|taken| taken.len() == free);
+            for effect in taken.unwrap_or_default() {
+                // One was free for each; nobody else takes them.
+                let hand = Arc::clone(&hands).try_acquire_owned();
+                let worker = self.clone();
+                performing.spawn(async move {
+                    worker.perform(effect).await;
+                    drop(hand);
+                    worker.pulse.beat();
+                });
+            }
+            while performing.try_join_next().is_some() {}
+            if !(more && hands.available_permits() > 0) {
+                rhythm.pause(&mut stopping).await;
+            }
+        }
+        while performing.join_next().await.is_some() {}
+    }
+
+    async fn perform(&self, effect: TakenEffect) {
+        let id = effect.effect.id;
+        let span = tracing::info_span!("effect", build.id = id.build.get(), effect.number = id.number);
+        let performed = AssertUnwindSafe(self.driver.perform(effect)).catch_unwind();
+        let performed = tracing::Instrument::instrument(performed, span.clone()).await;
+        let _entered = span.enter();
+        match performed {
+            Ok(Ok(performed)) => report::performed(&performed),
+            Ok(Err(error)) => {
+                let error = chain(&error);
+                tracing::warn!(error = %error.escape_debug(), "an instruction will be performed again");
+            }
+            Err(panic) => {
+                let panic = panic_text(&*panic);
+                tracing::error!(panic = %panic.escape_debug(), "performing an instruction panicked; it is tried again");
+            }
+        }
+    }
+
+    /// Keeps what is being performed from being taken by another worker. It goes on while the others end.
+    async fn renew_leases(self) {
+        let mut rhythm = Rhythm::new("renewing leases", &self);
+        loop {
+            tokio::time::sleep(self.driver.lease() / 3).await;
+            rhythm.saw(&self.driver.renew_leases().await);
+        }
+    }
+
+    async fn grant_slots(self, mut stopping: Stopping) {
+        let mut rhythm = Rhythm::new("granting slots", &self);
+        while !*stopping.borrow() {
+            let granted = self.driver.grant_slots().await;
+            rhythm.saw(&granted);
+            if granted.is_ok_and(|granted| granted > 0) {
+                self.pulse.beat();
+            }
+            rhythm.pause(&mut stopping).await;
+        }
+    }
+
+    /// Looks at builds whose time has come: nothing may have been said of them, or been lost.
+    async fn look_at_due_builds(self, mut stopping: Stopping) {
+        let mut rhythm = Rhythm::new("looking at builds", &self);
+        while !*stopping.borrow() {
+            let due = self.driver.take_due_builds(self.settings.at_once).await;
+            let more = rhythm.saw(&due) && due.as_ref().is_ok_and(|due| due.len() == self.settings.at_once);
+            let mut looking = JoinSet::new();
+            for id in due.unwrap_or_default() {
+                looking.spawn(self.clone().look(id));
+            }
+            while looking.join_next().await.is_some() {}
+            if !more {
+                rhythm.idle(&mut stopping).await;
+            }
+        }
+    }
+
+    /// Looks at builds that the build system has news of, at once.
+    async fn follow_hints(self, hints: Arc<Mutex<mpsc::Receiver<BuildId>>>, mut stopping: Stopping) {
+        let mut hints = hints.lock().await;
+        loop {
+            let hint = tokio::select! {
+                hint = hints.recv() => hint,
+                _ = stopping.wait_for(|stopping| *stopping) => return,
+            };
+            match hint {
+                Some(id) => self.clone().look(id).await,
+                None => return,
+            }
+        }
+    }
+
+    async fn look(self, id: BuildId) {
+        match AssertUnwindSafe(self.driver.look(id)).catch_unwind().await {
+            Ok(Ok(looked)) => report::looked(id, &looked),
+            Ok(Err(error)) => {
+                let error = chain(&error);
+                tracing::warn!(build.id = id.get(), error = %error.escape_debug(), "a build could not be looked at");
+            }
+            Err(panic) => {
+                let panic = panic_text(&*panic);
+                tracing::error!(build.id = id.get(), panic = %panic.escape_debug(), "looking at a build panicked");
+            }
+        }
+        self.pulse.beat();
+    }
+
+    async fn publish(self, mut stopping: Stopping) {
+        let (mut rhythm, mut stopped) = (Rhythm::new("publishing", &self), report::Publishing::default());
+        while !*stopping.borrow() {
+            let published = self.driver.publish(LINES_AT_ONCE).await;
+            rhythm.saw(&published);
+            let more = published.is_ok_and(|published| {
+                stopped.saw(&published);
+                published.stopped.is_none() && published.lines == LINES_AT_ONCE
+            });
+            if !more {
+                rhythm.pause(&mut stopping).await;
+            }
+        }
+    }
+}
+
+/// When a loop goes round again: at the next beat or after the idle time; later and later while the store is away.
+struct Rhythm {
+    doing: &'static str,
+    beats: Beats,
+    idle: Duration,
+    failures: u32,
+}
+
+impl Rhythm {
+    fn new(doing: &'static str, worker: &Worker) -> Self {
+        Self { doing, beats: worker.pulse.listen(), idle: worker.settings.idle, failures: 0 }
+    }
+
+    /// Notes how a round went and tells whether it went well. Only changes are logged, not each failure.
+    fn saw<T>(&mut self, outcome: &Result<T, StoreError>) -> bool {
+        match outcome {
+            Ok(_) => {
+                if self.failures > 0 {
+                    tracing::info!("{} works again after {} failures", self.doing, self.failures);
+                }
+                self.failures = 0;
+            }
+            Err(error) => {
+                if self.failures == 0 {
+                    let error = chain(error);
+                    tracing::error!(error = %error.escape_debug(), "{} fails; it is tried until it works", self.doing);
+                }
+                self.failures = self.failures.saturating_add(1);
+            }
+        }
+        self.failures == 0
+    }
+
+    /// Waits for the next beat, the idle time, or the end.
+    async fn pause(&mut self, stopping: &mut Stopping) {
+        let until = Instant::now() + self.length();
+        let failing = self.failures > 0;
+        tokio::select! {
+            () = self.beats.next(), if !failing => {}
+            () = tokio::time::sleep_until(until) => {}
+            _ = stopping.wait_for(|stopping| *stopping) => {}
+        }
+    }
+
+    /// Waits for the idle time or the end, whatever happens meanwhile.
+    async fn idle(&mut self, stopping: &mut Stopping) {
+        tokio::select! {
+            () = tokio::time::sleep(self.length()) => {}
+            _ = stopping.wait_for(|stopping| *stopping) => {}
+        }
+    }
+
+    fn length(&self) -> Duration {
+        self.idle.saturating_mul(1 << self.failures.min(10)).min(LONGEST_PAUSE.max(self.idle))
+    }
+}

@@ -1,0 +1,81 @@
+//! A store in memory that can be away, or break in the middle of a list.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+
+use async_trait::async_trait;
+use rida_core::testing::MemoryStore;
+use rida_core::*;
+
+/// A store in memory, with a switch.
+#[derive(Default)]
+pub(crate) struct TestStore {
+    inner: MemoryStore,
+    /// Nothing answers.
+    pub(crate) down: AtomicBool,
+    /// How many more lists are answered before one fails; below zero means all.
+    pub(crate) lists_left: AtomicI64,
+    /// A list that fails panics instead.
+    pub(crate) panics: AtomicBool,
+    /// The limits of the lists that were asked for.
+    pub(crate) limits: Mutex<Vec<u64>>,
+}
+
+impl TestStore {
+    fn up(&self) -> Result<(), StoreError> {
+        if self.down.load(Ordering::SeqCst) {
+            return Err(StoreError::new(
+                StoreErrorKind::Unavailable,
+                "the test switched the store off: password=hunter2",
+            ));
+        }
+        Ok(())
+    }
+
+    pub(crate) fn fail_lists_after(&self, answered: i64) {
+        self.lists_left.store(answered + 1, Ordering::SeqCst);
+    }
+}
+
+/// Passes methods on while the store is up.
+macro_rules! passed_on {
+    ($(fn $name:ident(&self $(, $argument:ident: $type:ty)*) -> $result:ty;)*) => {
+        #[async_trait]
+        impl Store for TestStore {
+            $(async fn $name(&self $(, $argument: $type)*) -> Result<$result, StoreError> {
+                self.up()?;
+                self.inner.$name($($argument),*).await
+            })*
+
+            async fn list(&self, query: &ListQuery) -> Result<Vec<BuildSummary>, StoreError> {
+                self.up()?;
+                self.limits.lock().unwrap().push(query.limit);
+                if self.lists_left.fetch_sub(1, Ordering::SeqCst) == 1 {
+                    assert!(!self.panics.load(Ordering::SeqCst), "secret=hunter2");
+                    return Err(StoreError::new(StoreErrorKind::Corrupt, "the test broke the list: password=hunter2"));
+                }
+                self.inner.list(query).await
+            }
+        }
+    };
+}
+
+passed_on! {
+    fn reserve_id(&self) -> BuildId;
+    fn commit(&self, commit: Commit<'_>) -> u64;
+    fn load(&self, id: BuildId) -> Option<ModuleBuild>;
+    fn find(&self, nsvc: &Nsvc) -> Option<BuildSummary>;
+    fn latest_ready(&self, name: &ModuleName, stream: &StreamName) -> Option<BuildSummary>;
+    fn count(&self, filter: &BuildFilter) -> u64;
+    fn queue(&self) -> Queue;
+    fn take_effects(&self, worker: &WorkerId, now: Timestamp, until: Timestamp, limit: usize) -> Vec<TakenEffect>;
+    fn renew_leases(&self, worker: &WorkerId, until: Timestamp) -> ();
+    fn retry_effect(&self, worker: &WorkerId, id: EffectId, due: Timestamp, error: &str) -> ();
+    fn drop_effect(&self, id: EffectId) -> ();
+    fn take_due_builds(&self, now: Timestamp, next: Timestamp, limit: usize) -> Vec<BuildId>;
+    fn log_after(&self, sequence: u64, limit: usize) -> Vec<LogLine>;
+    fn log_of(&self, id: BuildId) -> Vec<LogLine>;
+    fn cursor(&self, reader: &str) -> u64;
+    fn advance_cursor(&self, reader: &str, sequence: u64) -> ();
+    fn ping(&self) -> ();
+}
