@@ -1,0 +1,250 @@
+//! What is promised to callers at the same time, in one process and in several.
+#![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed assertion, in helpers too")]
+
+use std::collections::BTreeSet;
+
+use rida_core::testing::sample::{Written, at, id, nsvc};
+use rida_core::{Action, Fact, Store, StoreErrorKind, WorkerId};
+use rida_store::{Database, StoreConfig};
+use tempfile::TempDir;
+
+/// Two sets of connections to one database, as two processes have.
+async fn two() -> ([Database; 2], TempDir) {
+    let folder = tempfile::tempdir().unwrap();
+    let config = StoreConfig::sqlite(folder.path().join("rida.db"));
+    let databases = [Database::connect(&config).await.unwrap(), Database::connect(&config).await.unwrap()];
+    databases[0].migrate().await.unwrap();
+    (databases, folder)
+}
+
+/// Runs a task for each number, taking turns with the databases, and returns what they made.
+async fn at_once<T, R>(databases: &[Database], tasks: i64, task: impl Fn(Database, i64) -> R) -> Vec<T>
+where
+    T: Send + 'static,
+    R: Future<Output = T> + Send + 'static,
+{
+    let turns = databases.iter().cycle().zip(0..tasks);
+    let running: Vec<_> = turns.map(|(database, number)| tokio::spawn(task(database.clone(), number))).collect();
+    let mut made = Vec::new();
+    for task in running {
+        made.push(task.await.unwrap());
+    }
+    made
+}
+
+async fn commit(database: &Database, written: &Written) -> u64 {
+    database.commit(written.commit()).await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn of_two_changes_from_one_revision_one_wins() {
+    let (databases, _folder) = two().await;
+    let mut last = Written::new(id(1), nsvc("foo:1:1:c0ffee"));
+    commit(&databases[0], &last).await;
+    for _ in 0..20 {
+        let base = last.clone();
+        let results = at_once(&databases, 8, move |database, number| {
+            let attempt = u32::try_from(number).unwrap();
+            let next = base.then(Fact::TimePassed, |build| build.components[0].attempt = attempt);
+            async move {
+                let result = database.commit(next.commit()).await.map_err(|error| error.kind().clone());
+                result.map(|_| next)
+            }
+        })
+        .await;
+        let (won, lost): (Vec<_>, Vec<_>) = results.into_iter().partition(Result::is_ok);
+        assert_eq!(won.len(), 1);
+        assert!(lost.iter().all(|result| matches!(result, Err(StoreErrorKind::Conflict))), "{lost:?}");
+        last = won.into_iter().flatten().next().unwrap();
+        assert_eq!(databases[0].load(id(1)).await.unwrap().as_ref(), Some(&last.after));
+    }
+    assert_eq!(databases[1].integrity_check().await.unwrap(), Vec::<String>::new());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn of_two_builds_of_one_nsvc_one_is_there() {
+    let (databases, _folder) = two().await;
+    let results = at_once(&databases, 12, async |database: Database, number| {
+        let new = Written::new(id(number + 1), nsvc("foo:1:1:c0ffee"));
+        let result = database.commit(new.commit()).await;
+        result.map(|_| new.after.id).map_err(|error| error.kind().clone())
+    })
+    .await;
+    let won: Vec<_> = results.iter().flatten().copied().collect();
+    assert_eq!(won.len(), 1);
+    for result in results {
+        if let Err(kind) = result {
+            assert_eq!(kind, StoreErrorKind::Exists { id: won[0], state: rida_core::BuildState::Init });
+        }
+    }
+    assert_eq!(databases[1].integrity_check().await.unwrap(), Vec::<String>::new());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn ids_are_never_given_twice() {
+    let (databases, _folder) = two().await;
+    let given = at_once(&databases, 40, async |database: Database, _| database.reserve_id().await.unwrap()).await;
+    assert_eq!(given.iter().collect::<BTreeSet<_>>().len(), 40);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_reader_of_the_log_misses_nothing_and_sees_nothing_appear_behind_it() {
+    const BUILDS: i64 = 8;
+    const CHANGES: usize = 20;
+    let (databases, _folder) = two().await;
+    let reader = databases[1].clone();
+    let reading = tokio::spawn(async move {
+        let mut seen = Vec::new();
+        while seen.len() < usize::try_from(BUILDS).unwrap() * CHANGES {
+            let after = seen.last().copied().unwrap_or(0);
+            let lines = reader.log_after(after, 5).await.unwrap();
+            seen.extend(lines.iter().map(|line| line.sequence));
+            tokio::task::yield_now().await;
+        }
+        (seen, reader.log_after(0, 10_000).await.unwrap())
+    });
+    at_once(&databases, BUILDS, async |database: Database, number| {
+        let mut last = Written::new(id(number + 1), nsvc(&format!("foo:1:{number}:c0ffee")));
+        commit(&database, &last).await;
+        for _ in 1..CHANGES {
+            last = last.then(Fact::TimePassed, |_| ());
+            commit(&database, &last).await;
+        }
+    })
+    .await;
+    let (seen, all) = reading.await.unwrap();
+    assert!(seen.is_sorted());
+    assert_eq!(seen, all.iter().map(|line| line.sequence).collect::<Vec<_>>());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_build_is_read_whole_while_it_changes() {
+    let (databases, _folder) = two().await;
+    let first = Written::new(id(1), nsvc("foo:1:1:c0ffee"));
+    commit(&databases[0], &first).await;
+    let writer = databases[0].clone();
+    let writing = tokio::spawn(async move {
+        let mut last = first;
+        for attempt in 2..150 {
+            last = last.then(Fact::TimePassed, |build| {
+                build.components.iter_mut().for_each(|component| component.attempt = attempt);
+            });
+            commit(&writer, &last).await;
+        }
+    });
+    let mut revisions = BTreeSet::new();
+    while !writing.is_finished() {
+        let build = databases[1].load(id(1)).await.unwrap().unwrap();
+        let attempts: BTreeSet<u64> = build.components.iter().map(|component| component.attempt.into()).collect();
+        assert_eq!(attempts, BTreeSet::from([build.revision]), "the components are those of the build's revision");
+        revisions.insert(build.revision);
+    }
+    writing.await.unwrap();
+    assert!(revisions.len() > 1, "the reads fell between the writes");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn an_instruction_is_leased_to_one_worker() {
+    const BUILDS: i64 = 30;
+    let (databases, _folder) = two().await;
+    for number in 1..=BUILDS {
+        let new = Written::new(id(number), nsvc(&format!("foo:1:{number}:c0ffee")));
+        commit(&databases[0], &new.telling([Action::PrepareEnvironment, Action::WriteMetadata])).await;
+    }
+    let expected = usize::try_from(BUILDS).unwrap() * 3;
+    for (now, until, tries) in [(at(10), at(100), 0), (at(100), at(200), 1)] {
+        let taken = at_once(&databases, 6, move |database, number| async move {
+            let worker = WorkerId(format!("worker {number}"));
+            let mut mine = Vec::new();
+            loop {
+                let some = database.take_effects(&worker, now, until, 7).await.unwrap();
+                if some.is_empty() {
+                    break mine;
+                }
+                mine.extend(some);
+            }
+        })
+        .await;
+        let taken: Vec<_> = taken.into_iter().flatten().collect();
+        assert!(taken.iter().all(|taken| taken.attempts == tries));
+        assert_eq!(taken.len(), expected, "all, and none twice");
+        assert_eq!(taken.iter().map(|taken| taken.effect.id).collect::<BTreeSet<_>>().len(), expected);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_due_build_is_looked_at_by_one() {
+    let (databases, _folder) = two().await;
+    for number in 1..=40 {
+        let new = Written::new(id(number), nsvc(&format!("foo:1:{number}:c0ffee")));
+        commit(&databases[0], &new.looking_at(Some(at(number)))).await;
+    }
+    let taken = at_once(&databases, 6, async |database: Database, _| {
+        let mut mine = Vec::new();
+        loop {
+            let some = database.take_due_builds(at(50), at(100), 3).await.unwrap();
+            if some.is_empty() {
+                break mine;
+            }
+            mine.extend(some);
+        }
+    })
+    .await;
+    let taken: Vec<_> = taken.into_iter().flatten().collect();
+    assert_eq!((taken.len(), taken.iter().collect::<BTreeSet<_>>().len()), (40, 40));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn slots_are_granted_one_after_the_other() {
+    let (databases, _folder) = two().await;
+    let results = at_once(&databases, 8, async |database: Database, number| {
+        let new = Written::new(id(number + 1), nsvc(&format!("foo:1:{number}:c0ffee")));
+        commit(&database, &new).await;
+        let mut conflicts = 0;
+        loop {
+            let revision = database.queue().await.unwrap().revision;
+            let granted = new.then(Fact::SlotGranted, |_| ()).by_queue(revision);
+            match database.commit(granted.commit()).await {
+                Ok(_) => break (revision, conflicts),
+                Err(error) => assert_eq!(*error.kind(), StoreErrorKind::Conflict),
+            }
+            conflicts += 1;
+        }
+    })
+    .await;
+    let by: BTreeSet<u64> = results.iter().map(|(revision, _)| *revision).collect();
+    assert_eq!(by.len(), 8, "each by a picture of its own");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_cursor_ends_at_the_furthest() {
+    let (databases, _folder) = two().await;
+    at_once(&databases, 30, async |database: Database, number| {
+        database.advance_cursor("bus", (number * 7 % 30).unsigned_abs()).await.unwrap();
+    })
+    .await;
+    assert_eq!(databases[0].cursor("bus").await.unwrap(), 29);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn any_number_of_processes_may_migrate_at_once() {
+    for _ in 0..5 {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("rida.db");
+        let running: Vec<_> = (0..8)
+            .map(|number| {
+                let config = StoreConfig::sqlite(&file);
+                tokio::spawn(async move {
+                    let database = Database::connect(&config).await.unwrap();
+                    database.migrate().await.unwrap();
+                    commit(&database, &Written::new(id(number + 1), nsvc(&format!("foo:1:{number}:c0ffee")))).await
+                })
+            })
+            .collect();
+        let mut sequences = BTreeSet::new();
+        for task in running {
+            sequences.insert(task.await.unwrap());
+        }
+        assert_eq!(sequences, (1..=8).collect());
+    }
+}
