@@ -24,7 +24,7 @@ use async_trait::async_trait;
 use rida_core::plan::ComponentSource;
 use rida_core::scm::{AllowList, CommitHash, Repository, ScmUrl};
 use rida_core::{ComponentCheck, ComponentName, FetchedModulemd, PortError, Scm};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::task::JoinSet;
 
 use self::cache::{Cache, Contents};
@@ -47,7 +47,15 @@ struct Inner {
     components: AllowList,
     cache: Cache,
     lookaside: Lookaside,
-    slots: Semaphore,
+    slots: Slots,
+}
+
+/// How many of each kind of work are done at once: a submission does not wait for the components of others.
+#[derive(Debug)]
+struct Slots {
+    modulemd: Semaphore,
+    checks: Semaphore,
+    exports: Semaphore,
 }
 
 impl GitScm {
@@ -59,7 +67,8 @@ impl GitScm {
         let cache = Cache::open(&config.folder, config.cache_bytes)?;
         let lookaside = Lookaside::new(&config)?;
         let components = AllowList::new(config.allow.iter().cloned().chain(config.default_repository.clone()));
-        let slots = Semaphore::new(config.parallel.max(1));
+        let some = || Semaphore::new(config.parallel.max(1));
+        let slots = Slots { modulemd: some(), checks: some(), exports: some() };
         Ok(Self { inner: Arc::new(Inner { config, components, cache, lookaside, slots }) })
     }
 
@@ -72,8 +81,8 @@ impl GitScm {
     /// When the commit cannot be had, or has more files or bytes than is allowed.
     pub async fn export(&self, repository: &Repository, commit: &CommitHash, into: &Path) -> Result<(), PortError> {
         let inner = &self.inner;
-        let _slot = inner.slot().await?;
         inner.permit(&inner.components, repository)?;
+        let _slot = slot(&inner.slots.exports).await?;
         let entry = fetch::commit(inner, repository, commit, Contents::Whole).await?;
         let tree = Tree::read(inner, repository, &entry).await?;
         export::write(inner, repository, &entry, &tree, into).await
@@ -85,16 +94,12 @@ impl GitScm {
     /// # Errors
     /// When a file is not in the cache, is another than its checksum says, or is larger than is allowed.
     pub async fn download(&self, name: &ComponentName, cache: Option<&str>, into: &Path) -> Result<(), PortError> {
-        let _slot = self.inner.slot().await?;
+        let _slot = slot(&self.inner.slots.exports).await?;
         self.inner.lookaside.download(name, cache, into).await
     }
 }
 
 impl Inner {
-    async fn slot(&self) -> Result<tokio::sync::SemaphorePermit<'_>, PortError> {
-        self.slots.acquire().await.map_err(|_| PortError::unavailable("the server is shutting down"))
-    }
-
     /// Refuses repositories that nobody allowed.
     fn permit(&self, list: &AllowList, repository: &Repository) -> Result<(), PortError> {
         if repository.segments().is_empty() {
@@ -111,13 +116,18 @@ impl Inner {
     }
 }
 
+/// Waits until one more of a kind of work may be done.
+async fn slot(slots: &Semaphore) -> Result<SemaphorePermit<'_>, PortError> {
+    slots.acquire().await.map_err(|_| PortError::unavailable("the server is shutting down"))
+}
+
 #[async_trait]
 impl Scm for GitScm {
     async fn fetch_modulemd(&self, url: &ScmUrl) -> Result<FetchedModulemd, PortError> {
         let inner = &self.inner;
         let repository = url.repository();
         inner.permit(&inner.config.allow, repository)?;
-        let _slot = inner.slot().await?;
+        let _slot = slot(&inner.slots.modulemd).await?;
         let (commit, entry) = fetch::revision(inner, repository, url.revision()).await?;
         let tree = Tree::read(inner, repository, &entry).await?;
         let file =

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use rida_core::PortError;
-use rida_core::scm::{AllowList, Repository, Scheme};
+use rida_core::scm::{Repository, Scheme};
 
 use super::{GitConfig, Inner};
 use crate::network;
@@ -109,10 +109,8 @@ impl<'a> Remote<'a> {
             let text = format!("{repository}: git no longer speaks rsync; use the repository's https or git address");
             return Err(PortError::permanent(text));
         }
-        let names_it = |list: &AllowList| {
-            list.iter().any(|entry| entry.scheme() == repository.scheme() && entry.host() == repository.host())
-        };
-        let address = if names_it(&inner.components) { None } else { Some(network::public_address(repository).await?) };
+        let is_chosen = inner.components.permits(repository);
+        let address = if is_chosen { None } else { Some(network::public_address(repository).await?) };
         Ok(Self { config: &inner.config, repository, address })
     }
 

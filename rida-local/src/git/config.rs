@@ -20,7 +20,7 @@ pub struct GitConfig {
     ///
     /// Other caches are read only over HTTP and on public hosts.
     pub caches: Vec<String>,
-    /// How many repositories are read at once.
+    /// How many repositories are read at once: that many for submissions, for checks of components, and for builds each.
     pub parallel: usize,
     /// How long a git server or a lookaside cache may take to answer a question.
     pub answer_within: Duration,

@@ -1,5 +1,7 @@
 //! Git as the source of modules and components: real repositories and servers, honest and hostile.
 
+#![expect(clippy::unwrap_used, reason = "in what tests share it is the assertion, as in the tests themselves")]
+
 mod components;
 mod export;
 mod modulemd;
