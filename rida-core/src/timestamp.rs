@@ -1,7 +1,7 @@
 //! Points in time. The core owns no clock: each one comes in with an event.
 
 use std::fmt;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
@@ -60,6 +60,13 @@ impl Timestamp {
     }
 }
 
+impl From<SystemTime> for Timestamp {
+    fn from(time: SystemTime) -> Self {
+        let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        Self::EPOCH.plus(since)
+    }
+}
+
 impl fmt::Display for Timestamp {
     /// Prints as `YYYY-MM-DDTHH:MM:SSZ`, the form that the API uses.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -77,6 +84,13 @@ mod tests {
         let at = Timestamp::from_millis(1_518_184_351_999);
         assert_eq!(at.to_string(), "2018-02-09T13:52:31Z");
         assert_eq!(at.compact(), "20180209135231");
+    }
+
+    #[test]
+    fn it_is_made_of_the_time_of_the_system() {
+        let time = SystemTime::UNIX_EPOCH + Duration::from_millis(1_518_184_351_999);
+        assert_eq!(Timestamp::from(time).millis(), 1_518_184_351_999);
+        assert_eq!(Timestamp::from(SystemTime::UNIX_EPOCH - Duration::from_secs(1)), Timestamp::EPOCH);
     }
 
     #[test]
