@@ -1,0 +1,11 @@
+#!/bin/sh
+# Installs what a first build needs, and builds the example module from git to a repository of RPMs.
+set -eu
+cd "$(dirname "$0")/.."
+
+scripts/setup.sh run
+command -v cargo >/dev/null || {
+    echo "cargo is not here; install Rust 1.94 or later from https://rustup.rs" >&2
+    exit 1
+}
+exec cargo run --quiet --locked --features http,local,store --example quickstart -- "$@"

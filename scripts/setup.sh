@@ -1,0 +1,38 @@
+#!/bin/sh
+# Installs the programs that Rida runs, with the package manager of Debian or Fedora.
+# usage: scripts/setup.sh run|test
+set -eu
+
+case "${1:-}" in
+run) tests=no ;;
+test) tests=yes ;;
+*)
+    echo "usage: $0 run|test" >&2
+    exit 2
+    ;;
+esac
+
+if [ "$(id -u)" = 0 ]; then as_root=; else as_root=sudo; fi
+
+if command -v apt-get >/dev/null; then
+    packages="git curl rpm createrepo-c bubblewrap gcc libc6-dev"
+    [ "$tests" = no ] || packages="$packages libmodulemd-tools gir1.2-modulemd-2.0 python3-gi dnf sqlite3"
+    missing=
+    for package in $packages; do
+        dpkg-query --show --showformat='${Status}' "$package" 2>/dev/null | grep -q 'install ok installed' ||
+            missing="$missing $package"
+    done
+    [ -n "$missing" ] || exit 0
+    echo "installing:$missing" >&2
+    $as_root apt-get update -qq >&2
+    # shellcheck disable=SC2086 # the list is to be split
+    DEBIAN_FRONTEND=noninteractive $as_root apt-get install -y -qq --no-install-recommends $missing >&2
+elif command -v dnf >/dev/null; then
+    packages="git curl rpm-build createrepo_c bubblewrap gcc"
+    [ "$tests" = no ] || packages="$packages libmodulemd python3-gobject dnf sqlite"
+    # shellcheck disable=SC2086 # the list is to be split
+    rpm --query --quiet $packages || $as_root dnf install -y --quiet $packages >&2
+else
+    echo "neither apt-get nor dnf is here; install git, curl, rpmbuild, createrepo_c, bubblewrap and gcc" >&2
+    exit 1
+fi
