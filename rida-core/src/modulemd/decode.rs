@@ -89,6 +89,11 @@ impl<'n> Decoder<'n> {
     }
 
     fn unknown(&mut self, at: Position, name: &str, known: &[&str]) {
+        let told = if self.strict { &mut self.problems } else { &mut self.warnings };
+        if told.is_full() {
+            told.omit();
+            return;
+        }
         let hint = match nearest(name, known) {
             Some(near) => format!("did you mean `{near}`?"),
             None if known.is_empty() => "leave it out".to_owned(),
@@ -174,6 +179,16 @@ impl<'n> Decoder<'n> {
         number
     }
 
+    /// Reads the epoch of a package.
+    pub(crate) fn epoch(&mut self, node: &'n Node) -> Option<u32> {
+        let text = self.text(node)?;
+        let number = unsigned(text).and_then(|number| u32::try_from(number).ok());
+        if number.is_none() {
+            self.not_a_number(node, text, "a whole number from 0 to 2^32-1");
+        }
+        number
+    }
+
     /// Reads a number that may be negative.
     pub(crate) fn signed(&mut self, node: &'n Node) -> Option<i32> {
         let text = self.text(node)?;
@@ -229,7 +244,8 @@ fn signed(text: &str) -> Option<i32> {
     text.parse().ok()
 }
 
-fn digits(text: &str) -> Option<&str> {
+/// Returns the text when it is decimal digits and nothing else.
+pub(crate) fn digits(text: &str) -> Option<&str> {
     (!text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())).then_some(text)
 }
 

@@ -143,8 +143,8 @@ fn kind(decoder: &mut Decoder<'_>, document: (&str, Position), version: (&str, P
         ("modulemd-packager", 3) => unsupported(decoder, "packager documents of version 3"),
         ("modulemd-defaults", 1) => unsupported(decoder, "defaults of a module"),
         ("modulemd-obsoletes", 1) => unsupported(decoder, "obsoletes of a module"),
-        ("modulemd-translations", 1) => unsupported(decoder, "translations of a module"),
-        ("modulemd-packager" | "modulemd-defaults" | "modulemd-obsoletes" | "modulemd-translations", _) => {
+        ("modulemd-translations", _) => unsupported(decoder, "translations of a module"),
+        ("modulemd-packager" | "modulemd-defaults" | "modulemd-obsoletes", _) => {
             decoder.problem(Rule::DocumentType, version.1, format!("{name} has no version {number}"), "correct it");
         }
         _ if streams => {

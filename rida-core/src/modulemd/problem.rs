@@ -174,7 +174,12 @@ pub(crate) struct Collector {
 
 impl Collector {
     pub(crate) fn push(&mut self, problem: Problem) {
-        if self.is_full() { self.omitted += 1 } else { self.problems.push(problem) }
+        if self.is_full() { self.omit() } else { self.problems.push(problem) }
+    }
+
+    /// Counts a problem that is not told.
+    pub(crate) fn omit(&mut self) {
+        self.omitted += 1;
     }
 
     pub(crate) fn is_full(&self) -> bool {

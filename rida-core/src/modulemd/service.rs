@@ -112,7 +112,7 @@ impl Check<'_> {
     /// Checks a text against the grammar of what it names.
     fn grammar<T, const N: usize>(&mut self, rule: Rule, field: [&str; N], text: &str, read: Result<T, GrammarError>) {
         if let Err(error) = read {
-            let message = format!("`{}` is not a {}", Shown(text), error.what());
+            let message = format!("`{}` is no {}", Shown(text), error.what());
             self.refuse(rule, field, message, &format!("write {}", error.rule()));
         }
     }

@@ -3,6 +3,8 @@
 //! Scalars keep the text that is in the document: nothing decides that `5.30` is a number or `no` a boolean.
 //! The tree is built event by event, so that a hostile text is refused as soon as it breaks a limit.
 
+use std::borrow::Cow;
+
 use libyaml_safer::{Event, EventData, Mark, Parser};
 
 use super::options::Limits;
@@ -124,11 +126,16 @@ impl<'a> Builder<'a> {
             let message = format!("the document has {} bytes, more than {}", bytes.len(), self.limits.bytes);
             return Err(problem(Rule::TooLarge, message, "make it smaller").at(START));
         }
+        let mut text = decode(bytes)?;
+        if !text.ends_with('\n') {
+            // The parser panics when the text ends within a line of a block scalar.
+            text.to_mut().push('\n');
+        }
         let mut parser = Parser::new();
-        parser.set_input(bytes);
+        parser.set_input(text.as_bytes());
         let mut documents = 0_usize;
         loop {
-            let event = parser.parse().map_err(|error| syntax(bytes, &error))?;
+            let event = parser.parse().map_err(|error| syntax(&text, &error))?;
             match event.data {
                 EventData::StreamEnd => break,
                 EventData::DocumentStart { .. } => {
@@ -212,9 +219,9 @@ fn position(mark: Mark) -> Position {
 }
 
 /// Puts the parser's error into words for who wrote the text.
-fn syntax(bytes: &[u8], error: &libyaml_safer::Error) -> Problem {
+fn syntax(text: &str, error: &libyaml_safer::Error) -> Problem {
     let Some(mark) = error.problem_mark() else {
-        return encoding(bytes, error);
+        return refused_character(text, error);
     };
     let place = position(mark);
     let hint = match error.problem() {
@@ -241,27 +248,13 @@ fn syntax(bytes: &[u8], error: &libyaml_safer::Error) -> Problem {
     problem(Rule::Syntax, message, hint).at(place)
 }
 
-/// Finds the place of bytes that are no text, which the parser does not tell.
-fn encoding(bytes: &[u8], error: &libyaml_safer::Error) -> Problem {
-    let hint = "save the file as UTF-8, without control characters";
-    let (before, what) = match std::str::from_utf8(bytes) {
-        Err(error) => {
-            let good = bytes.get(..error.valid_up_to()).unwrap_or_default();
-            let byte = bytes.get(error.valid_up_to()).copied().unwrap_or_default();
-            (String::from_utf8_lossy(good).into_owned(), format!("the byte 0x{byte:02x} is not UTF-8"))
-        }
-        Ok(text) => match text.char_indices().find(|(_, character)| is_refused(*character)) {
-            Some((index, character)) => (
-                text.get(..index).unwrap_or_default().to_owned(),
-                format!("the character U+{:04X} may not be in a document", u32::from(character)),
-            ),
-            None => return problem(Rule::Encoding, error.problem(), hint).at(START),
-        },
+/// Finds the place of a character that the parser refused without telling where.
+fn refused_character(text: &str, error: &libyaml_safer::Error) -> Problem {
+    let Some((index, character)) = text.char_indices().find(|(_, character)| is_refused(*character)) else {
+        return problem(Rule::Encoding, error.problem(), ENCODING_HINT).at(START);
     };
-    let line = before.matches('\n').count();
-    let column = before.rsplit('\n').next().map_or(0, |last| last.chars().count());
-    let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX).saturating_add(1);
-    problem(Rule::Encoding, what, hint).at(Position { line: count(line), column: count(column) })
+    let message = format!("the character U+{:04X} may not be in a document", u32::from(character));
+    problem(Rule::Encoding, message, ENCODING_HINT).at(place_after(text.get(..index).unwrap_or_default()))
 }
 
 /// The characters that YAML keeps out of a text.
@@ -271,4 +264,36 @@ fn is_refused(character: char) -> bool {
         '\u{fffe}' | '\u{ffff}' => true,
         _ => character.is_control(),
     }
+}
+
+const ENCODING_HINT: &str = "save the file as UTF-8, without control characters";
+
+/// Makes text of the bytes: UTF-8, or UTF-16 when a byte order mark says so.
+fn decode(bytes: &[u8]) -> Result<Cow<'_, str>, Problem> {
+    let units = |from: fn([u8; 2]) -> u16| {
+        let pairs = bytes.get(2..).unwrap_or_default().as_chunks::<2>();
+        let text: Option<String> = char::decode_utf16(pairs.0.iter().copied().map(from)).map(Result::ok).collect();
+        let text = text.filter(|_| pairs.1.is_empty()).map(Cow::Owned);
+        text.ok_or_else(|| {
+            problem(Rule::Encoding, "the text is not the UTF-16 that it starts as", ENCODING_HINT).at(START)
+        })
+    };
+    match bytes {
+        [0xfe, 0xff, ..] => units(u16::from_be_bytes),
+        [0xff, 0xfe, ..] => units(u16::from_le_bytes),
+        _ => std::str::from_utf8(bytes).map(Cow::Borrowed).map_err(|error| {
+            let good = bytes.get(..error.valid_up_to()).unwrap_or_default();
+            let byte = bytes.get(error.valid_up_to()).copied().unwrap_or_default();
+            let message = format!("the byte 0x{byte:02x} is not UTF-8");
+            problem(Rule::Encoding, message, ENCODING_HINT).at(place_after(&String::from_utf8_lossy(good)))
+        }),
+    }
+}
+
+/// Returns the place of what follows a text.
+fn place_after(text: &str) -> Position {
+    let line = text.matches('\n').count();
+    let column = text.rsplit('\n').next().map_or(0, |last| last.chars().count());
+    let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX).saturating_add(1);
+    Position { line: count(line), column: count(column) }
 }

@@ -58,8 +58,12 @@ impl Writer {
 
     /// Writes a long text, with its lines folded.
     pub(super) fn paragraphs(&mut self, text: &str) {
-        let style =
-            if text.chars().any(is_special) { ScalarStyle::DoubleQuoted } else { block(text, ScalarStyle::Folded) };
+        // The emitter folds a paragraph well, and loses breaks between several.
+        let folds = !text.trim_end_matches('\n').contains('\n');
+        let style = match text.chars().any(is_special) {
+            true => ScalarStyle::DoubleQuoted,
+            false => block(text, if folds { ScalarStyle::Folded } else { ScalarStyle::Literal }),
+        };
         self.scalar(text, style);
     }
 
@@ -114,7 +118,7 @@ fn is_ambiguous(text: &str) -> bool {
         _ => false,
     };
     let dotted = text.trim_start_matches(['+', '-']).to_ascii_lowercase();
-    text.trim() != text
+    text.trim_end_matches('\n').trim() != text.trim_end_matches('\n')
         || (numeric_start && bytes.iter().copied().all(number))
         || WORDS.iter().any(|word| text.eq_ignore_ascii_case(word))
         || matches!(dotted.as_str(), ".inf" | ".nan")

@@ -224,7 +224,7 @@ pub struct RpmMapEntry {
     /// The name.
     pub name: String,
     /// The epoch.
-    pub epoch: u64,
+    pub epoch: u32,
     /// The version.
     pub version: String,
     /// The release.

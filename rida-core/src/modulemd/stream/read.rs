@@ -6,7 +6,7 @@ use super::{
     Artifacts, BuildOpts, Components, Date, Dependencies, License, ModuleComponent, ModuleStream, Profile, References,
     RpmBuildOpts, RpmComponent, RpmMapEntry, RpmSet, ServiceLevel,
 };
-use crate::modulemd::decode::{Decoder, unsigned};
+use crate::modulemd::decode::{Decoder, digits};
 use crate::modulemd::problem::Shown;
 use crate::modulemd::rule::Rule;
 use crate::modulemd::tree::Node;
@@ -91,11 +91,10 @@ fn field<'n>(decoder: &mut Decoder<'n>, stream: &mut ModuleStream, key: &str, va
         "summary" => stream.summary = decoder.string(value).unwrap_or_default(),
         "description" => stream.description = decoder.string(value).unwrap_or_default(),
         "license" => stream.license = license(decoder, value, version),
-        "servicelevels" => stream.servicelevels = service_levels(decoder, value),
+        "servicelevels" => stream.servicelevels.extend(service_levels(decoder, value)),
+        // What version 1 calls so is the service level `rawhide` of version 2; of the two, the later one holds.
         "eol" => {
-            // Version 1 has one date; it is that of the service level that version 2 calls so.
-            let level = ServiceLevel { eol: date(decoder, value) };
-            stream.servicelevels.entry("rawhide".to_owned()).or_insert(level);
+            stream.servicelevels.insert("rawhide".to_owned(), ServiceLevel { eol: date(decoder, value) });
         }
         "xmd" => stream.xmd = xmd(decoder, value),
         "dependencies" => stream.dependencies = dependencies(decoder, value, version),
@@ -347,7 +346,7 @@ fn rpm_map_entry<'n>(decoder: &mut Decoder<'n>, node: &'n Node) -> RpmMapEntry {
         given.insert(key);
         match key {
             "name" => entry.name = decoder.string(value).unwrap_or_default(),
-            "epoch" => entry.epoch = decoder.unsigned(value).unwrap_or_default(),
+            "epoch" => entry.epoch = decoder.epoch(value).unwrap_or_default(),
             "version" => entry.version = decoder.string(value).unwrap_or_default(),
             "release" => entry.release = decoder.string(value).unwrap_or_default(),
             "arch" => entry.arch = decoder.string(value).unwrap_or_default(),
@@ -370,7 +369,7 @@ pub(super) fn is_nevra(text: &str) -> bool {
         let (rest, _release) = rest.rsplit_once('-')?;
         let (rest, version) = rest.rsplit_once(':')?;
         let (_name, epoch) = rest.rsplit_once('-')?;
-        (!version.contains('-')).then(|| unsigned(epoch)).flatten()
+        (!version.contains('-') && digits(epoch).is_some()).then_some(())
     };
     parts().is_some()
 }

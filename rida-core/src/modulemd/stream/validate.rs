@@ -88,9 +88,9 @@ impl ModuleStream {
             for (checksum, entry) in entries {
                 let made = entry.made_nevra();
                 if made != entry.nevra {
-                    let field = FieldPath::new(["artifacts", "rpm-map", digest, checksum, "nevra"]);
-                    let message = format!("`{}` is not made of the other fields", Shown(&entry.nevra));
-                    let hint = format!("write {}", Shown(&made));
+                    let field = FieldPath::new(["artifacts", "rpm-map", digest, checksum]);
+                    let message = format!("the nevra `{}` is not made of the other fields", Shown(&entry.nevra));
+                    let hint = format!("write `nevra: {}`", Shown(&made));
                     problems.push(Problem::new(Rule::RpmMap, field, message, hint));
                 }
             }

@@ -1,0 +1,152 @@
+//! Texts that are made to cost much.
+
+use std::time::{Duration, Instant};
+
+use rida_core::modulemd::{self, Limits, Rule, Rules};
+
+/// Far more than a debug build on a busy machine takes, far less than a reader without limits does.
+const SOON: Duration = Duration::from_secs(10);
+
+const HEAD: &str = "document: modulemd\nversion: 2\ndata:\n  summary: a\n  description: b\n  license: {module: MIT}\n";
+
+/// Returns the rules that a text breaks, which must be told soon.
+fn refused(text: &[u8]) -> Vec<Rule> {
+    let start = Instant::now();
+    let problems = modulemd::read(text).expect_err("the text is refused");
+    assert!(start.elapsed() < SOON, "it took {:?}", start.elapsed());
+    assert!(problems.iter().count() <= 100, "the list of problems is bounded");
+    problems.iter().map(|problem| problem.rule).collect()
+}
+
+#[test]
+fn brackets() {
+    assert_eq!(refused("[".repeat(100_000).as_bytes()), [Rule::TooDeep]);
+    assert_eq!(refused("{".repeat(100_000).as_bytes()), [Rule::TooDeep]);
+    assert_eq!(refused("- ".repeat(100_000).as_bytes()), [Rule::TooDeep]);
+    assert_eq!(refused("? ".repeat(100_000).as_bytes()), [Rule::TooDeep]);
+    assert_eq!(refused("[\n".repeat(100_000).as_bytes()), [Rule::TooDeep]);
+}
+
+#[test]
+fn aliases() {
+    let mut bomb = format!("{HEAD}  xmd:\n    a0: &a0 [x, x, x, x, x, x, x, x, x]\n");
+    for level in 1..20 {
+        let before = vec![format!("*a{}", level - 1); 9].join(", ");
+        bomb.push_str(&format!("    a{level}: &a{level} [{before}]\n"));
+    }
+    assert!(refused(bomb.as_bytes()).iter().all(|rule| *rule == Rule::Alias));
+    let quadratic = format!("{HEAD}  xmd:\n    a: &a [{}]\n    b: [{}]\n", "x, ".repeat(10_000), "*a, ".repeat(10_000));
+    assert!(refused(quadratic.as_bytes()).iter().all(|rule| *rule == Rule::Alias));
+    let merge = format!("{HEAD}  xmd:\n    a: &a {{b: c}}\n    d: {{<<: *a}}\n");
+    assert_eq!(refused(merge.as_bytes()), [Rule::Alias]);
+}
+
+#[test]
+fn many_keys() {
+    let keys: String = (0..1_000_000).map(|number| format!("k{number}: a\n")).collect();
+    assert_eq!(refused(keys.as_bytes()), [Rule::TooLarge]);
+    let keys: String = (0..90_000).map(|number| format!("k{number}: a\n")).collect();
+    assert_eq!(refused(keys.as_bytes()), [Rule::TooManyNodes]);
+    let same = format!("{HEAD}{}", "  summary: a\n".repeat(40_000));
+    assert!(refused(same.as_bytes()).iter().all(|rule| *rule == Rule::DuplicateKey));
+    let unknown: String = (0..40_000).map(|number| format!("  k{number}: a\n")).collect();
+    let start = Instant::now();
+    let document = modulemd::read(format!("{HEAD}{unknown}").as_bytes()).unwrap();
+    assert_eq!(document.warnings().len(), 100);
+    assert!(start.elapsed() < SOON);
+}
+
+#[test]
+fn bytes() {
+    assert_eq!(refused(&vec![b'a'; 10 << 20]), [Rule::TooLarge]);
+    assert_eq!(refused(b""), [Rule::Envelope]);
+    assert_eq!(refused(b"\0"), [Rule::Encoding]);
+    assert_eq!(refused(format!("{HEAD}  name: a\0b\n").as_bytes()), [Rule::Encoding]);
+    assert_eq!(refused(b"\xff"), [Rule::Encoding]);
+    assert_eq!(refused(b"\xef\xbb"), [Rule::Encoding]);
+    assert_eq!(refused(b"document: \xc3\x28"), [Rule::Encoding]);
+    assert_eq!(refused(b"\xed\xa0\x80"), [Rule::Encoding]);
+    assert_eq!(refused(b"\xfe\xff\xd8\x00"), [Rule::Encoding]);
+}
+
+#[test]
+fn one_long_text() {
+    let long = format!("{HEAD}  name: {}\n", "a".repeat(1_000_000));
+    let start = Instant::now();
+    let stream = modulemd::read(long.as_bytes()).unwrap().into_stream();
+    assert_eq!(stream.name.map(|name| name.len()), Some(1_000_000));
+    let key = format!("{HEAD}  {}: a\n", "k".repeat(2000));
+    assert_eq!(refused(key.as_bytes()), [Rule::Syntax]);
+    assert!(start.elapsed() < SOON);
+}
+
+#[test]
+fn a_byte_order_mark_and_line_ends_of_all_kinds() {
+    let expected = modulemd::read(HEAD.as_bytes()).unwrap().into_stream();
+    let utf16 = |mark: u16, bytes: fn(u16) -> [u8; 2]| -> Vec<u8> {
+        std::iter::once(mark).chain(HEAD.encode_utf16()).flat_map(bytes).collect()
+    };
+    let variants = [
+        format!("\u{feff}{HEAD}").into_bytes(),
+        HEAD.replace('\n', "\r\n").into_bytes(),
+        HEAD.replace('\n', "\r").into_bytes(),
+        utf16(0xfeff, u16::to_be_bytes),
+        utf16(0xfeff, u16::to_le_bytes),
+    ];
+    for text in variants {
+        assert_eq!(modulemd::read(&text).unwrap().into_stream(), expected);
+    }
+}
+
+#[test]
+fn components_that_all_wait_for_each_other() {
+    let names: Vec<String> = (0..300).map(|number| format!("p{number}")).collect();
+    let all = names.join(", ");
+    let rpms: String = names.iter().map(|name| format!("      {name}: {{buildafter: [{all}]}}\n")).collect();
+    let text = format!("{HEAD}  components:\n    rpms:\n{rpms}");
+    let start = Instant::now();
+    let document = modulemd::read(text.as_bytes()).unwrap();
+    let problems = document.check(&Rules::none().with(Rule::BuildAfterCycle)).unwrap_err();
+    assert!(start.elapsed() < SOON);
+    assert!(problems.iter().count() <= 100, "the list of problems is bounded");
+}
+
+#[test]
+fn a_long_chain_of_components() {
+    let rpms: String =
+        (0..9_000).map(|number| format!("      p{number}: {{buildafter: [p{}]}}\n", (number + 1) % 9_000)).collect();
+    let text = format!("{HEAD}  components:\n    rpms:\n{rpms}");
+    let start = Instant::now();
+    let document = modulemd::read(text.as_bytes()).unwrap();
+    let problems = document.check(&Rules::default()).unwrap_err();
+    assert!(start.elapsed() < SOON);
+    let rules: Vec<Rule> = problems.iter().map(|problem| problem.rule).collect();
+    assert_eq!(rules, [Rule::TooManyComponents, Rule::BuildAfterCycle]);
+}
+
+#[test]
+fn texts_that_end_anywhere() {
+    let full = crate::documents("good").into_iter().find(|(name, _)| name == "full").unwrap().1;
+    let scalars = "\n  name: |\n    a\n  stream: >+\n    b\n\n  arch: \"c\\\n    d\"\n  context: 'e\n    f'\n";
+    for text in [full, format!("{HEAD}{scalars}").into_bytes()] {
+        for end in 0..text.len() {
+            let start = text.get(..end).unwrap();
+            drop(modulemd::read(start));
+            drop(modulemd::read(&[start, b"\r"].concat()));
+        }
+    }
+}
+
+#[test]
+fn the_limits_are_what_they_say() {
+    let options = |limits| modulemd::Options { limits, strict: false };
+    let exact = Limits { bytes: HEAD.len(), depth: 3, nodes: 15 };
+    modulemd::read_with(HEAD.as_bytes(), &options(exact)).unwrap();
+    for less in [
+        Limits { bytes: exact.bytes - 1, ..exact },
+        Limits { depth: exact.depth - 1, ..exact },
+        Limits { nodes: exact.nodes - 1, ..exact },
+    ] {
+        modulemd::read_with(HEAD.as_bytes(), &options(less)).unwrap_err();
+    }
+}

@@ -1,0 +1,96 @@
+//! What holds for every stream and every text.
+
+use proptest::prelude::*;
+use rida_core::modulemd::{self, ModuleStream, Rules};
+
+use crate::documents;
+use crate::generated::stream;
+
+/// Changes a text a little: bytes are removed, repeated, replaced, or pieces that mean something are put in.
+fn mutated() -> impl Strategy<Value = Vec<u8>> {
+    const PIECES: &[&[u8]] = &[
+        b"\n",
+        b" ",
+        b"\t",
+        b": ",
+        b"- ",
+        b"[",
+        b"]",
+        b"{",
+        b"}",
+        b"*a",
+        b"&a ",
+        b"\"",
+        b"'",
+        b"|\n",
+        b"!!int ",
+        b"---\n",
+        b"...\n",
+        b"\0",
+        b"\xff",
+        b"\xef\xbb\xbf",
+        b"\r\n",
+        b"data:",
+        b"~",
+        b"? ",
+        b"<<: ",
+        b"\\0",
+        b"-",
+        b"9999999999999999999999",
+    ];
+    let texts: Vec<Vec<u8>> = ["good", "bad"].iter().flat_map(|part| documents(part)).map(|(_, text)| text).collect();
+    let change = (any::<prop::sample::Index>(), 0_usize..4, prop::sample::select(PIECES), any::<u8>());
+    (prop::sample::select(texts), prop::collection::vec(change, 1..8)).prop_map(|(mut text, changes)| {
+        for (place, kind, piece, byte) in changes {
+            let at = place.index(text.len() + 1);
+            match kind {
+                0 => drop(text.drain(at..(at + usize::from(byte % 16)).min(text.len()))),
+                1 => drop(text.splice(at..at, piece.iter().copied())),
+                2 => text.truncate(at),
+                _ => drop(text.splice(at..(at + 1).min(text.len()), [byte])),
+            }
+        }
+        text
+    })
+}
+
+fn read(text: &[u8]) -> ModuleStream {
+    modulemd::read(text)
+        .unwrap_or_else(|problems| panic!("{problems}\n{}", String::from_utf8_lossy(text)))
+        .into_stream()
+}
+
+proptest! {
+    #[test]
+    fn what_is_written_reads_back_equal(stream in stream()) {
+        prop_assert_eq!(stream.validate(), Ok(()));
+        let written = stream.to_yaml();
+        prop_assert_eq!(&read(written.as_bytes()), &stream, "{}", written);
+    }
+
+    #[test]
+    fn no_text_makes_the_reader_panic(text in mutated()) {
+        match modulemd::read(&text) {
+            Ok(document) => {
+                // What is refused by the service's rules is told with places, and what was read can be written.
+                if let Err(problems) = document.check(&Rules::default()) {
+                    prop_assert!(problems.iter().all(|problem| problem.position.is_some()));
+                }
+                let written = document.stream().to_yaml();
+                prop_assert_eq!(&read(written.as_bytes()), document.stream());
+            }
+            Err(problems) => {
+                prop_assert!(problems.iter().all(|problem| problem.position.is_some()));
+                prop_assert!(problems.lines().iter().all(|line| !line.contains(char::is_control)));
+            }
+        }
+    }
+}
+
+#[test]
+fn every_good_document_reads_back_equal() {
+    for (name, text) in documents("good") {
+        let stream = read(&text);
+        assert_eq!(read(stream.to_yaml().as_bytes()), stream, "{name}");
+    }
+}
