@@ -3,6 +3,18 @@
 pub mod git;
 pub mod process;
 
+mod build_system;
+mod config;
+mod layout;
 mod lookaside;
+mod mock;
 mod network;
+mod repo;
+mod rpmbuild;
+mod sandbox;
 mod spec;
+mod srpm;
+mod tasks;
+
+pub use build_system::LocalBuildSystem;
+pub use config::{BackendChoice, BuildLimits, LocalConfig, SandboxChoice};

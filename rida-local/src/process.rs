@@ -26,7 +26,7 @@ pub use self::error::ProcessError;
 pub use self::run::{Output, Report};
 
 /// Where programs are looked for, and the `PATH` that they get.
-const SEARCH_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+pub(crate) const SEARCH_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// A program to run, with its arguments, environment and limits.
 #[derive(Debug)]
