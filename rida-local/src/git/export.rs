@@ -69,8 +69,7 @@ pub(super) async fn write(
         Err(error) => return Err(failure::explain(error, repository, inner.config.fetch_bytes)),
     }
     let into = into.to_owned();
-    let tree = tree.clone();
-    let unpacked = tokio::task::spawn_blocking(move || unpack(&contents, &items, &tree, &into)).await;
+    let unpacked = tokio::task::spawn_blocking(move || unpack(&contents, &items, &into)).await;
     unpacked.map_err(|error| PortError::temporary("the export was interrupted").because(error))?.map_err(unwritable)
 }
 
@@ -81,7 +80,7 @@ fn is_safe(path: &[u8]) -> bool {
 }
 
 /// Takes the output of `git cat-file --batch` apart: a line with hash, kind and size, the bytes, and a line end.
-fn unpack(contents: &Path, items: &[Item], tree: &Tree, into: &Path) -> io::Result<()> {
+fn unpack(contents: &Path, items: &[Item], into: &Path) -> io::Result<()> {
     let mut contents = BufReader::new(File::open(contents)?);
     let mut links = Vec::new();
     fs::create_dir_all(into)?;
@@ -103,7 +102,7 @@ fn unpack(contents: &Path, items: &[Item], tree: &Tree, into: &Path) -> io::Resu
     }
     // Last, so that no file is written through one.
     for (place, path, target) in links {
-        if points_inside(path, &target, tree) {
+        if points_inside(path, &target) {
             make_folder(&place)?;
             symlink(OsStr::from_bytes(&target), place)?;
         } else {
@@ -143,30 +142,25 @@ fn make_folder(place: &Path) -> io::Result<()> {
 
 /// Tells whether a symbolic link leads to something in its own tree.
 ///
-/// `..` is good only at the start of the target, where it climbs real folders, and no link is good on the way, because
-/// a `..` behind a link climbs from where that leads.
-fn points_inside(path: &[u8], target: &[u8], tree: &Tree) -> bool {
-    if target.is_empty() || target.starts_with(b"/") || target.iter().any(u8::is_ascii_control) {
+/// `..` is good only at the start of the target, where it climbs real folders: behind a name it would climb from where
+/// that name leads, when it is a link itself. Links on the way are no harm, since they were judged in the same way.
+fn points_inside(path: &[u8], target: &[u8]) -> bool {
+    if target.starts_with(b"/") || target.iter().any(u8::is_ascii_control) {
         return false;
     }
     let mut at: Vec<&[u8]> = path.split(|b| *b == b'/').collect();
     at.pop();
     let mut descends = false;
-    let parts: Vec<&[u8]> = target.split(|b| *b == b'/').collect();
-    for (index, part) in parts.iter().enumerate() {
-        match *part {
+    for part in target.split(|b| *b == b'/') {
+        match part {
             b"" | b"." => {}
             b".." if descends || at.pop().is_none() => return false,
             b".." => {}
             name => {
                 descends = true;
                 at.push(name);
-                let is_last = index + 1 == parts.len();
-                if !is_last && tree.get(&at.join(&b'/')).is_some_and(|file| file.kind == Kind::Symlink) {
-                    return false;
-                }
             }
         }
     }
-    is_safe(&at.join(&b'/')) && !at.is_empty()
+    !at.is_empty() && is_safe(&at.join(&b'/'))
 }

@@ -9,6 +9,11 @@ fn within(time: Duration) -> Limits {
     Limits { time, ..Limits::default() }
 }
 
+/// A length of sleep that no other run of these tests uses, so that a process which sleeps can be found by it.
+fn marker(number: u32) -> String {
+    format!("{number}.{}", std::process::id())
+}
+
 /// Waits until no process has `marker` among its arguments; a bound keeps a failure from hanging.
 async fn all_gone(marker: &str) {
     let running = || {
@@ -66,31 +71,36 @@ async fn what_looks_like_an_option_is_never_run() {
 
 #[tokio::test]
 async fn time_ends_the_whole_group() {
-    let error = shell("sleep 86411 & sleep 86411").limits(within(Duration::from_millis(200))).run().await.unwrap_err();
+    let error = shell("sleep $0 & sleep $0")
+        .value(marker(86411))
+        .limits(within(Duration::from_millis(200)))
+        .run()
+        .await
+        .unwrap_err();
     assert!(matches!(error, ProcessError::TimedOut { .. }));
-    all_gone("86411").await;
+    all_gone(&marker(86411)).await;
 }
 
 #[tokio::test]
 async fn a_dropped_future_ends_the_whole_group() {
-    let run = shell("sleep 86412 & sleep 86412").run();
+    let run = shell("sleep $0 & sleep $0").value(marker(86412)).run();
     assert!(tokio::time::timeout(Duration::from_millis(200), run).await.is_err());
-    all_gone("86412").await;
+    all_gone(&marker(86412)).await;
 }
 
 #[tokio::test]
 async fn what_a_program_leaves_behind_ends_with_it() {
-    let output = shell("sleep 86413 & echo done").run().await.unwrap();
+    let output = shell("sleep $0 & echo done").value(marker(86413)).run().await.unwrap();
     assert_eq!(output.stdout, b"done\n");
-    all_gone("86413").await;
+    all_gone(&marker(86413)).await;
 }
 
 #[tokio::test]
 async fn too_much_output_ends_the_whole_group() {
     let limits = Limits { output: 10_000, ..Limits::default() };
-    let error = shell("sleep 86414 & yes").limits(limits).run().await.unwrap_err();
+    let error = shell("sleep $0 & yes").value(marker(86414)).limits(limits).run().await.unwrap_err();
     assert!(matches!(error, ProcessError::TooMuchOutput { limit: 10_000, .. }));
-    all_gone("86414").await;
+    all_gone(&marker(86414)).await;
     let error = shell("yes >&2").run().await.unwrap_err();
     assert!(matches!(error, ProcessError::TooMuchOutput { .. }));
 }
@@ -123,14 +133,15 @@ async fn a_log_has_both_streams_in_order_and_ends_at_its_limit() {
 #[tokio::test]
 async fn a_growing_folder_ends_it() {
     let folder = tempfile::tempdir().unwrap();
-    let error = shell("sleep 86415 & while :; do head -c 100000 /dev/zero >> grown; done")
+    let error = shell("sleep $0 & while :; do head -c 100000 /dev/zero >> grown; done")
+        .value(marker(86415))
         .directory(folder.path())
         .watch(folder.path(), 1_000_000)
         .run()
         .await
         .unwrap_err();
     assert!(matches!(error, ProcessError::TooMuchDisk { limit: 1_000_000, .. }));
-    all_gone("86415").await;
+    all_gone(&marker(86415)).await;
 }
 
 #[tokio::test]

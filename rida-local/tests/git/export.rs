@@ -52,6 +52,9 @@ async fn files_are_written_as_they_are_in_git() {
         ("winding", "dir/../../outside"),
         ("folder", "dir"),
         ("through", "folder/../../outside"),
+        ("deep/a/top", "../../dir"),
+        // By its letters this is deep/outside; but behind the link `..` climbs from dir.
+        ("deep/a/escape", "top/../../outside"),
         ("git", ".git/config"),
         ("self", "."),
     ] {
@@ -72,6 +75,7 @@ async fn files_are_written_as_they_are_in_git() {
             "bar.spec 644",
             "binary 644",
             "dangling -> nothing",
+            "deep/a/top -> ../../dir",
             "dir/run.sh 755",
             "dir/up -> ../bar.spec",
             "empty 644",
