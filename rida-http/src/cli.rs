@@ -12,6 +12,8 @@ Examples:
     rida-http --allow https://git.example.org/modules/ serve
   Look at what the configuration means, and what is wrong with it:
     rida-http --config rida.toml check-config
+  Write a configuration file with every setting, to begin with:
+    rida-http check-config > rida.toml
   Submit a module, and watch it:
     curl -d '{\"scmurl\": \"https://git.example.org/modules/foo.git?#main\"}' http://127.0.0.1:8080/rida/module-builds/
     curl http://127.0.0.1:8080/rida/module-builds/1?verbose=true

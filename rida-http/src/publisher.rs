@@ -1,5 +1,7 @@
 //! A publisher for those who have no message bus: one JSON line for each change, in a file or on standard output.
 
+mod logged;
+
 use std::fs::OpenOptions;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -9,6 +11,8 @@ use async_trait::async_trait;
 use rida_core::{Announcement, BuildId, BuildState, Change, PortError, Publisher, TaskId};
 use serde::Serialize;
 use tokio::sync::Mutex;
+
+pub(crate) use self::logged::Logged;
 
 /// Where the lines go.
 #[derive(Clone, Debug, PartialEq, Eq)]

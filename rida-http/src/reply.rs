@@ -4,8 +4,8 @@ use std::error::Error;
 
 use rida_core::{ApplyError, BuildId, PortError, PortErrorKind, StoreError, StoreErrorKind, SubmitError};
 use serde::Serialize;
+use warp::http::StatusCode;
 use warp::http::header::{ALLOW, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
-use warp::http::{HeaderName, StatusCode};
 use warp::reply::Response;
 
 /// How long to wait before asking again, in seconds, when nothing better is known.
@@ -20,7 +20,16 @@ pub struct ApiError {
     message: String,
     problems: Vec<String>,
     id: Option<BuildId>,
-    header: Option<(HeaderName, String)>,
+    advice: Option<Advice>,
+}
+
+/// What a header of the answer advises.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Advice {
+    /// `Allow`: the methods that there are.
+    Allow(String),
+    /// `Retry-After`: the seconds to wait.
+    RetryAfter(u32),
 }
 
 /// The body of every error.
@@ -37,7 +46,7 @@ struct ErrorBody<'a> {
 
 impl ApiError {
     fn new(status: StatusCode, message: impl Into<String>) -> Self {
-        Self { status, message: message.into(), problems: Vec::new(), id: None, header: None }
+        Self { status, message: message.into(), problems: Vec::new(), id: None, advice: None }
     }
 
     /// Makes a 400: the request is not a valid one.
@@ -62,13 +71,13 @@ impl ApiError {
 
     /// Makes a 501: the URL is valid and nothing handles the method there.
     pub fn not_implemented(message: impl Into<String>, allow: String) -> Self {
-        Self { header: Some((ALLOW, allow)), ..Self::new(StatusCode::NOT_IMPLEMENTED, message) }
+        Self { advice: Some(Advice::Allow(allow)), ..Self::new(StatusCode::NOT_IMPLEMENTED, message) }
     }
 
     /// Makes a 503: the same request may succeed after some seconds.
     pub fn unavailable(message: impl Into<String>, retry_after: u32) -> Self {
-        let header = Some((RETRY_AFTER, retry_after.to_string()));
-        Self { header, ..Self::new(StatusCode::SERVICE_UNAVAILABLE, message) }
+        let advice = Some(Advice::RetryAfter(retry_after));
+        Self { advice, ..Self::new(StatusCode::SERVICE_UNAVAILABLE, message) }
     }
 
     /// Makes a 500. What happened goes to the log, under an id that the answer names.
@@ -108,11 +117,12 @@ impl ApiError {
             id: self.id,
         };
         let mut response = json(self.status, &body);
-        if let Some((name, value)) =
-            self.header.and_then(|(name, value)| Some((name, HeaderValue::try_from(value).ok()?)))
-        {
-            response.headers_mut().insert(name, value);
-        }
+        let header = match self.advice {
+            Some(Advice::Allow(methods)) => HeaderValue::try_from(methods).ok().map(|value| (ALLOW, value)),
+            Some(Advice::RetryAfter(seconds)) => Some((RETRY_AFTER, HeaderValue::from(seconds))),
+            None => None,
+        };
+        response.headers_mut().extend(header);
         response
     }
 }

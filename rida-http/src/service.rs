@@ -8,6 +8,7 @@ use rida_core::{BuildId, Driver, Parts, WorkerId};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 
+use crate::publisher::Logged;
 use crate::pulse::Pulse;
 use crate::routes::{Api, ApiSettings, routes};
 use crate::serve::{ServerLimits, serve};
@@ -37,7 +38,10 @@ pub struct ServiceSettings {
 impl Service {
     /// Makes a service of its ports. `hints` name builds for which the build system has news; a channel whose sender
     /// is gone is as good as none.
-    pub fn new(parts: Parts, settings: ServiceSettings, hints: mpsc::Receiver<BuildId>) -> Self {
+    ///
+    /// What the world is told is told to the log, too.
+    pub fn new(mut parts: Parts, settings: ServiceSettings, hints: mpsc::Receiver<BuildId>) -> Self {
+        parts.publisher = Arc::new(Logged::new(parts.publisher));
         let driver = Arc::new(Driver::new(parts, worker_id()));
         Self { driver, settings, hints }
     }

@@ -1,4 +1,4 @@
-//! Configuration, in two steps: what was written in the file, the environment and the flags ([`raw`]), and what it
+//! Configuration, in two steps: what was written in the file, the environment and the flags, and what it
 //! means ([`Config`]).
 
 mod check;
@@ -13,6 +13,8 @@ use std::path::{Path, PathBuf};
 
 use rida_core::Policy;
 use rida_core::scm::AllowList;
+use rida_local::LocalConfig;
+use rida_local::git::GitConfig;
 use rida_store::StoreConfig;
 
 pub use self::raw::LogFormat;
@@ -41,6 +43,10 @@ pub struct Config {
     pub data: PathBuf,
     /// The database.
     pub store: StoreConfig,
+    /// How git is asked.
+    pub git: GitConfig,
+    /// How components are built on this machine.
+    pub local: LocalConfig,
     /// Where announcements go.
     pub publish: Lines,
     /// How the log is written.

@@ -20,6 +20,8 @@ pub(super) struct Raw {
     pub(super) limits: Limits,
     pub(super) deadlines: Deadlines,
     pub(super) builds: Builds,
+    pub(super) git: Git,
+    pub(super) local: Local,
     pub(super) worker: Worker,
     pub(super) publish: Publish,
     pub(super) log: Log,
@@ -94,6 +96,40 @@ pub(super) struct Builds {
 
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
+pub(super) struct Git {
+    pub(super) at_once: Option<u32>,
+    pub(super) answer_within: Option<Span>,
+    pub(super) fetch_within: Option<Span>,
+    pub(super) fetch_size: Option<Size>,
+    pub(super) file_size: Option<Size>,
+    pub(super) tree_size: Option<Size>,
+    pub(super) tree_files: Option<u32>,
+    pub(super) source_size: Option<Size>,
+    pub(super) cache_size: Option<Size>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Local {
+    pub(super) builder: Option<Builder>,
+    pub(super) sandbox: Option<Sandbox>,
+    pub(super) mock_root: Option<String>,
+    pub(super) mock_program: Option<PathBuf>,
+    pub(super) at_once: Option<u32>,
+    pub(super) jobs: Option<u32>,
+    pub(super) network: Option<bool>,
+    pub(super) build_user: Option<u32>,
+    pub(super) spare_disk: Option<Size>,
+    pub(super) time: Option<Span>,
+    pub(super) disk: Option<Size>,
+    pub(super) log: Option<Size>,
+    pub(super) memory: Option<Size>,
+    pub(super) processes: Option<u32>,
+    pub(super) shared_memory: Option<Size>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
 pub(super) struct Worker {
     pub(super) at_once: Option<u32>,
     pub(super) idle: Option<Span>,
@@ -130,4 +166,24 @@ pub(super) enum Durability {
     Full,
     /// The last changes.
     Normal,
+}
+
+/// What packages are built with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Builder {
+    /// mock where it is installed, else rpmbuild.
+    Auto,
+    Mock,
+    Rpmbuild,
+}
+
+/// Whether rpmbuild runs in a sandbox.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Sandbox {
+    /// Where the machine allows one.
+    Auto,
+    Require,
+    Off,
 }

@@ -1,5 +1,7 @@
 //! What the configuration means: every default, and what cannot be.
 
+mod local;
+
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -79,7 +81,11 @@ pub(super) fn resolve(layers: &[Layer]) -> Resolved {
     let data = pick.or("data.folder", |raw| raw.data.folder.clone(), PathBuf::from("rida-data"));
     let store = store(&mut pick, &data);
     let allow = pick.or("sources.allow", |raw| raw.sources.allow.clone(), Vec::<Repository>::new());
+    let allow = AllowList::new(allow);
     let policy = policy(&mut pick);
+    let absolute = std::path::absolute(&data).unwrap_or_else(|_| data.clone());
+    let git = local::git(&mut pick, &absolute, &allow, &policy);
+    let local = local::build_system(&mut pick, &absolute);
     let defaults = WorkerSettings::default();
     let worker = WorkerSettings {
         at_once: pick.count("worker.at_once", |raw| raw.worker.at_once, defaults.at_once),
@@ -96,20 +102,19 @@ pub(super) fn resolve(layers: &[Layer]) -> Resolved {
         filter: pick.or("log.filter", |raw| raw.log.filter.clone(), "info".to_owned()),
     };
     let mut problems = impossible(&pick.settings);
-    if allow.is_empty() {
+    if allow.iter().next().is_none() {
         problems.push(NO_PLACES.to_owned());
     }
     if !listen.ip().is_loopback() && !trusted {
         problems.push(NOT_LOOPBACK.to_owned());
     }
-    let allow = AllowList::new(allow);
-    let config = Config { listen, server, api, worker, policy, allow, data, store, publish, log };
+    let config = Config { listen, server, api, worker, policy, allow, data, store, git, local, publish, log };
     Resolved { config, settings: pick.settings, problems }
 }
 
 /// Tells which settings are zero that must not be: nothing would ever be done.
 fn impossible(settings: &[Setting]) -> Vec<String> {
-    const MAY_BE_ZERO: [&str; 2] = ["server.submit_wait", "server.max_followers"];
+    const MAY_BE_ZERO: [&str; 4] = ["server.submit_wait", "server.max_followers", "local.memory", "local.spare_disk"];
     let zero = |setting: &&Setting| matches!(setting.value.as_deref(), Some("0" | "\"0\"" | "\"0s\""));
     let wrong = settings.iter().filter(zero).filter(|setting| !MAY_BE_ZERO.contains(&setting.key));
     wrong.map(|setting| format!("{} is zero ({}); give it a value above", setting.key, setting.origin)).collect()

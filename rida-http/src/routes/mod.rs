@@ -11,6 +11,7 @@ mod submit;
 mod table;
 
 use std::future::Future;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,6 +19,7 @@ use rida_core::{BuildId, Driver, Owner};
 use tokio::sync::Semaphore;
 use warp::Filter;
 use warp::filters::BoxedFilter;
+use warp::http::uri::Authority;
 use warp::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use warp::path::FullPath;
 use warp::reply::Response;
@@ -193,12 +195,18 @@ fn unhandled(method: &Method, path: &str) -> Response {
     ApiError::not_implemented(format!("{method} has no handler here; use one of {allow}"), allow).into_response()
 }
 
-/// Refuses what a web page of another origin makes a browser send: there is no log-in that would tell it apart.
+/// Refuses what a web page makes a browser send, unless the page is this service's own: there is no log-in that would
+/// tell it apart. A page can make its host's name mean this machine, so that only an address counts, or `localhost`.
 fn same_origin(headers: &HeaderMap) -> Result<(), ApiError> {
     let Some(origin) = headers.get(header::ORIGIN) else { return Ok(()) };
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
     let origin = origin.to_str().ok().and_then(|origin| origin.split_once("://")).map(|(_, authority)| authority);
-    if origin.is_some() && origin == host {
+    let named = host.and_then(|host| host.parse::<Authority>().ok());
+    let is_address = named.is_some_and(|authority| {
+        let host = authority.host().trim_matches(['[', ']']);
+        host == "localhost" || host.parse::<IpAddr>().is_ok()
+    });
+    if is_address && origin == host {
         return Ok(());
     }
     Err(ApiError::forbidden("a page of another site may not change builds; send the request without an Origin header"))

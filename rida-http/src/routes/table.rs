@@ -107,7 +107,7 @@ mod tests {
     fn no_row_is_there_twice() {
         for (index, route) in ROUTES.iter().enumerate() {
             let same = |other: &&Route| other.path == route.path && other.method == route.method;
-            assert!(!ROUTES.iter().skip(index + 1).any(|other| same(&&other)), "{route:?}");
+            assert!(!ROUTES.iter().skip(index + 1).any(|other| same(&other)), "{route:?}");
         }
     }
 }

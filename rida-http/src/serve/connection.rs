@@ -89,7 +89,7 @@ where
     if let Ok(value) = HeaderValue::try_from(id.as_str()) {
         headers.insert(REQUEST_ID, value);
     }
-    let millis = started.elapsed().as_secs_f64() * 1000.0;
+    let millis = (started.elapsed().as_secs_f64() * 10_000.0).round() / 10.0;
     let (path, status) = (path.escape_debug(), response.status().as_u16());
     tracing::info!(request.id = %id, http.method = %method, http.path = %path, http.status = status, took_ms = millis, "request");
     Ok(response)

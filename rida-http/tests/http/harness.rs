@@ -154,7 +154,10 @@ impl Server {
     ) -> Result<Answer, hyper::Error> {
         let (mut client, connection) = http1::handshake(TokioIo::new(self.connect().await)).await?;
         tokio::spawn(connection);
-        let mut request = Request::builder().method(method).uri(path).header("host", self.address.to_string());
+        let mut request = Request::builder().method(method).uri(path);
+        if !headers.iter().any(|(name, _)| *name == "host") {
+            request = request.header("host", self.address.to_string());
+        }
         for (name, value) in headers {
             request = request.header(*name, *value);
         }

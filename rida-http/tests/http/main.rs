@@ -1,5 +1,7 @@
 //! The interface over real connections to a real server, on ports in memory.
 
+#![expect(clippy::unwrap_used, reason = "in the helpers of tests, too, it is an assertion")]
+
 mod changing;
 mod ending;
 mod golden;
@@ -7,6 +9,7 @@ mod harness;
 mod limits;
 mod logs;
 mod reading;
+mod recording;
 mod store;
 mod submitting;
 mod table;

@@ -186,6 +186,9 @@ async fn what_a_browser_sends_for_another_site_is_refused() {
         let headers = [("origin", origin), ("content-type", "text/plain")];
         server.send(Method::POST, "/rida/module-builds/", &headers, FOO).await.error(403);
     }
+    // A name that a page has made to mean this machine.
+    let rebound = [("origin", "http://evil.example.org:8080"), ("host", "evil.example.org:8080")];
+    server.send(Method::POST, "/rida/module-builds/", &rebound, FOO).await.error(403);
     let own = format!("http://{}", server.address);
     let answer: Answer = server.send(Method::POST, "/rida/module-builds/", &[("origin", &own)], FOO).await;
     assert_eq!(answer.status, 201);

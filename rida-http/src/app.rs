@@ -1,0 +1,172 @@
+//! The composition root: the one place that knows which adapters there are.
+
+use std::fmt::Write as _;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+
+use rida_core::{Driver, Parts, PortError};
+use rida_local::git::{GitConfig, GitScm};
+use rida_local::{LocalBuildSystem, LocalConfig};
+use rida_store::{Database, SetupError};
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
+
+use crate::clock::SystemClock;
+use crate::config::Config;
+use crate::publisher::{JsonLines, Lines};
+use crate::service::{Service, ServiceSettings};
+use crate::status::MAINTENANCE_FILE;
+
+/// How many hints of the build system may wait to be followed.
+const HINTS: usize = 1024;
+
+/// The service cannot start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// A folder cannot be made.
+    #[error("the folder {folder} cannot be made")]
+    Folder {
+        /// Which.
+        folder: String,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The database cannot be used.
+    #[error("the database cannot be used")]
+    Database(#[from] SetupError),
+    /// Git or the build system cannot be used.
+    #[error("builds cannot be made on this machine")]
+    Local(#[from] PortError),
+}
+
+/// The service on the adapters that the configuration names.
+pub struct App {
+    service: Service,
+    builds: Arc<LocalBuildSystem>,
+}
+
+impl App {
+    /// Opens everything that the configuration names: the database is made or brought to this version, and what an
+    /// earlier run left in the build system is found.
+    ///
+    /// # Errors
+    /// When any of it cannot be used.
+    pub async fn open(config: &Config) -> Result<Self, StartError> {
+        let database = open_database(config).await?;
+        if let Lines::File(path) = &config.publish {
+            make_folder(path.parent())?;
+        }
+        let scm = GitScm::new(config.git.clone())?;
+        let (hint, hints) = mpsc::channel(HINTS);
+        // A hint that finds no room is no loss: the build is looked at in its turn.
+        let hint = move |id| {
+            let _ = hint.try_send(id);
+        };
+        let builds = Arc::new(LocalBuildSystem::open(config.local.clone(), scm.clone(), hint).await?);
+        let parts = Parts {
+            store: Arc::new(database),
+            build_system: builds.clone(),
+            publisher: Arc::new(JsonLines::new(config.publish.clone())),
+            scm: Arc::new(scm),
+            clock: Arc::new(SystemClock),
+            allow: config.allow.clone(),
+            policy: config.policy.clone(),
+        };
+        let settings = ServiceSettings {
+            server: config.server,
+            api: config.api.clone(),
+            worker: config.worker,
+            maintenance: Some(config.data.join(MAINTENANCE_FILE)),
+        };
+        Ok(Self { service: Service::new(parts, settings, hints), builds })
+    }
+
+    /// Returns the build system, which knows where the repositories of finished modules are.
+    pub fn builds(&self) -> &Arc<LocalBuildSystem> {
+        &self.builds
+    }
+
+    /// Returns the driver.
+    pub fn driver(&self) -> &Arc<Driver> {
+        self.service.driver()
+    }
+
+    /// Serves until `shutdown` is done, as [`Service::run`] does.
+    pub async fn run(self, listener: TcpListener, shutdown: impl Future<Output = ()>) {
+        let Self { service, builds } = self;
+        service.run(listener, shutdown).await;
+        // Unless somebody else still has it, in which case it goes with them.
+        if let Some(builds) = Arc::into_inner(builds) {
+            builds.close().await;
+        }
+    }
+
+    /// Tells in a few lines what was started and how to use it.
+    pub fn banner(&self, config: &Config, address: SocketAddr) -> String {
+        let rida_store::Location::Sqlite(database) = &config.store.location else {
+            return format!("rida-http serves http://{address}/rida/module-builds/");
+        };
+        let allowed: Vec<&str> = config.allow.iter().map(|place| place.as_str()).collect();
+        let example = allowed.first().copied().unwrap_or("https://git.example.org/");
+        let mut text = String::new();
+        let mut line = |name: &str, value: &str| {
+            // Writing to memory does not fail.
+            let _ = writeln!(text, "  {name:<10} {value}");
+        };
+        line("serves", &format!("http://{address}/rida/module-builds/"));
+        line("data", &config.data.display().to_string());
+        line("database", &database.display().to_string());
+        line("builds", &self.builds.describe());
+        line("reads", &allowed.join(", "));
+        line(
+            "tells",
+            &match &config.publish {
+                Lines::Stdout => "standard output".to_owned(),
+                Lines::File(path) => path.display().to_string(),
+            },
+        );
+        let module = example.trim_end_matches('/');
+        format!(
+            "rida-http {}\n{text}  submit     curl -d '{{\"scmurl\": \"{module}/MODULE.git?#BRANCH\"}}' \
+             http://{address}/rida/module-builds/",
+            env!("CARGO_PKG_VERSION")
+        )
+    }
+}
+
+/// Opens the database and brings it to this version.
+pub(crate) async fn open_database(config: &Config) -> Result<Database, StartError> {
+    make_folder(Some(&config.data))?;
+    let rida_store::Location::Sqlite(file) = &config.store.location else {
+        return Ok(Database::connect(&config.store).await?);
+    };
+    make_folder(file.parent())?;
+    let database = Database::connect(&config.store).await?;
+    database.migrate().await?;
+    Ok(database)
+}
+
+/// Tells what builds would be made with, and in which sandbox.
+pub(crate) async fn describe_build_system(config: &Config) -> Result<String, StartError> {
+    // On a folder of its own: what a service has begun in the real one is not for this process to go on with.
+    let folder = std::path::absolute(config.data.join(format!(".check-{}", std::process::id())))
+        .map_err(|source| StartError::Folder { folder: config.data.display().to_string(), source })?;
+    make_folder(Some(&folder))?;
+    let git = GitConfig { folder: folder.join("git"), ..config.git.clone() };
+    let local = LocalConfig { folder: folder.join("builds"), ..config.local.clone() };
+    let described = match GitScm::new(git) {
+        Ok(scm) => LocalBuildSystem::open(local, scm, |_| {}).await.map(|builds| builds.describe()),
+        Err(error) => Err(error),
+    };
+    // It holds nothing that anybody would miss.
+    let _ = std::fs::remove_dir_all(&folder);
+    Ok(described?)
+}
+
+fn make_folder(folder: Option<&Path>) -> Result<(), StartError> {
+    let Some(folder) = folder.filter(|folder| !folder.as_os_str().is_empty()) else { return Ok(()) };
+    std::fs::create_dir_all(folder)
+        .map_err(|source| StartError::Folder { folder: folder.display().to_string(), source })
+}

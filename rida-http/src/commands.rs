@@ -1,0 +1,103 @@
+//! What the commands of the program do.
+
+use std::process::ExitCode;
+
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::app::{self, App};
+use crate::cli::{Cli, Command};
+use crate::config::{Config, Resolved};
+use crate::reply::chain;
+use crate::telemetry;
+
+/// The exit code when the service cannot start, or the configuration is not good.
+const BAD: u8 = 1;
+
+/// Does what the command line says.
+pub async fn run(cli: Cli) -> ExitCode {
+    let resolved = match cli.settings.resolve(variables()) {
+        Ok(resolved) => resolved,
+        Err(error) => return fail(&error.to_string()),
+    };
+    match cli.command {
+        Command::CheckConfig => check_config(&resolved).await,
+        Command::Migrate => ended(migrate(&resolved.config).await),
+        Command::Serve if !resolved.problems.is_empty() => fail(&resolved.problems.join("\n")),
+        Command::Serve => ended(serve(&resolved).await),
+    }
+}
+
+/// Returns the environment; a variable that is not Unicode is no setting.
+fn variables() -> impl Iterator<Item = (String, String)> {
+    std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+}
+
+fn fail(why: &str) -> ExitCode {
+    eprintln!("rida-http: {why}");
+    ExitCode::from(BAD)
+}
+
+fn ended(result: Result<(), String>) -> ExitCode {
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(why) => fail(&why),
+    }
+}
+
+async fn check_config(resolved: &Resolved) -> ExitCode {
+    print!("{}", resolved.describe());
+    let mut problems = resolved.check();
+    if problems.is_empty() {
+        // Looks for the programs that builds need, on the folders that have just been found good.
+        match app::describe_build_system(&resolved.config).await {
+            Ok(description) => println!("\n# builds: {description}"),
+            Err(error) => problems.push(error.to_string()),
+        }
+    }
+    for problem in &problems {
+        eprintln!("problem: {problem}");
+    }
+    if problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(BAD) }
+}
+
+async fn migrate(config: &Config) -> Result<(), String> {
+    telemetry::start(&config.log)?;
+    app::open_database(config).await.map_err(|error| chain(&error))?;
+    println!("the database is of this version");
+    Ok(())
+}
+
+async fn serve(resolved: &Resolved) -> Result<(), String> {
+    let config = &resolved.config;
+    telemetry::start(&config.log)?;
+    // Before anything else is touched: that another service has the address often means that it has the folder, too.
+    let listener = TcpListener::bind(config.listen).await.map_err(|error| {
+        format!("nothing can listen on {}: {error}; end what does, or choose another with --listen", config.listen)
+    })?;
+    let address = listener.local_addr().map_err(|error| format!("the address is not known: {error}"))?;
+    let app = App::open(config).await.map_err(|error| chain(&error))?;
+    eprintln!("{}", app.banner(config, address));
+    let shutdown = shutdown().map_err(|error| format!("signals cannot be received: {error}"))?;
+    app.run(listener, shutdown).await;
+    Ok(())
+}
+
+/// Returns a future that is done at the first SIGTERM or SIGINT. A second one ends the process at once.
+fn shutdown() -> std::io::Result<impl Future<Output = ()>> {
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let mut next = async move || {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    };
+    Ok(async move {
+        next().await;
+        tracing::info!("shutting down: no new work is taken, and what runs is finished; a second signal ends at once");
+        tokio::spawn(async move {
+            next().await;
+            std::process::exit(130);
+        });
+    })
+}
