@@ -8,4 +8,4 @@ command -v cargo >/dev/null || {
     echo "cargo is not here; install Rust 1.94 or later from https://rustup.rs" >&2
     exit 1
 }
-exec cargo run --quiet --locked --features http,local,store --example quickstart -- "$@"
+exec cargo run --quiet --locked --features http --example quickstart -- "$@"
