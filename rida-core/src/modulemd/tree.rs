@@ -131,6 +131,7 @@ impl<'a> Builder<'a> {
             // The parser panics when the text ends within a line of a block scalar.
             text.to_mut().push('\n');
         }
+        few_directives(&text)?;
         let mut parser = Parser::new();
         parser.set_input(text.as_bytes());
         let mut documents = 0_usize;
@@ -287,6 +288,20 @@ fn decode(bytes: &[u8]) -> Result<Cow<'_, str>, Problem> {
             let message = format!("the byte 0x{byte:02x} is not UTF-8");
             problem(Rule::Encoding, message, ENCODING_HINT).at(place_after(&String::from_utf8_lossy(good)))
         }),
+    }
+}
+
+/// Refuses texts with many directives (`%TAG`): the parser compares each with all before it.
+fn few_directives(text: &str) -> Result<(), Problem> {
+    const MOST: usize = 16;
+    const BREAKS: [char; 5] = ['\n', '\r', '\u{85}', '\u{2028}', '\u{2029}'];
+    let mut lines = text.split(BREAKS).filter(|line| line.starts_with('%'));
+    match lines.nth(MOST) {
+        None => Ok(()),
+        Some(_) => {
+            let message = format!("more than {MOST} lines start with `%`");
+            Err(problem(Rule::Syntax, message, "leave the directives out, and indent other lines").at(START))
+        }
     }
 }
 

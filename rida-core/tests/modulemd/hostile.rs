@@ -42,6 +42,15 @@ fn aliases() {
 }
 
 #[test]
+fn directives() {
+    let many: String = (0..60_000).map(|number| format!("%TAG !{number}! x\n")).collect();
+    assert_eq!(refused(many.as_bytes()), [Rule::Syntax]);
+    assert_eq!(refused(many.replace('\n', "\r").as_bytes()), [Rule::Syntax]);
+    let some = format!("%YAML 1.1\n%TAG !a! x\n---\n{HEAD}");
+    modulemd::read(some.as_bytes()).unwrap();
+}
+
+#[test]
 fn many_keys() {
     let keys: String = (0..1_000_000).map(|number| format!("k{number}: a\n")).collect();
     assert_eq!(refused(keys.as_bytes()), [Rule::TooLarge]);
