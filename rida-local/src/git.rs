@@ -4,8 +4,8 @@
 //! redirects, credentials or configuration from outside, within limits of bytes and time; then its tree is listed and
 //! the few files that matter are read as blobs, so that a symbolic link is only a line of text.
 //!
-//! Each commit has its own folder in the cache, which appears there complete, by a rename, and never changes. Any number
-//! of fetches, also by other processes, may work on one repository.
+//! Each commit has its own folder in the cache, which appears there complete, by a rename, and never changes. Any
+//! number of fetches, also by other processes, may work on one repository.
 
 mod cache;
 mod check;

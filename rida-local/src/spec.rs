@@ -1,7 +1,7 @@
 //! What can be said of a spec file without evaluating it.
 //!
-//! Evaluating a spec runs programs, for ever if its author wants. Here only the `Name:` tag is looked at, and macros that
-//! are plainly defined in the file itself; whatever cannot be told that way is accepted, and the build will tell.
+//! Evaluating a spec runs programs, for ever if its author wants. Here only the `Name:` tag is looked at, and macros
+//! that are plainly defined in the file itself; whatever cannot be told that way is accepted, and the build will tell.
 
 use std::collections::BTreeMap;
 

@@ -1,7 +1,7 @@
 //! Reading the parts of an address from its raw text.
 //!
-//! URL parsers repair what they read: they drop tabs and newlines, turn `\` into `/`, walk up at `/../` and decode `%2e`.
-//! A repaired address is not the one that was checked, so everything that would be repaired is refused here first.
+//! URL parsers repair what they read: they drop tabs and newlines, turn `\` into `/`, walk up at `/../` and decode
+//! `%2e`. A repaired address is not the one that was checked, so everything that would be repaired is refused first.
 
 use std::borrow::Cow;
 use std::sync::Arc;

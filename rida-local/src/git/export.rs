@@ -106,7 +106,8 @@ fn unpack(contents: &Path, items: &[Item], into: &Path) -> io::Result<()> {
             make_folder(&place)?;
             symlink(OsStr::from_bytes(&target), place)?;
         } else {
-            tracing::info!(path = %String::from_utf8_lossy(path).escape_debug(), "a symbolic link that points out of its repository is left out");
+            let path = String::from_utf8_lossy(path);
+            tracing::info!(?path, "a symbolic link that points out of its repository is left out");
         }
     }
     Ok(())
