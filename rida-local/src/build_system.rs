@@ -108,9 +108,14 @@ impl LocalBuildSystem {
         });
         let unfinished = Arc::clone(&shop);
         let unfinished = blocking(move || unfinished.tasks.unfinished().map_err(storage)).await?;
+        let mut any_runs = false;
         for task in unfinished {
             let runs_already = runner::is_running(&shop.tasks.folder(task.build, task.id));
+            any_runs |= runs_already;
             shop.take_care(task, runs_already);
+        }
+        if !any_runs {
+            shop.sandbox.tidy(&shop.layout).await.map_err(storage)?;
         }
         Ok(Self { shop })
     }

@@ -123,7 +123,7 @@ pub(crate) async fn make(
     limits: BuildLimits,
 ) -> Result<PathBuf, PortError> {
     remove_tree(work).await.map_err(storage)?;
-    sandbox.furnish(work, false).map_err(storage)?;
+    sandbox.furnish(work).map_err(storage)?;
     let repository = work.join("sources");
     for file in files {
         let Some(name) = file.file_name() else { continue };

@@ -15,7 +15,7 @@ use std::time::Duration;
 use rida_core::PortError;
 
 use crate::config::{BuildLimits, LocalConfig, SandboxChoice};
-use crate::layout::{Layout, remove_tree, storage, write_whole};
+use crate::layout::{Layout, names, remove_tree, storage, write_whole};
 use crate::process::{Limits, Program, Terminator};
 
 /// The script that becomes the sandbox.
@@ -54,6 +54,30 @@ const ETC: &[&str] = &[
 /// What builds see of `/etc` besides when they may reach the network.
 const ETC_FOR_NETWORK: &[&str] = &["ca-certificates", "pki", "resolv.conf", "ssl/certs"];
 
+/// What the folder of a run consists of, besides a link to `/etc`.
+const FOLDERS: &[&str] = &[
+    "sources",
+    "build",
+    "build/tmp",
+    "results",
+    "rpms",
+    "view",
+    "root",
+    "root/usr",
+    "root/etc",
+    "root/opt",
+    "root/srv",
+    "root/var",
+    "root/var/tmp",
+    "root/var/lib",
+    "root/var/cache",
+];
+
+/// Tells whether the build writes to a folder.
+fn is_of_build(folder: &str) -> bool {
+    ["build", "results", "root/"].iter().any(|start| folder.starts_with(start))
+}
+
 /// Where builds run.
 #[derive(Clone, Debug)]
 pub(crate) enum Sandbox {
@@ -67,6 +91,8 @@ pub(crate) enum Sandbox {
 #[derive(Clone, Debug)]
 pub(crate) struct Namespaces {
     script: PathBuf,
+    /// The start of `/etc` for all runs.
+    etc: PathBuf,
     /// Whom to become; absent when the service has no rights to give up.
     become_user: Option<u32>,
     /// The builds cannot make user namespaces themselves.
@@ -116,12 +142,13 @@ impl Sandbox {
         }
         let script = layout.path("scripts").join("sandbox.sh");
         write_whole(&script, SCRIPT.as_bytes()).map_err(storage)?;
+        let etc = new_etc(&layout.path("etc"), config.network).map_err(storage)?;
         let is_root = rustix::process::geteuid().is_root();
         let users = if is_root { vec![Some(config.build_user), None] } else { vec![None] };
         let mut reason = String::new();
         for become_user in users {
             for no_nesting in [true, false] {
-                let namespaces = Namespaces { script: script.clone(), become_user, no_nesting };
+                let namespaces = Namespaces { script: script.clone(), etc: etc.clone(), become_user, no_nesting };
                 match Self::Namespaces(namespaces.clone()).try_out(layout, config).await {
                     Ok(()) => return Ok(Self::Namespaces(namespaces)),
                     Err(error) if reason.is_empty() => reason = error,
@@ -139,7 +166,7 @@ impl Sandbox {
         let work = layout.path(".try-out");
         let inside = async {
             remove_tree(&work).await?;
-            self.furnish(&work, false)
+            self.furnish(&work)
         };
         inside.await.map_err(|error| error.to_string())?;
         let command = ["sh", "-c", "test -w /build && test -r /proc/self/status && ! test -w /usr"];
@@ -182,46 +209,28 @@ impl Sandbox {
     }
 
     /// Makes the folder of a run, with all that the sandbox needs but the sources and packages.
-    pub(crate) fn furnish(&self, work: &Path, network: bool) -> io::Result<()> {
+    pub(crate) fn furnish(&self, work: &Path) -> io::Result<()> {
         new_folder(work)?;
-        let folders = [
-            "sources",
-            "build",
-            "build/tmp",
-            "results",
-            "rpms",
-            "view",
-            "etc",
-            "etc/ssl",
-            "root",
-            "root/usr",
-            "root/etc",
-            "root/opt",
-            "root/srv",
-            "root/var",
-            "root/var/tmp",
-            "root/var/lib",
-            "root/var/cache",
-        ];
-        for folder in folders {
+        for folder in FOLDERS {
             new_folder(&work.join(folder))?;
         }
         let Self::Namespaces(namespaces) = self else { return Ok(()) };
-        let etc = work.join("etc");
-        let wanted = ETC.iter().chain(if network { ETC_FOR_NETWORK } else { &[] });
-        for name in wanted {
-            copy_readable(&Path::new("/etc").join(name), &etc.join(name))?;
-        }
-        fs::write(etc.join("passwd"), "root:x:0:0:root:/:/bin/sh\nbuilder:x:1000:1000:builder:/build:/bin/sh\n")?;
-        fs::write(etc.join("group"), "root:x:0:\nbuilder:x:1000:\n")?;
-        fs::write(etc.join("hosts"), "127.0.0.1 localhost builder\n::1 localhost\n")?;
-        let hosts = if network { "files dns" } else { "files" };
-        fs::write(etc.join("nsswitch.conf"), format!("passwd: files\ngroup: files\nhosts: {hosts}\n"))?;
+        symlink(&namespaces.etc, work.join("etc"))?;
         if let Some(user) = namespaces.become_user {
-            let writable =
-                folders.iter().filter(|f| f.starts_with("build") || f.starts_with("results") || f.starts_with("root/"));
-            for folder in writable {
+            for folder in FOLDERS.iter().filter(|folder| is_of_build(folder)) {
                 chown(work.join(folder), Some(user), Some(user))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes what earlier services prepared. Nothing may run that they started.
+    pub(crate) async fn tidy(&self, layout: &Layout) -> io::Result<()> {
+        let Self::Namespaces(namespaces) = self else { return Ok(()) };
+        for name in names(&layout.path("etc"))? {
+            let old = layout.path("etc").join(name);
+            if old != namespaces.etc {
+                remove_tree(&old).await?;
             }
         }
         Ok(())
@@ -318,6 +327,31 @@ fn limit_words(limits: &BuildLimits) -> Vec<String> {
         vec!["--core=0".to_owned(), format!("--nproc={}", limits.processes), format!("--fsize={}", limits.disk)];
     words.extend(limits.memory.map(|bytes| format!("--data={bytes}")));
     words
+}
+
+/// Makes the start of `/etc`. Each service makes its own, since runs that an earlier one started still use theirs.
+fn new_etc(folder: &Path, network: bool) -> io::Result<PathBuf> {
+    fs::create_dir_all(folder)?;
+    fs::set_permissions(folder, fs::Permissions::from_mode(0o755))?;
+    let last = names(folder)?.iter().filter_map(|name| name.parse::<u64>().ok()).max().unwrap_or(0);
+    let etc = folder.join((last + 1).to_string());
+    new_folder(&etc)?;
+    new_folder(&etc.join("ssl"))?;
+    for name in ETC.iter().chain(if network { ETC_FOR_NETWORK } else { &[] }) {
+        copy_readable(&Path::new("/etc").join(name), &etc.join(name))?;
+    }
+    let hosts = if network { "files dns" } else { "files" };
+    let written = [
+        ("passwd", "root:x:0:0:root:/:/bin/sh\nbuilder:x:1000:1000:builder:/build:/bin/sh\n".to_owned()),
+        ("group", "root:x:0:\nbuilder:x:1000:\n".to_owned()),
+        ("hosts", "127.0.0.1 localhost builder\n::1 localhost\n".to_owned()),
+        ("nsswitch.conf", format!("passwd: files\ngroup: files\nhosts: {hosts}\n")),
+    ];
+    for (name, text) in written {
+        fs::write(etc.join(name), text)?;
+        fs::set_permissions(etc.join(name), fs::Permissions::from_mode(0o644))?;
+    }
+    Ok(etc)
 }
 
 /// Makes a folder that everybody may look into, whatever the service's mask is; the data folder itself is closed.

@@ -115,7 +115,7 @@ pub(crate) async fn take_over(
     let part = beside(into, "new");
     remove_tree(&part).await.map_err(storage)?;
     remove_tree(scratch).await.map_err(storage)?;
-    sandbox.furnish(scratch, false).map_err(storage)?;
+    sandbox.furnish(scratch).map_err(storage)?;
     let checked = scratch.join("sources");
     let found = copy_packages(results, &checked)?;
     let described = if found == 0 { Vec::new() } else { describe(sandbox, scratch, limits).await? };

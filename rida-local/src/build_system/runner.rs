@@ -248,7 +248,7 @@ async fn start(
     }
     let work = folder.work();
     remove_tree(&work).await.map_err(storage)?;
-    shop.sandbox.furnish(&work, shop.config.network).map_err(storage)?;
+    shop.sandbox.furnish(&work).map_err(storage)?;
     fs::remove_dir(work.join("sources")).map_err(storage)?;
     symlink(folder.sources(), work.join("sources")).map_err(storage)?;
     let environment = shop.environment(task.build)?;

@@ -53,7 +53,7 @@ if [ -n "$(ls -A rpms)" ]; then
         --symlink usr/lib /root/lib --symlink usr/lib64 /root/lib64 --remount-ro / --chdir / \
         -- prlimit $limits -- sh -c 'for rpm in /rpms/*.rpm; do
             rpm2archive - <"$rpm" | tar -x -z -p -C /root --no-same-owner --keep-directory-symlink || exit 1
-        done') || { echo "a package of the module cannot be unpacked into the root" >&2; exit 125; }
+        done') || { echo "error: a package of the module cannot be unpacked into the root" >&2; exit 125; }
 fi
 
 # Names relative to WORK hold no character that means something in a list of mount options.

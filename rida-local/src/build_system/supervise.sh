@@ -96,10 +96,14 @@ kill "$watcher" 2>/dev/null
     exec </dev/null >/dev/null 2>&1
     sleep 3 && kill -KILL "$logger"
 ) &
+killer=$!
 wait "$logger"
+kill "$killer" 2>/dev/null
 kill -s KILL -- "-$child" 2>/dev/null
 clock
 word=ended
+# A command that writes to a full log may end of it before anybody looks.
+[ "$(stat -c %s -- "$log")" -lt "$log_bytes" ] || word=log
 [ ! -e "$stage/why" ] || read -r word <"$stage/why"
 rm -f -- "$stage/out"
 record exit "$word $code $((now - begun))"

@@ -19,18 +19,26 @@ use rida_local::{BackendChoice, BuildLimits, LocalBuildSystem, LocalConfig, Sand
 use tempfile::TempDir;
 
 pub(crate) struct World {
-    pub(crate) folder: TempDir,
+    folder: PathBuf,
+    _owned: Option<TempDir>,
     last: AtomicI64,
     pub(crate) hints: Arc<AtomicUsize>,
 }
 
 impl World {
     pub(crate) fn new() -> Self {
-        Self { folder: TempDir::new().unwrap(), last: AtomicI64::new(0), hints: Arc::default() }
+        let owned = TempDir::new().unwrap();
+        Self { folder: fs::canonicalize(owned.path()).unwrap(), _owned: Some(owned), ..Self::at("/") }
+    }
+
+    /// Makes one of a folder that another process owns.
+    pub(crate) fn at(folder: impl AsRef<Path>) -> Self {
+        let folder = fs::canonicalize(folder).unwrap();
+        Self { folder, _owned: None, last: AtomicI64::new(0), hints: Arc::default() }
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
+        self.folder.join(name)
     }
 
     /// Returns settings in which nothing but what is tried can stop a build.
@@ -57,7 +65,9 @@ impl World {
 
     pub(crate) async fn open_with(&self, config: LocalConfig) -> LocalBuildSystem {
         let hints = Arc::clone(&self.hints);
-        let hint = move |_| drop(hints.fetch_add(1, Ordering::SeqCst));
+        let hint = move |_| {
+            hints.fetch_add(1, Ordering::SeqCst);
+        };
         LocalBuildSystem::open(config, self.scm(), hint).await.unwrap()
     }
 
@@ -219,4 +229,18 @@ pub(crate) fn output(program: &str, arguments: &[&str]) -> String {
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{program} {arguments:?}: {said}{}", String::from_utf8_lossy(&output.stdout));
     String::from_utf8(output.stdout).unwrap()
+}
+
+/// Returns the command lines of processes of this machine that hold a text.
+pub(crate) fn processes(text: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir("/proc").unwrap().flatten() {
+        let line = fs::read(entry.path().join("cmdline")).unwrap_or_default();
+        let line = String::from_utf8_lossy(&line).replace('\0', " ");
+        let is_this = entry.file_name().to_str() == Some(&std::process::id().to_string());
+        if line.contains(text) && !is_this {
+            found.push(line);
+        }
+    }
+    found
 }
