@@ -8,7 +8,7 @@ use std::time::Duration;
 pub struct StoreConfig {
     /// Where the database is.
     pub location: Location,
-    /// How many readers may ask at once.
+    /// How many callers may read at once; at least one.
     pub readers: u32,
     /// What a crash of the machine may cost.
     pub durability: Durability,

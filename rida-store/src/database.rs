@@ -1,6 +1,6 @@
 //! The connections, and the one way to write.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sea_orm::sqlx::Connection;
 use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
@@ -12,8 +12,12 @@ use crate::config::{Durability, Location, StoreConfig};
 use crate::error::{Failed, SetupError};
 use crate::migration::Migrator;
 
-/// How often a lock is asked for before the store counts as unavailable; each time waits as long as is configured.
+/// How often the write lock is asked for. SQLite waits for most holders as long as it is told to, but answers at once
+/// while another process recovers the journal.
 const LOCK_TRIES: u32 = 3;
+
+/// How long to wait for a connection that others of this process use, beside the time that they wait for the lock.
+const CONNECTION_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// An SQL database that keeps builds. Its clones share the connections.
 #[derive(Clone, Debug)]
@@ -22,6 +26,7 @@ pub struct Database {
     pub(crate) readers: DatabaseConnection,
     /// One connection where the database has one writer at a time anyway: who waits does so in order, without polling.
     writer: DatabaseConnection,
+    busy_timeout: Duration,
 }
 
 impl Database {
@@ -47,7 +52,7 @@ impl Database {
                 .pragma("journal_size_limit", "67108864")
         };
 
-        let mut writing = options(1, busy_timeout.saturating_mul(LOCK_TRIES + 1));
+        let mut writing = options(1, busy_timeout.saturating_add(CONNECTION_TIMEOUT));
         let writer_options = configure.clone();
         writing.map_sqlx_sqlite_opts(move |options| writer_options(options).create_if_missing(true));
         // A full disk ends a transaction without the pool's knowledge. Such a connection is not used again: it would
@@ -59,10 +64,10 @@ impl Database {
         // The writer comes first: it makes the file.
         let writer = sea_orm::Database::connect(writing).await.map_err(SetupError::Connect)?;
 
-        let mut reading = options(config.readers.max(1), busy_timeout);
+        let mut reading = options(config.readers.max(1), CONNECTION_TIMEOUT);
         reading.map_sqlx_sqlite_opts(move |options| configure(options).pragma("query_only", "ON"));
         let readers = sea_orm::Database::connect(reading).await.map_err(SetupError::Connect)?;
-        Ok(Self { readers, writer })
+        Ok(Self { readers, writer, busy_timeout })
     }
 
     /// Brings the tables to this version: all of it or nothing. Any number of processes may do so at once.
@@ -123,10 +128,10 @@ impl Database {
             sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
             ..TransactionOptions::default()
         };
-        let mut tries = 1;
+        let (start, mut tries) = (Instant::now(), 1);
         loop {
             match self.writer.begin_with_options(options).await.map_err(Failed::from) {
-                Err(error) if error.is_busy() && tries < LOCK_TRIES => {
+                Err(error) if error.is_busy() && tries < LOCK_TRIES && start.elapsed() < self.busy_timeout => {
                     tracing::warn!(tries, "another process holds the database's write lock; asking again");
                     tries += 1;
                 }

@@ -11,7 +11,9 @@ use tempfile::TempDir;
 /// Two sets of connections to one database, as two processes have.
 async fn two() -> ([Database; 2], TempDir) {
     let folder = tempfile::tempdir().unwrap();
-    let config = StoreConfig::sqlite(folder.path().join("rida.db"));
+    let mut config = StoreConfig::sqlite(folder.path().join("rida.db"));
+    // Who waits for the lock is not served in order; on a busy machine that takes a while.
+    config.busy_timeout = std::time::Duration::from_secs(60);
     let databases = [Database::connect(&config).await.unwrap(), Database::connect(&config).await.unwrap()];
     databases[0].migrate().await.unwrap();
     (databases, folder)
