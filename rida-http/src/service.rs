@@ -18,6 +18,7 @@ use crate::worker::{WorkerSettings, work};
 /// The orchestrator behind its interface, on whatever ports it is given.
 pub struct Service {
     driver: Arc<Driver>,
+    id: WorkerId,
     settings: ServiceSettings,
     hints: mpsc::Receiver<BuildId>,
 }
@@ -42,8 +43,9 @@ impl Service {
     /// What the world is told is told to the log, too.
     pub fn new(mut parts: Parts, settings: ServiceSettings, hints: mpsc::Receiver<BuildId>) -> Self {
         parts.publisher = Arc::new(Logged::new(parts.publisher));
-        let driver = Arc::new(Driver::new(parts, worker_id()));
-        Self { driver, settings, hints }
+        let id = worker_id();
+        let driver = Arc::new(Driver::new(parts, id.clone()));
+        Self { driver, id, settings, hints }
     }
 
     /// Returns the driver, for those who embed the service and act beside its interface.
@@ -54,13 +56,13 @@ impl Service {
     /// Serves until `shutdown` is done and what runs has ended, at most for the time of grace. What runs in the build
     /// system goes on and is found again after the next start.
     pub async fn run(self, listener: TcpListener, shutdown: impl Future<Output = ()>) {
-        let Self { driver, settings, hints } = self;
+        let Self { driver, id, settings, hints } = self;
         let (draining, stopping) = watch::channel(false);
         let pulse = Pulse::default();
         let status = Status::new(stopping.clone(), settings.maintenance);
         let api = Api::new(Arc::clone(&driver), status, pulse.clone(), settings.api);
         let serving = serve(listener, routes(Arc::new(api)), settings.server, draining, shutdown);
-        let working = work(driver, pulse, settings.worker, hints, stopping);
+        let working = work(driver, id, pulse, settings.worker, hints, stopping);
         tokio::join!(serving, working);
         tracing::info!("the service has ended");
     }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use rida_core::{BuildId, Driver, StoreError, TakenEffect};
+use rida_core::{BuildId, Driver, EffectId, Parts, StoreError, TakenEffect, WorkerId};
 use tokio::sync::{Mutex, Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -45,18 +45,23 @@ const LINES_AT_ONCE: usize = 100;
 /// Runs the loops until the shutdown begins, and then until what is being performed has ended, at most for the time
 /// of grace. What has not ended by then is performed again by whoever starts next.
 ///
-/// `hints` name builds for which the build system has news.
+/// `id` is the one that the driver was made with. `hints` name builds for which the build system has news.
 pub async fn work(
     driver: Arc<Driver>,
+    id: WorkerId,
     pulse: Pulse,
     settings: WorkerSettings,
     hints: mpsc::Receiver<BuildId>,
     mut stopping: watch::Receiver<bool>,
 ) {
-    let worker = Worker { driver, pulse, settings };
+    let hands = Arc::new(Semaphore::new(settings.at_once));
+    let worker = Worker { driver, id, pulse, settings, hands };
     let hints = Arc::new(Mutex::new(hints));
+    let performing = Arc::new(Mutex::new(JoinSet::new()));
     let mut loops = JoinSet::new();
-    loops.spawn(supervised(worker.clone(), stopping.clone(), Worker::perform_effects));
+    loops.spawn(supervised(worker.clone(), stopping.clone(), move |worker, stopping| {
+        worker.perform_effects(Arc::clone(&performing), stopping)
+    }));
     loops.spawn(supervised(worker.clone(), stopping.clone(), Worker::grant_slots));
     loops.spawn(supervised(worker.clone(), stopping.clone(), Worker::look_at_due_builds));
     loops.spawn(supervised(worker.clone(), stopping.clone(), Worker::publish));
@@ -93,65 +98,85 @@ where
 #[derive(Clone)]
 struct Worker {
     driver: Arc<Driver>,
+    id: WorkerId,
     pulse: Pulse,
     settings: WorkerSettings,
+    /// One for each instruction that may be performed at once.
+    hands: Arc<Semaphore>,
 }
 
 type Stopping = watch::Receiver<bool>;
 
 impl Worker {
     /// Takes instructions as fast as there are hands free, and performs each in a task of its own.
-    async fn perform_effects(self, mut stopping: Stopping) {
-        let hands = Arc::new(Semaphore::new(self.settings.at_once));
+    ///
+    /// The tasks are kept outside, so that they outlive a panic of this loop.
+    async fn perform_effects(self, performing: Arc<Mutex<JoinSet<()>>>, mut stopping: Stopping) {
+        let mut performing = performing.lock().await;
         let mut rhythm = Rhythm::new("taking instructions", &self);
-        let mut performing = JoinSet::new();
         while !*stopping.borrow() {
-            let free = hands.available_permits();
+            let free = self.hands.available_permits();
             let taken = if free == 0 { Ok(Vec::new()) } else { self.driver.take_effects(free).await };
             let more = rhythm.saw(&taken) && taken.as_ref().is_ok_and(|taken| taken.len() == free);
             for effect in taken.unwrap_or_default() {
                 // One was free for each; nobody else takes them.
-                let hand = Arc::clone(&hands).try_acquire_owned();
-                let worker = self.clone();
+                let hand = Arc::clone(&self.hands).try_acquire_owned();
+                let (worker, stopping) = (self.clone(), stopping.clone());
                 performing.spawn(async move {
-                    worker.perform(effect).await;
+                    worker.perform(effect, stopping).await;
                     drop(hand);
                     worker.pulse.beat();
                 });
             }
             while performing.try_join_next().is_some() {}
-            if !(more && hands.available_permits() > 0) {
+            if !(more && self.hands.available_permits() > 0) {
                 rhythm.pause(&mut stopping).await;
             }
         }
         while performing.join_next().await.is_some() {}
     }
 
-    async fn perform(&self, effect: TakenEffect) {
-        let id = effect.effect.id;
+    async fn perform(&self, effect: TakenEffect, mut stopping: Stopping) {
+        let (id, attempts) = (effect.effect.id, effect.attempts);
         let span = tracing::info_span!("effect", build.id = id.build.get(), effect.number = id.number);
         let performed = AssertUnwindSafe(self.driver.perform(effect)).catch_unwind();
-        let performed = tracing::Instrument::instrument(performed, span.clone()).await;
-        let _entered = span.enter();
-        match performed {
-            Ok(Ok(performed)) => report::performed(&performed),
-            Ok(Err(error)) => {
-                let error = chain(&error);
-                tracing::warn!(error = %error.escape_debug(), "an instruction will be performed again");
-            }
-            Err(panic) => {
-                let panic = panic_text(&*panic);
-                tracing::error!(panic = %panic.escape_debug(), "performing an instruction panicked; it is tried again");
-            }
+        let why = match tracing::Instrument::instrument(performed, span.clone()).await {
+            Ok(Ok(performed)) => return span.in_scope(|| report::performed(&performed)),
+            Ok(Err(error)) => format!("the store failed: {}", chain(&error)),
+            Err(panic) => format!("it panicked: {}", panic_text(&*panic)),
+        };
+        span.in_scope(|| {
+            let error = why.escape_debug();
+            tracing::error!(%error, "performing an instruction was broken off; it is tried again");
+        });
+        tokio::select! {
+            () = self.give_back(id, attempts, &why) => {}
+            // The lease ends by itself then.
+            _ = stopping.wait_for(|stopping| *stopping) => {}
+        }
+    }
+
+    /// Gives up the lease of an instruction: as long as this worker lives it would be renewed with the others, and
+    /// nobody would perform it.
+    async fn give_back(&self, id: EffectId, attempts: u32, why: &str) {
+        let Parts { store, clock, .. } = self.driver.parts();
+        let pause = AFTER_PANIC.saturating_mul(1 << attempts.min(5));
+        while store.retry_effect(&self.id, id, clock.now().plus(pause), why).await.is_err() {
+            tokio::time::sleep(self.settings.idle).await;
         }
     }
 
     /// Keeps what is being performed from being taken by another worker. It goes on while the others end.
+    ///
+    /// An idle worker renews nothing: what was leased to it without its knowledge, by a store that broke off in its
+    /// answer, has to end some time.
     async fn renew_leases(self) {
         let mut rhythm = Rhythm::new("renewing leases", &self);
         loop {
             tokio::time::sleep(self.driver.lease() / 3).await;
-            rhythm.saw(&self.driver.renew_leases().await);
+            if self.hands.available_permits() < self.settings.at_once {
+                rhythm.saw(&self.driver.renew_leases().await);
+            }
         }
     }
 

@@ -30,6 +30,8 @@ pub(crate) struct Server {
     pub(crate) store: Arc<TestStore>,
     pub(crate) world: Arc<World>,
     pub(crate) data: tempfile::TempDir,
+    /// Names builds that the build system has news of.
+    pub(crate) hints: mpsc::Sender<BuildId>,
     stop: Option<oneshot::Sender<()>>,
     running: JoinHandle<()>,
 }
@@ -96,7 +98,7 @@ impl Server {
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel::<()>();
         let stopped = async { drop(stopped.await) };
-        let (_, hints) = mpsc::channel(1);
+        let (sender, hints) = mpsc::channel(1);
         let service = Service::new(parts, settings.clone(), hints);
         let running = if working {
             tokio::spawn(service.run(listener, stopped))
@@ -106,7 +108,7 @@ impl Server {
             let api = Api::new(Arc::clone(service.driver()), status, Pulse::default(), settings.api);
             tokio::spawn(serve(listener, routes(Arc::new(api)), settings.server, draining, stopped))
         };
-        Self { address, store, world, data, stop: Some(stop), running }
+        Self { address, store, world, data, hints: sender, stop: Some(stop), running }
     }
 
     /// Tells the server to end, without waiting for it.

@@ -13,4 +13,5 @@ mod recording;
 mod store;
 mod submitting;
 mod table;
+mod working;
 mod world;

@@ -9,7 +9,7 @@ use crate::harness::{Server, until};
 
 /// A log in memory.
 #[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
+pub(crate) struct Log(Arc<Mutex<Vec<u8>>>);
 
 impl io::Write for Log {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
@@ -32,13 +32,13 @@ impl<'a> MakeWriter<'a> for Log {
 
 impl Log {
     /// Keeps what this thread logs; the runtime of a test runs on it alone.
-    fn keep() -> (Self, tracing::subscriber::DefaultGuard) {
+    pub(crate) fn keep() -> (Self, tracing::subscriber::DefaultGuard) {
         let log = Self::default();
         let kept = tracing_subscriber::fmt().with_writer(log.clone()).with_ansi(false).finish();
         (log, tracing::subscriber::set_default(kept))
     }
 
-    fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
     }
 }

@@ -19,6 +19,10 @@ pub(crate) struct World {
     pub(crate) git_fails: Mutex<Option<PortErrorKind>>,
     /// Git panics.
     pub(crate) git_panics: AtomicBool,
+    /// The check of the sources panics.
+    pub(crate) checks_panic: AtomicBool,
+    /// A check of the sources has begun.
+    pub(crate) checking: AtomicBool,
     /// The check of the sources ends when there is a permit.
     pub(crate) checks: Semaphore,
     /// What was announced.
@@ -35,6 +39,8 @@ impl Default for World {
             bad: Mutex::default(),
             git_fails: Mutex::default(),
             git_panics: AtomicBool::new(false),
+            checks_panic: AtomicBool::new(false),
+            checking: AtomicBool::new(false),
             checks: Semaphore::new(Semaphore::MAX_PERMITS),
             announced: Mutex::default(),
             logs: Mutex::default(),
@@ -92,6 +98,8 @@ impl Scm for World {
         &self,
         components: &[(ComponentName, ComponentSource)],
     ) -> Result<Vec<ComponentCheck>, PortError> {
+        assert!(!self.checks_panic.load(Ordering::SeqCst), "secret=hunter2");
+        self.checking.store(true, Ordering::SeqCst);
         drop(self.checks.acquire().await);
         let bad = self.bad.lock().unwrap();
         let check = |(name, source): &(ComponentName, ComponentSource)| match bad.get(name.as_str()) {
