@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use rida_core::ApplyError;
 use warp::http::{HeaderMap, StatusCode};
 use warp::reply::Response;
 
@@ -23,12 +22,7 @@ pub(super) async fn change(api: Arc<Api>, asked: Asked, headers: HeaderMap, body
         StateChange::Cancel => api.driver.cancel(id, by.clone()).await,
         StateChange::MarkReady => api.driver.mark_ready(id, by.clone()).await,
     };
-    let state = changed.map_err(|error| match error {
-        ApplyError::Illegal(why) => ApiError::bad_request(format!(
-            "{why}; a build in init, wait or build can be put into failed, and one in done into ready"
-        )),
-        other => other.into(),
-    })?;
+    let state = changed?;
     api.pulse.beat();
     tracing::info!(build.id = id.get(), by = %by.as_str().escape_debug(), %state, "a build was changed on request");
     // The change is made whether or not the build can be read again.
