@@ -12,6 +12,9 @@ pub struct StoreConfig {
     pub readers: u32,
     /// What a crash of the machine may cost.
     pub durability: Durability,
+    /// How many components of builds that were used lately are kept in memory, so that they are not read again; 0 when
+    /// another process may write to the same database, whose changes would be seen late.
+    pub remembered: usize,
     /// How long to wait for somebody else's write before the store counts as unavailable.
     pub busy_timeout: Duration,
 }
@@ -40,6 +43,7 @@ impl StoreConfig {
         Self {
             location: Location::Sqlite(file.into()),
             readers: 4,
+            remembered: 0,
             durability: Durability::default(),
             busy_timeout: Duration::from_secs(10),
         }

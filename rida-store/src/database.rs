@@ -10,6 +10,7 @@ use sea_orm_migration::MigratorTrait;
 
 use crate::config::{Durability, Location, StoreConfig};
 use crate::error::{Failed, SetupError};
+use crate::memory::Memory;
 use crate::migration::Migrator;
 
 /// How often the write lock is asked for. SQLite waits for most holders as long as it is told to, but answers at once
@@ -27,6 +28,7 @@ pub struct Database {
     /// One connection where the database has one writer at a time anyway: who waits does so in order, without polling.
     writer: DatabaseConnection,
     busy_timeout: Duration,
+    pub(crate) memory: Memory,
 }
 
 impl Database {
@@ -67,7 +69,7 @@ impl Database {
         let mut reading = options(config.readers.max(1), CONNECTION_TIMEOUT);
         reading.map_sqlx_sqlite_opts(move |options| configure(options).pragma("query_only", "ON"));
         let readers = sea_orm::Database::connect(reading).await.map_err(SetupError::Connect)?;
-        Ok(Self { readers, writer, busy_timeout })
+        Ok(Self { readers, writer, busy_timeout, memory: Memory::new(config.remembered) })
     }
 
     /// Brings the tables to this version: all of it or nothing. Any number of processes may do so at once.

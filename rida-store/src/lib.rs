@@ -20,6 +20,7 @@ mod database;
 mod entities;
 mod error;
 mod integrity;
+mod memory;
 mod migration;
 mod queries;
 mod store;

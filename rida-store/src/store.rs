@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use rida_core::{
     BuildFilter, BuildId, BuildSummary, Commit, EffectId, ListQuery, LogLine, ModuleBuild, ModuleName, Nsvc, Queue,
-    Store, StoreError, StreamName, TakenEffect, Timestamp, WorkerId,
+    Store, StoreError, StoreErrorKind, StreamName, TakenEffect, Timestamp, WorkerId,
 };
 
 use crate::database::Database;
@@ -17,11 +17,29 @@ impl Store for Database {
     }
 
     async fn commit(&self, commit: Commit<'_>) -> Result<u64, StoreError> {
-        commit::commit(self, commit).await
+        let writing = self.memory.writing(commit.after.id);
+        let written = commit::commit(self, commit).await;
+        match &written {
+            Ok(_) => writing.written(commit.after),
+            Err(error) if matches!(error.kind(), StoreErrorKind::Conflict | StoreErrorKind::Exists { .. }) => {
+                writing.refused();
+            }
+            // Whether it was written is not known.
+            Err(_) => drop(writing),
+        }
+        written
     }
 
     async fn load(&self, id: BuildId) -> Result<Option<ModuleBuild>, StoreError> {
-        load::load(self, id).await
+        let before = match self.memory.recall(id) {
+            Ok(build) => return Ok(Some(ModuleBuild::clone(&build))),
+            Err(before) => before,
+        };
+        let build = load::load(self, id).await?;
+        if let Some(build) = &build {
+            self.memory.read(before, build);
+        }
+        Ok(build)
     }
 
     async fn find(&self, nsvc: &Nsvc) -> Result<Option<BuildSummary>, StoreError> {

@@ -143,9 +143,13 @@ fn api(pick: &mut Picker<'_>) -> ApiSettings {
     }
 }
 
+/// How many components of builds the store keeps in memory: some ten megabytes.
+const REMEMBERED: usize = 20_000;
+
 fn store(pick: &mut Picker<'_>, data: &std::path::Path) -> StoreConfig {
     let file = pick.or("data.database", |raw| raw.data.database.clone(), data.join("rida.sqlite"));
-    let mut config = StoreConfig::sqlite(file);
+    // The folder of builds has one service at a time, and the database is that service's.
+    let mut config = StoreConfig { remembered: REMEMBERED, ..StoreConfig::sqlite(file) };
     let readers = usize::try_from(config.readers).unwrap_or(1);
     config.readers = u32::try_from(pick.count("data.readers", |raw| raw.data.readers, readers)).unwrap_or(1);
     config.durability = match pick.or("data.durability", |raw| raw.data.durability, Durability::Full) {
