@@ -76,7 +76,7 @@ fn every_kind_of_value_can_be_a_variable() {
     assert_eq!(config.api.max_body, 1024 * 1024);
     assert_eq!(config.api.submit_wait, Duration::from_secs(30));
     assert_eq!(config.api.nobody.as_str(), "release team");
-    assert_eq!(config.store, StoreConfig::sqlite("/var/lib/rida/rida.sqlite"));
+    assert_eq!(config.store.location, rida_store::Location::Sqlite("/var/lib/rida/rida.sqlite".into()));
     assert_eq!(config.log.format, LogFormat::Json);
     assert_eq!(config.publish, Lines::Stdout);
 }
