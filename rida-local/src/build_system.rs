@@ -120,22 +120,24 @@ impl LocalBuildSystem {
         Ok(Self { shop })
     }
 
+    /// Says what packages would be built with and where, and which programs are missing, without taking the data folder
+    /// or going on with the tasks in it.
+    ///
+    /// # Errors
+    /// When a setting makes no sense, or what the settings demand is not installed.
+    pub async fn examine(config: &LocalConfig) -> Result<String, PortError> {
+        config.check()?;
+        let scratch = tempfile::tempdir().map_err(storage)?;
+        let layout = Layout::open(&scratch.path().join("examine")).map_err(storage)?;
+        let sandbox = Sandbox::find(config, &layout).await?;
+        let backend = find_backend(config).await?;
+        check_programs(&backend)?;
+        Ok(describe(config, &backend, &sandbox))
+    }
+
     /// Says what packages are built with and where, in words for an administrator.
     pub fn describe(&self) -> String {
-        match &self.shop.backend {
-            Backend::Mock(_) => {
-                let root = self.shop.config.mock_root.as_deref().unwrap_or("mock's default");
-                format!("mock, in a clean root for each package (root: {root})")
-            }
-            Backend::Rpmbuild(host) => {
-                let checked = match host {
-                    HostPackages::Known => "checked with rpm",
-                    HostPackages::Unknown => "not checked, since RPM does not know what this machine has",
-                };
-                let sandbox = self.shop.sandbox.describe();
-                format!("rpmbuild {sandbox}; build requirements outside of modules are {checked}")
-            }
-        }
+        describe(&self.shop.config, &self.shop.backend, &self.shop.sandbox)
     }
 
     /// Tells whether builds are kept apart from this machine.
@@ -172,6 +174,23 @@ impl Drop for LocalBuildSystem {
     }
 }
 
+fn describe(config: &LocalConfig, backend: &Backend, sandbox: &Sandbox) -> String {
+    match backend {
+        Backend::Mock(_) => {
+            let root = config.mock_root.as_deref().unwrap_or("mock's default");
+            format!("mock, in a clean root for each package (root: {root})")
+        }
+        Backend::Rpmbuild(host) => {
+            let checked = if host.are_known() {
+                "checked with rpm"
+            } else {
+                "not checked, since RPM does not know what this machine has"
+            };
+            format!("rpmbuild {}; build requirements outside of modules are {checked}", sandbox.describe())
+        }
+    }
+}
+
 async fn find_backend(config: &LocalConfig) -> Result<Backend, PortError> {
     let mock = match &config.mock_program {
         Some(program) => program.is_file().then(|| program.clone()),
@@ -182,7 +201,9 @@ async fn find_backend(config: &LocalConfig) -> Result<Backend, PortError> {
             "mock is not installed on the server; its administrator can install the package mock, or choose rpmbuild",
         )),
         (BackendChoice::Auto | BackendChoice::Mock, Some(mock)) => Ok(Backend::Mock(mock)),
-        (BackendChoice::Auto, None) | (BackendChoice::Rpmbuild, _) => Ok(Backend::Rpmbuild(HostPackages::find().await)),
+        (BackendChoice::Auto, None) | (BackendChoice::Rpmbuild, _) => {
+            Ok(Backend::Rpmbuild(HostPackages::find(None).await))
+        }
     }
 }
 

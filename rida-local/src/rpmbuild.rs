@@ -11,7 +11,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rida_core::ComponentName;
@@ -79,30 +79,32 @@ pub(crate) fn command(
 }
 
 /// The packages of the machine, where RPM knows them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum HostPackages {
-    /// RPM's database is the machine's own.
-    Known,
-    /// The machine's packages are not RPM's.
-    Unknown,
+#[derive(Clone, Debug)]
+pub(crate) struct HostPackages {
+    /// Where RPM's database is, when it is not in its usual place.
+    database: Option<PathBuf>,
+    are_known: bool,
 }
 
 impl HostPackages {
-    /// Finds out whether RPM knows what is installed.
-    pub(crate) async fn find() -> Self {
-        if provided_by_host("/bin/sh").await.is_empty() { Self::Unknown } else { Self::Known }
+    /// Finds out whether RPM knows what is installed: it does when something provides the shell.
+    pub(crate) async fn find(database: Option<PathBuf>) -> Self {
+        let unknown = Self { database, are_known: false };
+        let are_known = !unknown.providing("/bin/sh").await.is_empty();
+        Self { are_known, ..unknown }
     }
 
-    /// Returns those of the relations that the machine does not provide; none where RPM does not know.
-    pub(crate) async fn missing<'a>(self, required: &'a [Relation]) -> Vec<&'a Relation> {
+    pub(crate) const fn are_known(&self) -> bool {
+        self.are_known
+    }
+
+    /// Returns those of the relations that the machine does not provide.
+    pub(crate) async fn missing<'a>(&self, required: &'a [Relation]) -> Vec<&'a Relation> {
         let mut missing = Vec::new();
-        if self == Self::Unknown {
-            return missing;
-        }
         let mut asked: BTreeMap<&str, Vec<Relation>> = BTreeMap::new();
         for relation in required.iter().filter(|relation| !is_rich(relation) && !is_rpms_own(relation)) {
             if !asked.contains_key(relation.name.as_str()) {
-                asked.insert(&relation.name, provided_by_host(&relation.name).await);
+                asked.insert(&relation.name, self.providing(&relation.name).await);
             }
             let provided = asked.get(relation.name.as_str()).map_or(&[][..], Vec::as_slice);
             let by_path = relation.name.starts_with('/') && !provided.is_empty();
@@ -112,20 +114,28 @@ impl HostPackages {
         }
         missing
     }
+
+    /// Returns all that the packages provide that provide this name.
+    async fn providing(&self, name: &str) -> Vec<Relation> {
+        let mut program = Program::new("rpm", "rpm").args(&["-q", "--qf", PROVIDES, "--whatprovides"]);
+        if let Some(database) = &self.database {
+            program = program.setting("--dbpath=", database);
+        }
+        let limits = Limits { time: Duration::from_secs(30), output: 16 * 1024 * 1024, ..Limits::default() };
+        let asked = program.operands(Terminator::DoubleDash, [name]).limits(limits).run().await;
+        // rpm fails when nothing provides it.
+        let Ok(output) = asked else { return Vec::new() };
+        let relation = |line: &str| {
+            let mut fields = line.split('\t');
+            let mut next = || fields.next().unwrap_or_default().trim().to_owned();
+            Relation { name: next(), comparison: next(), evr: next() }
+        };
+        String::from_utf8_lossy(&output.stdout).lines().map(relation).collect()
+    }
 }
 
-/// Returns what the machine's packages that provide a name provide; nothing when none does.
-async fn provided_by_host(name: &str) -> Vec<Relation> {
-    let program = Program::new("rpm", "rpm")
-        .args(&["-q", "--qf", "[%{PROVIDENAME}\t%{PROVIDEFLAGS:depflags}\t%{PROVIDEVERSION}\n]", "--whatprovides"])
-        .operands(Terminator::DoubleDash, [name])
-        .limits(Limits { time: Duration::from_secs(30), output: 16 * 1024 * 1024, ..Limits::default() });
-    let Ok(output) = program.run().await else { return Vec::new() };
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    let relation = |line: &str| {
-        let mut fields = line.split('\t');
-        let mut next = || fields.next().unwrap_or_default().trim().to_owned();
-        Relation { name: next(), comparison: next(), evr: next() }
-    };
-    text.lines().map(relation).collect()
-}
+/// Lists what a package provides, a line for each.
+const PROVIDES: &str = "[%{PROVIDENAME}\t%{PROVIDEFLAGS:depflags}\t%{PROVIDEVERSION}\n]";
+
+#[cfg(test)]
+mod tests;

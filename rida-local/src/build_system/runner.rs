@@ -46,11 +46,12 @@ pub(crate) async fn run(shop: Arc<Shop>, task: Task, running: Arc<Running>, slot
         () = running.canceled() => canceled(&folder).await,
         result = until_result(&shop, &task, &folder, &running, slot) => result,
     };
-    if let Err(error) = conclude(&folder, &result).await {
+    while let Err(error) = conclude(&folder, &result).await {
         tracing::error!(
-            build.id = %task.build, component.name = %task.component, task.id = %task.id, %error,
-            "cannot record the result of task {}", task.id
+            build.id = %task.build, component.name = %task.component, task.id = %task.id, error = ?error,
+            "cannot record the result of task {}, and will try again: {error}", task.id
         );
+        sleep(ROOM).await;
     }
     shop.forget(task.id);
     (shop.hint)(task.build);
@@ -327,10 +328,8 @@ async fn check_machine(shop: &Shop, folder: &TaskFolder, selection: &Selection) 
         [&relation.name, &relation.comparison, &relation.evr].map(String::as_str).join(" ").trim().to_owned()
     };
     let of_host: Vec<Relation> = selection.unmet.iter().chain(&selection.wrong_version).cloned().collect();
-    let missing = match host {
-        rpmbuild::HostPackages::Known => host.missing(&of_host).await,
-        rpmbuild::HostPackages::Unknown => selection.wrong_version.iter().collect(),
-    };
+    let missing =
+        if host.are_known() { host.missing(&of_host).await } else { selection.wrong_version.iter().collect() };
     if !missing.is_empty() {
         let list = missing.into_iter().map(text).collect::<Vec<_>>().join(", ");
         return Err(PortError::permanent(format!(
@@ -338,7 +337,7 @@ async fn check_machine(shop: &Shop, folder: &TaskFolder, selection: &Selection) 
              or they must be installed on the server"
         )));
     }
-    if !of_host.is_empty() && *host == rpmbuild::HostPackages::Unknown {
+    if !of_host.is_empty() && !host.are_known() {
         let list = of_host.iter().map(text).collect::<Vec<_>>().join(", ");
         let line = format!("taken from this machine without a check, since RPM does not know its packages: {list}");
         note(&folder.log(), &line).map_err(storage)?;

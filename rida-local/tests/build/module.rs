@@ -3,7 +3,7 @@ use std::fs;
 
 use rida_core::{BuildRequire, BuildSystem, ModuleName, Phase, StreamName};
 
-use crate::world::{MODULEMD, World, built, failed, log, output, regenerated, spec, start, with_macros};
+use crate::world::{MODULEMD, World, built, failed, log, names_in, output, regenerated, spec, start, with_macros};
 
 /// Filters, keeps its own settings, and sets a macro; the components are named by their keys.
 const DOCUMENT: &str = "\
@@ -32,7 +32,7 @@ data:
 ";
 
 /// A module whose second component needs files, macros and a program of the first.
-const TOOL: &str = "\
+pub(crate) const TOOL: &str = "\
 Name: tool
 Version: 1.0
 Release: 1%{?dist}
@@ -77,7 +77,7 @@ echo '%%tool_version 1.0-of-the-tool' > %{buildroot}/etc/rpm/macros.tool
 %files secret
 ";
 
-const USER: &str = "\
+pub(crate) const USER: &str = "\
 Name: user
 Version: 1.0
 Release: 1%{?dist}
@@ -117,11 +117,6 @@ fn dnf(world: &World, repository: &str, words: &[&str]) -> String {
     all.extend([state.as_str(), &root, &modules, "--nogpgcheck"]);
     all.extend(words);
     output("dnf", &all)
-}
-
-fn names_in(folder: &std::path::Path) -> BTreeSet<String> {
-    let names = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
-    names.filter(|name| name.ends_with(".rpm")).collect()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

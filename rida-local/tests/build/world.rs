@@ -1,5 +1,6 @@
 //! A folder with git repositories of components, and a build system on it.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -243,4 +244,10 @@ pub(crate) fn processes(text: &str) -> Vec<String> {
         }
     }
     found
+}
+
+/// Returns the names of the packages in a folder.
+pub(crate) fn names_in(folder: &Path) -> BTreeSet<String> {
+    let names = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    names.filter(|name| name.ends_with(".rpm")).collect()
 }

@@ -26,7 +26,6 @@ const VERSIONS: &[&str] = &[
     "1.0^git1~pre",
     "1_0",
     "1+0",
-    "",
     "~",
     "5.0rc1",
     "5.0",
@@ -41,16 +40,15 @@ const VERSIONS: &[&str] = &[
 
 #[test]
 fn versions_are_ordered_as_rpm_orders_them() {
-    let mut script = String::new();
+    let mut expected: Vec<i32> = Vec::new();
     for one in VERSIONS {
-        for other in VERSIONS {
-            script.push_str(&format!("print(rpm.vercmp('{one}', '{other}'))\n"));
-        }
+        let compare = |other: &&str| format!("print(rpm.vercmp('{one}', '{other}') .. ' ')\n");
+        let script: String = VERSIONS.iter().map(compare).collect();
+        let output = Command::new("rpm").arg("--eval").arg(format!("%{{lua:{script}}}")).output().unwrap();
+        let answers = String::from_utf8(output.stdout).unwrap();
+        expected.extend(answers.split_whitespace().map(|word| word.parse::<i32>().unwrap()));
     }
-    let output = Command::new("rpm").arg("--eval").arg(format!("%{{lua: {script}}}")).output().unwrap();
-    let answers = String::from_utf8(output.stdout).unwrap();
-    let expected: Vec<i32> = answers.split_whitespace().map(|word| word.parse().unwrap()).collect();
-    assert_eq!(expected.len(), VERSIONS.len() * VERSIONS.len(), "{answers:?}");
+    assert_eq!(expected.len(), VERSIONS.len() * VERSIONS.len());
     let pairs = VERSIONS.iter().flat_map(|one| VERSIONS.iter().map(move |other| (one, other)));
     for ((one, other), expected) in pairs.zip(expected) {
         assert_eq!(compare_versions(one, other), expected.cmp(&0), "{one:?} and {other:?}");
