@@ -57,7 +57,22 @@ const RPMBUILD_PROGRAMS: &[(&str, &str)] =
 /// Builds modules on this machine, with mock or rpmbuild.
 ///
 /// It must be made and used within a tokio runtime. When it is dropped, running builds go on; one that is made later on
-/// the same folder finds them.
+/// the same folder finds them. Under systemd that needs `KillMode=process`; otherwise systemd ends the builds with the
+/// service, and they start again with it.
+///
+/// # What it promises
+/// With mock, each package is built in a clean root of the distribution that was chosen, with the module's repository.
+/// mock makes the limits on memory and processes; those of this crate hold for time, log and results.
+///
+/// With rpmbuild, each package is built with the compilers and libraries of this machine, in a sandbox without network,
+/// without rights, and without sight of anything but them. Packages of the module, and of modules that it is built
+/// against, are unpacked over `/usr` and `/etc` for that build alone, and only when its build requirements need them:
+/// one that is forgotten in a spec is noticed. Their scripts and triggers do not run. Build requirements that no module
+/// provides are checked where RPM's database is the machine's own (Fedora, EL); elsewhere (Debian) they are taken from
+/// the machine unchecked, which the log says. What `%generate_buildrequires` adds is not installed. Memory is limited
+/// for each process, not for all of them together, and disk is looked at every few seconds.
+///
+/// Without a sandbox, which [`describe`](Self::describe) says loudly, a build can do what the service can.
 pub struct LocalBuildSystem {
     shop: Arc<Shop>,
 }
