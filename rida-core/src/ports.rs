@@ -171,8 +171,9 @@ pub trait Store: Send + Sync {
         limit: usize,
     ) -> Result<Vec<TakenEffect>, StoreError>;
 
-    /// Moves the end of all leases of a worker.
-    async fn renew_leases(&self, worker: &WorkerId, until: Timestamp) -> Result<(), StoreError>;
+    /// Moves the end of the leases that a worker holds of these instructions. What it does not name ends in its time:
+    /// a worker may hold leases that it never learnt of, because the answer was lost.
+    async fn renew_leases(&self, worker: &WorkerId, ids: &[EffectId], until: Timestamp) -> Result<(), StoreError>;
 
     /// Gives a leased instruction back, to be taken again from `due` on. Does nothing when the worker lost the lease.
     async fn retry_effect(

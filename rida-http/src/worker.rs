@@ -2,8 +2,9 @@
 
 mod report;
 
+use std::collections::BTreeSet;
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
+use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures_util::FutureExt;
@@ -55,7 +56,7 @@ pub async fn work(
     mut stopping: watch::Receiver<bool>,
 ) {
     let hands = Arc::new(Semaphore::new(settings.at_once));
-    let worker = Worker { driver, id, pulse, settings, hands };
+    let worker = Worker { driver, id, pulse, settings, hands, held: Held::default() };
     let hints = Arc::new(Mutex::new(hints));
     let performing = Arc::new(Mutex::new(JoinSet::new()));
     let mut loops = JoinSet::new();
@@ -103,6 +104,17 @@ struct Worker {
     settings: WorkerSettings,
     /// One for each instruction that may be performed at once.
     hands: Arc<Semaphore>,
+    held: Held,
+}
+
+/// The instructions that are being performed: their leases are renewed, and no others.
+#[derive(Clone, Default)]
+struct Held(Arc<std::sync::Mutex<BTreeSet<EffectId>>>);
+
+impl Held {
+    fn ids(&self) -> MutexGuard<'_, BTreeSet<EffectId>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 type Stopping = watch::Receiver<bool>;
@@ -119,11 +131,18 @@ impl Worker {
             let taken = if free == 0 { Ok(Vec::new()) } else { self.driver.take_effects(free).await };
             let more = rhythm.saw(&taken) && taken.as_ref().is_ok_and(|taken| taken.len() == free);
             for effect in taken.unwrap_or_default() {
+                let attempts = effect.attempts;
                 // One was free for each; nobody else takes them.
                 let hand = Arc::clone(&self.hands).try_acquire_owned();
                 let (worker, stopping) = (self.clone(), stopping.clone());
                 performing.spawn(async move {
-                    worker.perform(effect, stopping).await;
+                    let id = effect.effect.id;
+                    worker.held.ids().insert(id);
+                    let broken_off = worker.perform(effect).await;
+                    worker.held.ids().remove(&id);
+                    if let Some(why) = broken_off {
+                        worker.give_back(id, attempts, &why, stopping).await;
+                    }
                     drop(hand);
                     worker.pulse.beat();
                 });
@@ -136,12 +155,16 @@ impl Worker {
         while performing.join_next().await.is_some() {}
     }
 
-    async fn perform(&self, effect: TakenEffect, mut stopping: Stopping) {
-        let (id, attempts) = (effect.effect.id, effect.attempts);
+    /// Performs an instruction, and tells why when that was broken off.
+    async fn perform(&self, effect: TakenEffect) -> Option<String> {
+        let id = effect.effect.id;
         let span = tracing::info_span!("effect", build.id = id.build.get(), effect.number = id.number);
         let performed = AssertUnwindSafe(self.driver.perform(effect)).catch_unwind();
         let why = match tracing::Instrument::instrument(performed, span.clone()).await {
-            Ok(Ok(performed)) => return span.in_scope(|| report::performed(&performed)),
+            Ok(Ok(performed)) => {
+                span.in_scope(|| report::performed(&performed));
+                return None;
+            }
             Ok(Err(error)) => format!("the store failed: {}", chain(&error)),
             Err(panic) => format!("it panicked: {}", panic_text(&*panic)),
         };
@@ -149,33 +172,33 @@ impl Worker {
             let error = why.escape_debug();
             tracing::error!(%error, "performing an instruction was broken off; it is tried again");
         });
+        Some(why)
+    }
+
+    /// Gives up the lease of an instruction, so that it is performed again before the lease would have ended.
+    async fn give_back(&self, id: EffectId, attempts: u32, why: &str, mut stopping: Stopping) {
+        let Parts { store, clock, .. } = self.driver.parts();
+        let pause = AFTER_PANIC.saturating_mul(1 << attempts.min(5));
+        let given_back = async {
+            while store.retry_effect(&self.id, id, clock.now().plus(pause), why).await.is_err() {
+                tokio::time::sleep(self.settings.idle).await;
+            }
+        };
         tokio::select! {
-            () = self.give_back(id, attempts, &why) => {}
+            () = given_back => {}
             // The lease ends by itself then.
             _ = stopping.wait_for(|stopping| *stopping) => {}
         }
     }
 
-    /// Gives up the lease of an instruction: as long as this worker lives it would be renewed with the others, and
-    /// nobody would perform it.
-    async fn give_back(&self, id: EffectId, attempts: u32, why: &str) {
-        let Parts { store, clock, .. } = self.driver.parts();
-        let pause = AFTER_PANIC.saturating_mul(1 << attempts.min(5));
-        while store.retry_effect(&self.id, id, clock.now().plus(pause), why).await.is_err() {
-            tokio::time::sleep(self.settings.idle).await;
-        }
-    }
-
     /// Keeps what is being performed from being taken by another worker. It goes on while the others end.
-    ///
-    /// An idle worker renews nothing: what was leased to it without its knowledge, by a store that broke off in its
-    /// answer, has to end some time.
     async fn renew_leases(self) {
         let mut rhythm = Rhythm::new("renewing leases", &self);
         loop {
             tokio::time::sleep(self.driver.lease() / 3).await;
-            if self.hands.available_permits() < self.settings.at_once {
-                rhythm.saw(&self.driver.renew_leases().await);
+            let held: Vec<EffectId> = self.held.ids().iter().copied().collect();
+            if !held.is_empty() {
+                rhythm.saw(&self.driver.renew_leases(&held).await);
             }
         }
     }

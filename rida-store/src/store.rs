@@ -72,8 +72,8 @@ impl Store for Database {
         effects::take(self, worker, now, until, limit).await
     }
 
-    async fn renew_leases(&self, worker: &WorkerId, until: Timestamp) -> Result<(), StoreError> {
-        effects::renew(self, worker, until).await
+    async fn renew_leases(&self, worker: &WorkerId, ids: &[EffectId], until: Timestamp) -> Result<(), StoreError> {
+        effects::renew(self, worker, ids, until).await
     }
 
     async fn retry_effect(

@@ -1,4 +1,5 @@
 //! The promises of a store, kept by SQLite.
+#![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed assertion, in helpers too")]
 
 use rida_core::testing::store_contract::PROMISES;
 use rida_store::{Database, StoreConfig};

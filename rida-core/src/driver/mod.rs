@@ -131,13 +131,13 @@ impl Driver {
         self.parts.store.take_effects(&self.worker, now, now.plus(self.lease), limit).await
     }
 
-    /// Keeps the leases of instructions that are still being performed.
+    /// Keeps the leases of these instructions, which are still being performed.
     ///
     /// # Errors
     /// When the store cannot answer.
-    pub async fn renew_leases(&self) -> Result<(), StoreError> {
+    pub async fn renew_leases(&self, ids: &[EffectId]) -> Result<(), StoreError> {
         let until = self.parts.clock.now().plus(self.lease);
-        self.parts.store.renew_leases(&self.worker, until).await
+        self.parts.store.renew_leases(&self.worker, ids, until).await
     }
 
     /// Gives slots to waiting builds and returns how many.

@@ -27,7 +27,6 @@ impl Driver {
     /// When the store cannot answer. Nothing is lost; call again.
     pub async fn turn(&self) -> Result<Turn, StoreError> {
         let mut turn = Turn::default();
-        self.renew_leases().await?;
         for taken in self.take_effects(8).await? {
             turn.effects += 1;
             // What became of it is in the store.

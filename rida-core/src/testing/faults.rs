@@ -256,9 +256,9 @@ impl<P: Store> Store for Faulty<P> {
         answer
     }
 
-    async fn renew_leases(&self, worker: &WorkerId, until: Timestamp) -> Result<(), StoreError> {
+    async fn renew_leases(&self, worker: &WorkerId, ids: &[EffectId], until: Timestamp) -> Result<(), StoreError> {
         self.fates.store_gate().await?;
-        let answer = self.inner.renew_leases(worker, until).await;
+        let answer = self.inner.renew_leases(worker, ids, until).await;
         self.fates.store_gate().await?;
         answer
     }

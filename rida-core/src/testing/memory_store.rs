@@ -142,9 +142,10 @@ impl Store for MemoryStore {
         Ok(due.into_iter().take(limit).map(take).collect())
     }
 
-    async fn renew_leases(&self, worker: &WorkerId, until: Timestamp) -> Result<(), StoreError> {
-        for effect in self.kept().effects.values_mut() {
-            if let Some((holder, end)) = &mut effect.lease
+    async fn renew_leases(&self, worker: &WorkerId, ids: &[EffectId], until: Timestamp) -> Result<(), StoreError> {
+        let mut kept = self.kept();
+        for id in ids {
+            if let Some((holder, end)) = kept.effects.get_mut(id).and_then(|effect| effect.lease.as_mut())
                 && holder == worker
             {
                 *end = until;

@@ -69,7 +69,7 @@ passed_on! {
     fn count(&self, filter: &BuildFilter) -> u64;
     fn queue(&self) -> Queue;
     fn take_effects(&self, worker: &WorkerId, now: Timestamp, until: Timestamp, limit: usize) -> Vec<TakenEffect>;
-    fn renew_leases(&self, worker: &WorkerId, until: Timestamp) -> ();
+    fn renew_leases(&self, worker: &WorkerId, ids: &[EffectId], until: Timestamp) -> ();
     fn retry_effect(&self, worker: &WorkerId, id: EffectId, due: Timestamp, error: &str) -> ();
     fn drop_effect(&self, id: EffectId) -> ();
     fn take_due_builds(&self, now: Timestamp, next: Timestamp, limit: usize) -> Vec<BuildId>;

@@ -79,20 +79,34 @@ fn taken_effect(row: effects::Model) -> Option<TakenEffect> {
     }
 }
 
-/// Moves the end of all leases of a worker.
-pub(crate) async fn renew(database: &Database, worker: &WorkerId, until: Timestamp) -> Result<(), StoreError> {
+/// How many leases are renewed by one statement.
+const RENEWED_AT_ONCE: usize = 100;
+
+/// Moves the end of the leases that a worker holds of these instructions.
+pub(crate) async fn renew(
+    database: &Database,
+    worker: &WorkerId,
+    ids: &[EffectId],
+    until: Timestamp,
+) -> Result<(), StoreError> {
     use effects::Column;
-    let held = effects::Entity::find().filter(Column::LeaseOwner.eq(plain(&worker.0)));
-    let update = effects::Entity::update_many()
-        .col_expr(Column::LeaseUntil, Expr::value(until.millis()))
-        .filter(Column::LeaseOwner.eq(plain(&worker.0)));
-    let renewed = async {
-        if held.exists(&database.readers).await? {
-            database.write(async |tx| Ok(update.exec(tx).await?)).await?;
+    if ids.is_empty() {
+        return Ok(());
+    }
+    let named = |id: &EffectId| Column::BuildId.eq(id.build.get()).and(Column::Number.eq(i64::from(id.number)));
+    let updates = ids.chunks(RENEWED_AT_ONCE).map(|some| {
+        effects::Entity::update_many()
+            .col_expr(Column::LeaseUntil, Expr::value(until.millis()))
+            .filter(Column::LeaseOwner.eq(plain(&worker.0)))
+            .filter(some.iter().map(named).fold(Condition::any(), Condition::add))
+    });
+    let renewed = database.write(async |tx| {
+        for update in updates {
+            update.exec(tx).await?;
         }
-        Ok::<_, Failed>(())
-    };
-    renewed.await.map_err(|error| error.during("renew leases"))
+        Ok(())
+    });
+    renewed.await.map_err(|error: Failed| error.during("renew leases"))
 }
 
 /// Gives a leased instruction back.

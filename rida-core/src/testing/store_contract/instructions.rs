@@ -89,12 +89,19 @@ pub(super) async fn a_renewed_lease_lasts_longer(store: &dyn Store) {
     let first = store.take_effects(&a, at(50), at(100), 1).await.expect("instructions can be taken");
     assert_eq!(first.len(), 1);
     take(store, &b, at(50), at(100)).await;
-    store.renew_leases(&a, at(150)).await.expect("leases can be renewed");
+    let ids = effects.iter().map(|effect| effect.id).collect::<Vec<_>>();
+    store.renew_leases(&a, &ids, at(150)).await.expect("its own leases can be renewed");
     let lost = take(store, &worker("c"), at(120), at(500)).await;
     assert_eq!(numbers(&lost), [(1, 1), (1, 2)], "the leases of b ended, that of a did not");
     let last = take(store, &worker("c"), at(150), at(500)).await;
     assert_eq!(last, [TakenEffect { effect: effects[0].clone(), attempts: 1 }]);
-    store.renew_leases(&worker("nobody"), at(900)).await.expect("renewing no lease is harmless");
+    store.renew_leases(&worker("c"), &ids[..1], at(900)).await.expect("one of its leases can be renewed");
+    let ended = take(store, &worker("d"), at(500), at(600)).await;
+    assert!(
+        !ended.is_empty() && ended.iter().all(|taken| taken.effect.id != ids[0]),
+        "only the named one lasts longer"
+    );
+    store.renew_leases(&worker("nobody"), &ids, at(900)).await.expect("renewing no lease is harmless");
 }
 
 pub(super) async fn an_answer_removes_its_instruction_only(store: &dyn Store) {
