@@ -6,8 +6,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use rida_core::{Driver, Parts, PortError};
-use rida_local::git::{GitConfig, GitScm};
-use rida_local::{LocalBuildSystem, LocalConfig};
+use rida_local::LocalBuildSystem;
+use rida_local::git::GitScm;
 use rida_store::{Database, SetupError};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
@@ -150,19 +150,7 @@ pub(crate) async fn open_database(config: &Config) -> Result<Database, StartErro
 
 /// Tells what builds would be made with, and in which sandbox.
 pub(crate) async fn describe_build_system(config: &Config) -> Result<String, StartError> {
-    // On a folder of its own: what a service has begun in the real one is not for this process to go on with.
-    let folder = std::path::absolute(config.data.join(format!(".check-{}", std::process::id())))
-        .map_err(|source| StartError::Folder { folder: config.data.display().to_string(), source })?;
-    make_folder(Some(&folder))?;
-    let git = GitConfig { folder: folder.join("git"), ..config.git.clone() };
-    let local = LocalConfig { folder: folder.join("builds"), ..config.local.clone() };
-    let described = match GitScm::new(git) {
-        Ok(scm) => LocalBuildSystem::open(local, scm, |_| {}).await.map(|builds| builds.describe()),
-        Err(error) => Err(error),
-    };
-    // It holds nothing that anybody would miss.
-    let _ = std::fs::remove_dir_all(&folder);
-    Ok(described?)
+    Ok(LocalBuildSystem::examine(&config.local).await?)
 }
 
 fn make_folder(folder: Option<&Path>) -> Result<(), StartError> {

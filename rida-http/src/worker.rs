@@ -8,7 +8,7 @@ use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use rida_core::{BuildId, Driver, EffectId, Parts, StoreError, TakenEffect, WorkerId};
+use rida_core::{Action, BuildId, Driver, EffectId, Parts, StoreError, TakenEffect, WorkerId};
 use tokio::sync::{Mutex, Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -137,11 +137,15 @@ impl Worker {
                 let (worker, stopping) = (self.clone(), stopping.clone());
                 performing.spawn(async move {
                     let id = effect.effect.id;
+                    let starts = matches!(effect.effect.action, Action::BuildComponent { .. });
                     worker.held.ids().insert(id);
                     let broken_off = worker.perform(effect).await;
                     worker.held.ids().remove(&id);
                     if let Some(why) = broken_off {
                         worker.give_back(id, attempts, &why, stopping).await;
+                    } else if starts {
+                        // A hint that the task runs, or has ended, may have come before the task was recorded.
+                        worker.clone().look(id.build).await;
                     }
                     drop(hand);
                     worker.pulse.beat();
