@@ -52,7 +52,7 @@ async fn check_config(resolved: &Resolved) -> ExitCode {
         // Looks for the programs that builds need, on the folders that have just been found good.
         match app::describe_build_system(&resolved.config).await {
             Ok(description) => println!("\n# builds: {description}"),
-            Err(error) => problems.push(error.to_string()),
+            Err(error) => problems.push(chain(&error)),
         }
     }
     for problem in &problems {

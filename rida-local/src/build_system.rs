@@ -30,7 +30,7 @@ use self::shop::{Backend, Environment, Shop};
 use self::supervisor::Supervisor;
 use crate::config::{BackendChoice, LocalConfig};
 use crate::git::GitScm;
-use crate::layout::{Layout, blocking, storage, write_record};
+use crate::layout::{Layout, blocking, read_record, storage, write_record};
 use crate::process::{is_installed, locate};
 use crate::repo;
 use crate::rpmbuild::HostPackages;
@@ -44,6 +44,8 @@ const LARGEST_CHUNK: usize = 4 * 1024 * 1024;
 /// Programs that every backend needs, each with the package that has it.
 const PROGRAMS: &[(&str, &str)] = &[
     ("createrepo_c", "createrepo_c (Debian: createrepo-c)"),
+    ("curl", "curl"),
+    ("git", "git"),
     ("modifyrepo_c", "createrepo_c (Debian: createrepo-c)"),
     ("prlimit", "util-linux"),
     ("rpm", "rpm"),
@@ -284,6 +286,7 @@ impl BuildSystem for LocalBuildSystem {
         let macros_package = ComponentName::macros().to_string();
         let required = build.submission.build_requires.iter();
         let environment = Environment {
+            module: build.nsvc().to_string(),
             macros: macros.macros(),
             always: std::iter::once(macros_package).chain(in_every_root).collect(),
             required: required.clone().filter_map(|require| require.build).collect(),
@@ -302,7 +305,16 @@ impl BuildSystem for LocalBuildSystem {
             }
             let folder = shop.layout.build(id);
             fs::create_dir_all(folder.path()).map_err(storage)?;
-            write_record(&folder.join("build.json"), &environment).map_err(storage)
+            let record = folder.join("build.json");
+            let before: Option<Environment> = read_record(&record).map_err(storage)?;
+            if let Some(other) = before.filter(|before| before.module != environment.module) {
+                return Err(PortError::permanent(format!(
+                    "the server's folder of build {id} has the packages of another module, {}: its database does not \
+                     belong to its builds; its administrator can restore the one that does, or move the builds away",
+                    other.module
+                )));
+            }
+            write_record(&record, &environment).map_err(storage)
         })
         .await
     }

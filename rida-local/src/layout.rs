@@ -190,9 +190,10 @@ pub(crate) fn read_record<T: DeserializeOwned>(path: &Path) -> io::Result<Option
     serde_json::from_slice(&bytes).map(Some).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
 }
 
-/// Puts a finished folder in its place; afterwards it is there also after a crash of the machine.
+/// Puts a finished folder in its place; afterwards it is there, with all that is in it, also after a crash of the
+/// machine.
 pub(crate) fn put_folder(from: &Path, to: &Path) -> io::Result<()> {
-    File::open(from)?.sync_all()?;
+    sync_all_in(from)?;
     fs::rename(from, to)?;
     sync_parent(to)
 }
@@ -201,6 +202,24 @@ pub(crate) fn put_folder(from: &Path, to: &Path) -> io::Result<()> {
 pub(crate) fn beside(path: &Path, suffix: &str) -> PathBuf {
     let name = path.file_name().and_then(OsStr::to_str).unwrap_or_default();
     path.with_file_name(format!(".{name}.{suffix}"))
+}
+
+/// Writes a folder and all that is in it to the disk. Links are not followed.
+fn sync_all_in(folder: &Path) -> io::Result<()> {
+    let mut folders = vec![folder.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder)? {
+            let entry = entry?;
+            let kind = entry.file_type()?;
+            if kind.is_dir() {
+                folders.push(entry.path());
+            } else if kind.is_file() {
+                open_regular(&entry.path())?.sync_all()?;
+            }
+        }
+        File::open(&folder)?.sync_all()?;
+    }
+    Ok(())
 }
 
 fn sync_parent(path: &Path) -> io::Result<()> {

@@ -224,7 +224,7 @@ fn is_tried_again(error: &PortError, attempts: u32) -> bool {
 
 fn last_words(error: &PortError, attempts: u32) -> String {
     if error.is_retryable() {
-        format!("{} (tried {} times)", error.message(), attempts + 1)
+        format!("{} (try {})", error.message(), attempts + 1)
     } else {
         error.message().to_owned()
     }

@@ -52,7 +52,7 @@ pub enum SubmitError {
         state: BuildState,
     },
     /// Too many builds wait.
-    #[error("{0} builds wait already; submit again later")]
+    #[error("the queue is full, with {0} waiting; submit again later")]
     QueueFull(usize),
     /// Git cannot be asked now.
     #[error("the modulemd cannot be retrieved now: {0}; submit again later")]

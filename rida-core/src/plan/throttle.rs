@@ -93,12 +93,12 @@ impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Granted => f.write_str("it starts next"),
-            Self::AllSlotsTaken { limit } => write!(f, "{limit} builds run already, as many as may run at once"),
+            Self::AllSlotsTaken { limit } => write!(f, "at most {limit} at once may be built, and as many are"),
             Self::ModuleLimit { name, limit } => {
-                write!(f, "{limit} builds of {name} run already, as many as may run at once")
+                write!(f, "at most {limit} of {name} at once may be built, and as many are")
             }
             Self::OwnerLimit { owner, limit } => {
-                write!(f, "{limit} builds of {owner} run already, as many as may run at once")
+                write!(f, "at most {limit} of {owner} at once may be built, and as many are")
             }
         }
     }

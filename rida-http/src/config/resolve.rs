@@ -148,8 +148,10 @@ const REMEMBERED: usize = 20_000;
 
 fn store(pick: &mut Picker<'_>, data: &std::path::Path) -> StoreConfig {
     let file = pick.or("data.database", |raw| raw.data.database.clone(), data.join("rida.sqlite"));
-    // The folder of builds has one service at a time, and the database is that service's.
-    let mut config = StoreConfig { remembered: REMEMBERED, ..StoreConfig::sqlite(file) };
+    // The folder of builds has one service at a time, and a database beside it is that service's. One elsewhere may be
+    // another's, too.
+    let remembered = if file.parent() == Some(data) { REMEMBERED } else { 0 };
+    let mut config = StoreConfig { remembered, ..StoreConfig::sqlite(file) };
     let readers = usize::try_from(config.readers).unwrap_or(1);
     config.readers = u32::try_from(pick.count("data.readers", |raw| raw.data.readers, readers)).unwrap_or(1);
     config.durability = match pick.or("data.durability", |raw| raw.data.durability, Durability::Full) {

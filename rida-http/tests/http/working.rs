@@ -15,10 +15,12 @@ async fn news_of_the_build_system_are_followed_at_once() {
     let server = Server::with_policy(|_| {}, |policy| policy.follow_every = Duration::from_secs(3600)).await;
     let answer = server.post(FOO).await;
     let item = answer.header("location").to_owned();
-    until("a task runs", async || server.get(&item).await.text().contains("/free")).await;
+    let verbose = format!("{item}?verbose=true");
+    let waits = async || server.get(&verbose).await.text().contains("repository 1 of the module");
+    until("a repository is being made", &waits).await;
     // Without a hint nobody looks for an hour.
     tokio::time::sleep(Duration::from_millis(100)).await;
-    assert!(server.get(&item).await.text().contains("/free"));
+    assert!(waits().await);
     until("it is ready", async || {
         server.hints.send(sample::id(1)).await.unwrap();
         server.get(&item).await.json()["state"] == "ready"

@@ -33,6 +33,8 @@ pub(crate) enum Backend {
 /// The description of the environment of a module build.
 #[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub(crate) struct Environment {
+    /// The module, to tell a folder of the same number that another database filled.
+    pub(crate) module: String,
     /// The macros of the module, as `module-build-macros` has them.
     pub(crate) macros: String,
     /// The packages that every root has, when they are built.

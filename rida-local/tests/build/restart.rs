@@ -212,3 +212,18 @@ async fn a_data_folder_has_one_service() {
     system.close().await;
     world.open().await.close().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_folder_that_another_database_filled_is_not_taken_for_its_own() {
+    let world = World::new();
+    let system = world.open().await;
+    let first = world.module(&[]);
+    system.prepare(&first).await.unwrap();
+    // The database was lost, and a new one counts from 1 again.
+    let second = ModuleBuild { id: first.id, ..world.module(&[]) };
+    let error = system.prepare(&second).await.unwrap_err();
+    assert_eq!(error.kind(), rida_core::PortErrorKind::Permanent);
+    assert!(error.message().contains(&first.nsvc().to_string()), "{error}");
+    system.prepare(&first).await.unwrap();
+    system.close().await;
+}

@@ -42,7 +42,7 @@ fn one_module_or_owner_does_not_hold_back_others() {
     let queue = Queue { revision: 0, waiting, running };
     let verdicts = verdicts(&queue, &LIMITS, Timestamp::from_seconds(3));
     let told: Vec<_> = verdicts.iter().map(|(id, verdict)| format!("{id}: {verdict}")).collect();
-    assert_eq!(told, ["3: 2 builds of a run already, as many as may run at once", "4: it starts next"]);
+    assert_eq!(told, ["3: at most 2 of a at once may be built, and as many are", "4: it starts next"]);
 }
 
 proptest! {

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use rida_core::Policy;
 use rida_core::scm::AllowList;
-use rida_local::git::{GitConfig, Unlisted};
+use rida_local::git::GitConfig;
 use rida_local::{BackendChoice, BuildLimits, LocalConfig, SandboxChoice};
 
 use super::Picker;
@@ -17,8 +17,6 @@ pub(super) fn git(pick: &mut Picker<'_>, data: &Path, allow: &AllowList, policy:
     let sources = &policy.sources;
     GitConfig {
         default_repository: sources.repository.clone(),
-        // A modulemd may name repositories of its own only when the operator said so.
-        unlisted: if sources.allow_repository { Unlisted::PublicHosts } else { Unlisted::Refuse },
         caches: sources.cache.iter().map(|cache| cache.to_string()).collect(),
         parallel: pick.count("git.at_once", |raw| raw.git.at_once, defaults.parallel),
         answer_within: pick.span("git.answer_within", |raw| raw.git.answer_within, defaults.answer_within),
