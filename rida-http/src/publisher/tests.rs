@@ -1,4 +1,4 @@
-use rida_core::testing::sample;
+use rida_core::testing::{publisher_contract, sample};
 use rida_core::{AnnouncementId, BuildState};
 
 use super::*;
@@ -22,6 +22,15 @@ fn announcement(revision: u64) -> Announcement {
 fn read(path: &Path) -> Vec<serde_json::Value> {
     let text = std::fs::read_to_string(path).unwrap();
     text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
+}
+
+#[tokio::test]
+async fn it_keeps_every_promise_of_a_publisher() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("announcements.jsonl");
+    let publisher = JsonLines::new(Lines::File(path.clone()));
+    let id = |line: &serde_json::Value| line["id"].as_str().unwrap().to_owned();
+    publisher_contract::run_all(&publisher, || read(&path).iter().map(id).collect()).await;
 }
 
 #[tokio::test]
