@@ -21,7 +21,9 @@ pub(super) async fn health(asked: Asked) -> Result<Response, ApiError> {
     Ok(crate::reply::json(StatusCode::OK, &body))
 }
 
-/// Tells whether a submission would be taken now.
+/// Tells whether the service takes work: it neither shuts down nor is in maintenance, and its database answers.
+///
+/// A queue that is full passes by itself and concerns submissions alone, so it is no reason to send no requests here.
 pub(super) async fn readiness(api: Arc<Api>, asked: Asked) -> Result<Response, ApiError> {
     Parameters::read(&asked.query, &[])?;
     api.status.check().await?;
