@@ -31,6 +31,17 @@ async fn until_it_builds(system: &LocalBuildSystem, build: &ModuleBuild, name: &
     panic!("{name} does not start");
 }
 
+/// Waits until no process has a text in its command line.
+async fn until_gone(text: &str) {
+    for _ in 0..600 {
+        if processes(text).is_empty() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert_eq!(processes(text), Vec::<String>::new(), "it still runs");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_build_goes_on_without_the_service_and_is_found_again() {
     let world = World::new();
@@ -71,9 +82,8 @@ async fn a_build_ends_without_the_service_and_its_result_is_found() {
     until_it_builds(&system, &build, "gated").await;
     system.close().await;
     let_go_on(&world, task);
-    while !processes(&marker).is_empty() || !processes("/builds/1/tasks/").is_empty() {
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    until_gone(&marker).await;
+    until_gone(world.path("data").join("builds/1/tasks").to_str().unwrap()).await;
     let system = world.open().await;
     let Fact::ComponentBuilt { task: found, .. } = ended(&system, &build, "gated").await else {
         panic!("it was built")
@@ -96,13 +106,8 @@ async fn a_build_that_the_machine_lost_starts_again_under_its_number() {
     let pids = std::fs::read_to_string(world.path("data").join(format!("builds/1/tasks/{task}/run-rpms/pid"))).unwrap();
     let supervisor = Pid::from_raw(pids.split(' ').next().unwrap().parse().unwrap()).unwrap();
     kill_process_group(supervisor, Signal::KILL).unwrap();
-    for _ in 0..200 {
-        if processes(&marker).is_empty() {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    assert_eq!(processes(&marker), Vec::<String>::new(), "the sandbox dies with its supervisor");
+    // The sandbox dies with its supervisor.
+    until_gone(&marker).await;
 
     let system = world.open().await;
     for _ in 0..600 {

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "in what tests share it is the assertion, as in the tests themselves")]
 
 mod components;
+mod contract;
 mod export;
 mod modulemd;
 mod support;

@@ -200,8 +200,10 @@ async fn a_server_that_never_answers_is_given_up() {
         let config = GitConfig { answer_within: short, fetch_within: short, ..world.config_with(&place) };
         let scm = GitScm::new(config).unwrap();
         for revision in ["main".to_owned(), "1".repeat(40), "1111111".to_owned()] {
+            let started = Instant::now();
             let error = fetch(&scm, &format!("{place}?#{revision}")).await.unwrap_err();
             assert!(error.is_retryable() && error.message().contains("within 0.5 s"), "{error}");
+            assert!(started.elapsed() < Duration::from_secs(10), "{revision}: {:?}", started.elapsed());
         }
         all_gone(&place).await;
     }
