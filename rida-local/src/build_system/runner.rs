@@ -33,6 +33,9 @@ const MOST_STARTS: u32 = 3;
 /// How often to look whether the disk has room again.
 const ROOM: Duration = Duration::from_secs(5);
 
+/// What the log says of a build that waits for that.
+const NO_ROOM: &str = "the build waits: the disk of the server is nearly full; its administrator can make room";
+
 /// Tells whether a run of a task is going on.
 pub(crate) fn is_running(folder: &TaskFolder) -> bool {
     [Ask::SourcePackage, Ask::Packages].into_iter().any(|ask| matches!(traces(folder, ask).state(), Ok(State::Running)))
@@ -243,6 +246,9 @@ async fn start(
     before: Duration,
     traces: &Traces,
 ) -> Result<(), PortError> {
+    if !shop.has_room()? {
+        note(&folder.log(), NO_ROOM).map_err(storage)?;
+    }
     while !shop.has_room()? {
         tracing::warn!(task.id = %task.id, "task {} waits: the disk is nearly full", task.id);
         sleep(ROOM).await;

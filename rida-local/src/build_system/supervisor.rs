@@ -224,3 +224,6 @@ fn parse_exit(text: &str) -> Option<Exit> {
     };
     Some(Exit { end, took: Duration::from_secs(seconds.parse().unwrap_or(0)) })
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "in what tests share it is the assertion, as in the tests themselves")]
 
 mod contract;
+mod disk;
 mod hostile;
 mod mock;
 mod module;
