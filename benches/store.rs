@@ -1,4 +1,4 @@
-//! What keeping builds costs: `cargo bench --bench store --features testing,store`.
+//! What keeping builds costs: `cargo bench --bench store --features testing,http`.
 //!
 //! Each change is one transaction. The store in memory is beside it in the same run: what remains is the database.
 

@@ -8,4 +8,5 @@ command -v cargo >/dev/null || {
     echo "cargo is not here; install Rust 1.94 or later from https://rustup.rs" >&2
     exit 1
 }
-exec cargo run --quiet --locked --features http --example quickstart -- "$@"
+echo "compiling; the first time takes some minutes" >&2
+exec cargo run --locked --features http --example quickstart -- "$@"

@@ -10,6 +10,7 @@ command -v cargo >/dev/null || {
 }
 command -v cargo-deny >/dev/null || cargo install --locked --quiet cargo-deny
 
+cargo fetch --locked
 cargo fmt --all --check
 cargo deny --offline check bans licenses sources
 cargo clippy --workspace --all-targets --all-features --locked -- --deny warnings

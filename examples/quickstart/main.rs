@@ -110,10 +110,8 @@ fn conclude(folder: &Path, build: &Value, repository: &Path) -> Result<(), Box<d
     println!("  dnf --repofrompath=rida,file://{} --repo=rida module info {name}", repository.display());
     println!("  rpm --query --info --list --package {}/*.rpm", repository.display());
     println!("and go on with");
-    println!(
-        "  cargo run --release --package rida-http -- --data {} --allow file://{}/git/modules serve",
-        data.display(),
-        folder.display()
-    );
+    let git = format!("file://{}/git", folder.display());
+    println!("  cargo run --release --package rida-http -- --data {} \\", data.display());
+    println!("    --allow {git}/modules --set sources.repository={git}/rpms serve");
     Ok(())
 }

@@ -43,6 +43,8 @@ pub use ports::{
     BuildFilter, BuildSummary, BuildSystem, Commit, ComponentCheck, FetchedModulemd, ListQuery, LogChunk, LogLine,
     OrderKey, Publisher, Queue, QueuedBuild, Scm, Store, StoreError, StoreErrorKind, TakenEffect, WorkerId,
 };
+#[cfg(feature = "mock")]
+pub use ports::{MockBuildSystem, MockPublisher, MockScm};
 pub use state::{BUILD_STATES, BuildState, BuildStates, UnknownState};
 pub use step::{Advance, Illegal, Step, step, submit};
 pub use timestamp::Timestamp;

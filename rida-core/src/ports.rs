@@ -1,7 +1,8 @@
 //! The ports: what the core needs of the world, as traits.
 //!
 //! Every method says what holds once it has returned. Adapters implement them; [`crate::testing`] has each in memory,
-//! with the contract suite that every implementation passes.
+//! with the contract suite that every implementation passes. The feature `mock` makes a mockall double of each port to
+//! the outside, for tests whose subject is the interaction itself; prefer the ports in memory.
 
 use async_trait::async_trait;
 
@@ -20,6 +21,7 @@ use crate::timestamp::Timestamp;
 /// Source code management: where modulemd documents and components come from.
 ///
 /// All methods only read; calling one twice is harmless. Implementations bound bytes, time and processes.
+#[cfg_attr(feature = "mock", mockall::automock)]
 #[async_trait]
 pub trait Scm: Send + Sync {
     /// Reads the modulemd that a URL names, at the commit that the URL's ref resolves to.
@@ -68,6 +70,7 @@ pub enum ComponentCheck {
 /// Each method gets the build as it was last committed. All but [`follow`](Self::follow) and
 /// [`read_log`](Self::read_log) act; each looks for what an earlier call left behind before it does, so that a repeat
 /// changes nothing.
+#[cfg_attr(feature = "mock", mockall::automock)]
 #[async_trait]
 pub trait BuildSystem: Send + Sync {
     /// Prepares the build environment. Afterwards components of the build can be built. Idempotent by the build.
@@ -120,6 +123,7 @@ pub struct LogChunk {
 }
 
 /// Tells the world.
+#[cfg_attr(feature = "mock", mockall::automock)]
 #[async_trait]
 pub trait Publisher: Send + Sync {
     /// Publishes an announcement. Afterwards it is handed over. May be called again with the same one.

@@ -18,7 +18,8 @@ pub fn waits_for(build: &ModuleBuild, queue: &Queue, policy: &Policy, now: Times
             let verdict = place.and_then(|place| verdicts.get(place)).map(|(_, verdict)| verdict.to_string());
             let before = place.unwrap_or_default();
             let verdict = verdict.unwrap_or_else(|| "the queue is being read".to_owned());
-            vec![format!("a slot: {verdict}; {before} are before it")]
+            let before = if before == 0 { String::new() } else { format!("; {before} are before it") };
+            vec![format!("a slot: {verdict}{before}")]
         }
         Phase::Preparing => vec!["the build environment".to_owned()],
         Phase::Building { regenerating } => components(build, regenerating.is_some()),

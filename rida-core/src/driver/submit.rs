@@ -41,7 +41,7 @@ pub enum SubmitError {
     Invalid(Vec<String>),
     /// The NSVC was built, or is being built.
     #[error(
-        "the module {nsvc} exists already as build {id}, which is {state}; only a failed build can be submitted again"
+        "the module {nsvc} exists already as build {id}, in the state {state}; only a failed build can be submitted again"
     )]
     Exists {
         /// The module.
@@ -55,7 +55,7 @@ pub enum SubmitError {
     #[error("the queue is full, with {0} waiting; submit again later")]
     QueueFull(usize),
     /// Git cannot be asked now.
-    #[error("the modulemd cannot be retrieved now: {0}; submit again later")]
+    #[error("the modulemd cannot be retrieved now: {0}")]
     ScmUnavailable(PortError),
     /// The store cannot answer.
     #[error("the build cannot be recorded")]

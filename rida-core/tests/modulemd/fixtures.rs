@@ -1,6 +1,6 @@
 //! A document that breaks each rule, with what is told about it, and a document that keeps it.
 //!
-//! `bad` and `service/bad` have beside each document the lines that are printed; `RIDA_BLESS=1` writes them anew.
+//! `bad` and `service/bad` have beside each document the lines that are printed; `UPDATE_GOLDEN=1` writes them anew.
 
 use rida_core::context::declared_context;
 use rida_core::modulemd::{self, Limits, Options, Problems, Rule, Rules};
@@ -39,7 +39,7 @@ fn what_breaks_a_rule_is_told_with_its_place_and_what_to_write() {
             }
             let told: String = problems.iter().map(|problem| format!("{problem} [{}]\n", problem.rule)).collect();
             let golden = fixtures().join(folder).join(format!("{name}.txt"));
-            if std::env::var_os("RIDA_BLESS").is_some() {
+            if std::env::var_os("UPDATE_GOLDEN").is_some() {
                 std::fs::write(&golden, &told).unwrap();
             }
             assert_eq!(told, std::fs::read_to_string(&golden).unwrap_or_default(), "{folder}/{name}");
@@ -87,7 +87,7 @@ fn the_canonical_form_is_this() {
     let (_, text) = documents("good").into_iter().find(|(name, _)| name == "full").unwrap();
     let written = modulemd::read(&text).unwrap().stream().to_yaml();
     let golden = fixtures().join("full.canonical.yaml");
-    if std::env::var_os("RIDA_BLESS").is_some() {
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
         std::fs::write(&golden, &written).unwrap();
     }
     assert_eq!(written, std::fs::read_to_string(&golden).unwrap());

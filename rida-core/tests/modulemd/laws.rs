@@ -94,3 +94,27 @@ fn every_good_document_reads_back_equal() {
         assert_eq!(read(stream.to_yaml().as_bytes()), stream, "{name}");
     }
 }
+
+/// Texts that resolve to numbers, booleans or nulls elsewhere are quoted, so that YAML of another version, read by
+/// another library, has the same texts.
+#[test]
+fn other_readers_read_texts_as_texts() {
+    use serde_yaml::Value;
+    let texts = |value: &Value| value.as_sequence().unwrap().iter().map(|v| v.as_str().unwrap().to_owned()).collect();
+    proptest!(|(stream in stream())| {
+        let document: Value = serde_yaml::from_str(&stream.to_yaml()).unwrap();
+        let data = &document["data"];
+        prop_assert_eq!(data["name"].as_str(), stream.name.as_deref());
+        prop_assert_eq!(data["stream"].as_str(), stream.stream.as_deref());
+        prop_assert_eq!(data["context"].as_str(), stream.context.as_deref());
+        prop_assert_eq!(data["summary"].as_str(), Some(stream.summary.as_str()));
+        for (key, component) in &stream.components.rpms {
+            let written = &data["components"]["rpms"][key.as_str()];
+            prop_assert_eq!(written["ref"].as_str(), component.reference.as_deref(), "{}", key);
+        }
+        if !stream.api.rpms.is_empty() {
+            let written: std::collections::BTreeSet<String> = texts(&data["api"]["rpms"]);
+            prop_assert_eq!(&written, &stream.api.rpms);
+        }
+    });
+}

@@ -1,0 +1,148 @@
+//! How often, and with what, the driver calls the ports: the interactions themselves.
+
+#![expect(clippy::unwrap_used, reason = "in a test it is the assertion")]
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rida_core::scm::AllowList;
+use rida_core::testing::simulation::block_on;
+use rida_core::testing::{MemoryPublisher, MemoryScm, MemoryStore, TestClock, sample};
+use rida_core::{
+    BuildId, BuildState, Driver, Fact, MockBuildSystem, ModuleBuild, Parts, Performed, Policy, PortError, TaskId,
+    WorkerId,
+};
+
+struct World {
+    driver: Driver,
+    clock: TestClock,
+    id: BuildId,
+}
+
+impl World {
+    /// Submits a module whose sources are good and gives it a slot.
+    fn with(system: MockBuildSystem) -> Self {
+        let clock = TestClock::at(sample::at(0));
+        let parts = Parts {
+            store: Arc::new(MemoryStore::new()),
+            build_system: Arc::new(system),
+            publisher: Arc::new(MemoryPublisher::default()),
+            scm: Arc::new(MemoryScm::default()),
+            clock: Arc::new(clock.clone()),
+            allow: AllowList::default(),
+            policy: Policy::default(),
+        };
+        let driver = Driver::new(parts, WorkerId("test".to_owned()));
+        let id = block_on(driver.record(sample::submission(sample::nsvc("lua:5.4:1:c0ffee")))).unwrap();
+        let world = Self { driver, clock, id };
+        assert!(matches!(world.perform().as_slice(), [Performed::Done]));
+        assert_eq!(block_on(world.driver.grant_slots()).unwrap(), 1);
+        world
+    }
+
+    /// Performs everything that is due.
+    fn perform(&self) -> Vec<Performed> {
+        let taken = block_on(self.driver.take_effects(10)).unwrap();
+        taken.into_iter().map(|effect| block_on(self.driver.perform(effect)).unwrap()).collect()
+    }
+
+    fn build(&self) -> ModuleBuild {
+        block_on(self.driver.parts().store.load(self.id)).unwrap().unwrap()
+    }
+}
+
+#[test]
+fn what_fails_for_a_while_is_tried_again_later() {
+    let mut system = MockBuildSystem::new();
+    let mut calls = 0;
+    system.expect_prepare().times(3).returning(move |_| {
+        calls += 1;
+        if calls < 3 { Err(PortError::temporary("no route to the host")) } else { Ok(()) }
+    });
+    let world = World::with(system);
+    let [Performed::Retry { after: first, .. }] = world.perform()[..] else { panic!("it is tried again") };
+    assert!(world.perform().is_empty(), "not before its time");
+    world.clock.advance(first);
+    let [Performed::Retry { after: second, .. }] = world.perform()[..] else { panic!("it is tried again") };
+    assert!(second > first, "the waits grow");
+    world.clock.advance(second);
+    assert!(matches!(world.perform().as_slice(), [Performed::Done]));
+    assert_eq!(world.build().components[0].state.name(), "submitted");
+}
+
+#[test]
+fn what_stays_broken_ends_the_build_after_some_tries() {
+    let mut system = MockBuildSystem::new();
+    system.expect_prepare().times(8).returning(|_| Err(PortError::temporary("no route to the host")));
+    let world = World::with(system);
+    while world.build().state() == BuildState::Build {
+        let _ = world.perform();
+        world.clock.advance(Duration::from_secs(120));
+    }
+    let reason = world.build().reason().unwrap().to_owned();
+    assert_eq!(reason, "the build environment could not be prepared: no route to the host (try 8)");
+}
+
+#[test]
+fn a_build_system_that_is_away_is_waited_for() {
+    let mut system = MockBuildSystem::new();
+    system.expect_prepare().times(20..).returning(|_| Err(PortError::unavailable("down for maintenance")));
+    let world = World::with(system);
+    for _ in 0..20 {
+        assert!(matches!(world.perform().as_slice(), [Performed::Retry { .. }]));
+        world.clock.advance(Duration::from_secs(120));
+    }
+    assert_eq!(world.build().state(), BuildState::Build);
+    world.clock.advance(Policy::default().deadlines.prepare);
+    let _ = block_on(world.driver.look(world.id)).unwrap();
+    assert_eq!(world.build().reason(), Some("the build environment was not prepared in time"));
+    assert!(matches!(world.perform().as_slice(), [Performed::Obsolete]), "nothing is asked for a build that has ended");
+}
+
+#[test]
+fn what_is_refused_is_not_asked_again() {
+    let mut system = MockBuildSystem::new();
+    system.expect_prepare().times(1).returning(|_| Ok(()));
+    system.expect_build().times(1).returning(|_, _| Err(PortError::permanent("the package is blocked")));
+    let world = World::with(system);
+    assert!(matches!(world.perform().as_slice(), [Performed::Done]));
+    assert!(matches!(world.perform().as_slice(), [Performed::Failed { .. }]));
+    assert_eq!(world.build().reason(), Some("component module-build-macros failed to build"));
+    assert_eq!(world.build().components[0].state.reason(), Some("the package is blocked"));
+}
+
+#[test]
+fn a_cancelled_build_ends_its_task_once() {
+    let mut system = MockBuildSystem::new();
+    system.expect_prepare().times(1).returning(|_| Ok(()));
+    system.expect_build().times(1).returning(|_, _| Ok(TaskId(7)));
+    system
+        .expect_cancel()
+        .times(1)
+        .withf(|_, key, task| key.component.as_str() == "module-build-macros" && *task == Some(TaskId(7)))
+        .returning(|_, _, _| Ok(()));
+    let world = World::with(system);
+    assert!(matches!(world.perform().as_slice(), [Performed::Done]));
+    assert!(matches!(world.perform().as_slice(), [Performed::Done]));
+    block_on(world.driver.cancel(world.id, sample::owner("alice"))).unwrap();
+    assert!(matches!(world.perform().as_slice(), [Performed::Done]));
+    assert!(world.perform().is_empty());
+    assert_eq!(world.build().reason(), Some("canceled by alice"));
+}
+
+#[test]
+fn a_task_that_started_while_the_build_was_cancelled_is_ended() {
+    let mut system = MockBuildSystem::new();
+    system.expect_prepare().times(1).returning(|_| Ok(()));
+    system.expect_cancel().times(1).withf(|_, _, task| task.is_none()).returning(|_, _, _| Ok(()));
+    system.expect_cancel().times(1).withf(|_, _, task| *task == Some(TaskId(7))).returning(|_, _, _| Ok(()));
+    let world = World::with(system);
+    assert!(matches!(world.perform().as_slice(), [Performed::Done]));
+    let key = world.build().key(0).unwrap();
+    block_on(world.driver.cancel(world.id, sample::owner("alice"))).unwrap();
+    // The answer to an instruction that was being performed at that time.
+    let started = Fact::ComponentStarted { component: key.component, attempt: 1, task: TaskId(7) };
+    block_on(world.driver.apply(world.id, started)).unwrap();
+    assert_eq!(world.perform().len(), 3, "the build that is obsolete, and two cancellations");
+    assert!(world.perform().is_empty());
+}
