@@ -430,6 +430,9 @@ impl BuildSystem for LocalBuildSystem {
                 return Ok(LogChunk { bytes: Vec::new(), complete: ended });
             };
             let length = file.metadata().map_err(storage)?.len();
+            if offset >= length {
+                return Ok(LogChunk { bytes: Vec::new(), complete: ended });
+            }
             file.seek(SeekFrom::Start(offset)).map_err(storage)?;
             let most = u64::try_from(max.min(LARGEST_CHUNK)).unwrap_or(u64::MAX);
             let mut bytes = Vec::new();

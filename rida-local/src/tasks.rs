@@ -171,7 +171,10 @@ impl Tasks {
         for build in self.layout.builds()? {
             let folder = self.layout.build(build);
             let known = self.known(&folder)?;
-            let Ok(entries) = fs::read_dir(folder.tasks()) else { continue };
+            let entries = match fs::read_dir(folder.tasks()) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                entries => entries?,
+            };
             for entry in entries {
                 let entry = entry?;
                 let name = entry.file_name();
@@ -197,7 +200,12 @@ impl Tasks {
     fn known(&self, folder: &BuildFolder) -> io::Result<Vec<TaskId>> {
         let keys = folder.keys();
         let mut known = Vec::new();
-        for name in names(&keys).unwrap_or_default() {
+        // Tasks without a key are removed: only a folder that is not there has none.
+        let there = match names(&keys) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+            names => names?,
+        };
+        for name in there {
             let record: Option<KeyRecord> = read_record(&keys.join(name))?;
             known.extend(record.and_then(|record| record.task));
         }

@@ -11,7 +11,7 @@ use rida_core::{Nvr, PortError};
 use serde::{Deserialize, Serialize};
 
 use crate::config::BuildLimits;
-use crate::layout::{beside, names, open_regular, put_folder, remove_tree, storage, write_record};
+use crate::layout::{beside, open_regular, put_folder, remove_tree, storage, write_record};
 use crate::process::Limits;
 use crate::sandbox::{Place, Run, Sandbox};
 
@@ -20,6 +20,12 @@ pub(crate) const PACKAGES: &str = "packages.json";
 
 /// The most packages that one component may have.
 const MOST_PACKAGES: usize = 5000;
+
+/// How many names a build's folder of results may have.
+const MOST_RESULTS: usize = 100_000;
+
+/// The longest description of a component's packages, in bytes. Each line of it becomes some times its size in memory.
+const LARGEST_DESCRIPTION: u64 = 32 * 1024 * 1024;
 
 /// A package, by its header.
 #[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -128,11 +134,17 @@ pub(crate) async fn take_over(
 
 /// Links every regular file that is called like a package.
 fn copy_packages(results: &Path, into: &Path) -> Result<usize, PortError> {
-    let is_package = |name: &String| name.ends_with(".rpm");
-    let found: Vec<String> = names(results).map_err(storage)?.into_iter().filter(is_package).collect();
-    if found.len() > MOST_PACKAGES {
-        return Err(PortError::permanent(format!("there are more than {MOST_PACKAGES} packages")));
+    let mut found: Vec<String> = Vec::new();
+    for (number, entry) in fs::read_dir(results).map_err(storage)?.enumerate() {
+        if number == MOST_RESULTS {
+            return Err(PortError::permanent(format!("there are more than {MOST_RESULTS} files beside the packages")));
+        }
+        found.extend(entry.map_err(storage)?.file_name().into_string().ok().filter(|name| name.ends_with(".rpm")));
+        if found.len() > MOST_PACKAGES {
+            return Err(PortError::permanent(format!("there are more than {MOST_PACKAGES} packages")));
+        }
     }
+    found.sort();
     for (number, name) in found.iter().enumerate() {
         let from = results.join(name);
         let is_one = open_regular(&from).and_then(|file| file.metadata()).is_ok_and(|metadata| metadata.nlink() == 1);
@@ -167,7 +179,7 @@ async fn describe(sandbox: &Sandbox, work: &Path, limits: BuildLimits) -> Result
         place(Place::Build),
     ];
     let run = Run { work: work.to_owned(), limits, network: false, command };
-    let allowed = Limits { time: Duration::from_secs(300), output: 256 * 1024 * 1024, ..Limits::default() };
+    let allowed = Limits { time: Duration::from_secs(300), output: LARGEST_DESCRIPTION, ..Limits::default() };
     let output = sandbox.program(&run).limits(allowed).run().await;
     let output = output.map_err(|error| error.into_port("a package that was built cannot be read"))?;
     Ok(parse(&String::from_utf8_lossy(&output.stdout)))

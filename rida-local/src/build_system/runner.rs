@@ -49,7 +49,7 @@ pub(crate) async fn run(shop: Arc<Shop>, task: Task, running: Arc<Running>, slot
         () = running.canceled() => canceled(&folder).await,
         result = until_result(&shop, &task, &folder, &running, slot) => result,
     };
-    while let Err(error) = conclude(&folder, &result).await {
+    while let Err(error) = record(&folder, &result) {
         tracing::error!(
             build.id = %task.build, component.name = %task.component, task.id = %task.id, error = ?error,
             "cannot record the result of task {}, and will try again: {error}", task.id
@@ -58,6 +58,11 @@ pub(crate) async fn run(shop: Arc<Shop>, task: Task, running: Arc<Running>, slot
     }
     shop.forget(task.id);
     (shop.hint)(task.build);
+    for name in ["work", ".scratch", "sources"] {
+        if let Err(error) = remove_tree(&folder.join(name)).await {
+            tracing::warn!(task.id = %task.id, %error, "what task {} leaves behind cannot be removed", task.id);
+        }
+    }
 }
 
 /// Ends whatever runs of a task.
@@ -70,18 +75,14 @@ async fn canceled(folder: &TaskFolder) -> TaskResult {
     TaskResult::Canceled
 }
 
-async fn conclude(folder: &TaskFolder, result: &TaskResult) -> Result<(), PortError> {
+fn record(folder: &TaskFolder, result: &TaskResult) -> Result<(), PortError> {
     let line = match result {
         TaskResult::Built(nvr) => format!("built {nvr}"),
         TaskResult::Failed(reason) => format!("failed: {reason}"),
         TaskResult::Canceled => "cancelled".to_owned(),
     };
     note(&folder.log(), &line).map_err(storage)?;
-    folder.write_result(result).map_err(storage)?;
-    for name in ["work", ".scratch", "sources"] {
-        remove_tree(&folder.join(name)).await.map_err(storage)?;
-    }
-    Ok(())
+    folder.write_result(result).map_err(storage)
 }
 
 async fn until_result(shop: &Shop, task: &Task, folder: &TaskFolder, running: &Running, slot: Slot) -> TaskResult {
@@ -149,7 +150,8 @@ async fn fetch_sources(shop: &Shop, task: &Task, folder: &TaskFolder) -> Result<
         }
     }
     make_readable(&part).map_err(storage)?;
-    put_folder(&part, &sources).map_err(storage)
+    // There may be very many files, each of which the disk is waited for.
+    blocking(move || put_folder(&part, &sources).map_err(storage)).await
 }
 
 /// Lets whoever builds look into a folder, whatever the mask of the service is.

@@ -23,8 +23,8 @@ const SCRIPT: &str = include_str!("supervise.sh");
 /// How often a run is looked at that another service has started.
 const LOOK: Duration = Duration::from_millis(200);
 
-/// How long a run may take to end when it is asked to.
-const END_WITHIN: Duration = Duration::from_secs(10);
+/// How long a run may take to end when it is asked to: longer than mock gets to unmount what it mounted.
+const END_WITHIN: Duration = Duration::from_secs(30);
 
 /// Starts and finds runs.
 #[derive(Clone, Debug)]

@@ -12,6 +12,7 @@ use rida_core::scm::{CommitHash, Repository};
 use sha1::{Digest, Sha1};
 use tempfile::TempDir;
 
+use crate::layout::storage;
 use crate::process::folder_size;
 
 /// What was used this recently may be in use, and stays.
@@ -91,8 +92,7 @@ impl Cache {
 
     /// Makes a folder to fetch into, which is removed when it is dropped.
     pub(super) fn begin(&self) -> Result<TempDir, PortError> {
-        TempDir::new_in(self.unfinished())
-            .map_err(|error| PortError::unavailable("the server cannot write to its folder for git").because(error))
+        TempDir::new_in(self.unfinished()).map_err(unwritable)
     }
 
     /// Puts a commit into its place. When another one was faster, that one stays.
@@ -108,9 +108,7 @@ impl Cache {
         match fs::rename(fetched.path(), &git_dir) {
             Ok(()) => drop(fetched.keep()),
             Err(_) if git_dir.is_dir() => {}
-            Err(error) => {
-                return Err(PortError::unavailable("the server cannot write to its folder for git").because(error));
-            }
+            Err(error) => return Err(unwritable(error)),
         }
         if added >= self.limit / 10 {
             self.added.store(0, Ordering::Relaxed);
@@ -140,6 +138,13 @@ impl Cache {
             }
         }
     }
+}
+
+fn unwritable(error: io::Error) -> PortError {
+    if error.kind() == io::ErrorKind::StorageFull {
+        return storage(error);
+    }
+    PortError::unavailable("the server cannot write to its folder for git").because(error)
 }
 
 fn touch(folder: &Path) -> io::Result<()> {

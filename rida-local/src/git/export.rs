@@ -66,7 +66,7 @@ pub(super) async fn write(
                 limit / (1024 * 1024)
             )));
         }
-        Err(error) => return Err(failure::explain(error, repository, inner.config.fetch_bytes)),
+        Err(error) => return Err(failure::explain(error, repository, &inner.config)),
     }
     let into = into.to_owned();
     let unpacked = tokio::task::spawn_blocking(move || unpack(&contents, &items, &into)).await;

@@ -3,11 +3,33 @@
 use rida_core::PortError;
 use rida_core::scm::Repository;
 
+use super::GitConfig;
 use crate::process::ProcessError;
 
+/// With less free disk than this, a failure that git does not explain is taken for one of the disk.
+const LITTLE_DISK: u64 = 16 * 1024 * 1024;
+
 /// Says what a failed call of git means for who wants to read a repository.
-pub(super) fn explain(error: ProcessError, repository: &Repository, fetch_bytes: u64) -> PortError {
+pub(super) fn explain(error: ProcessError, repository: &Repository, config: &GitConfig) -> PortError {
     tracing::info!(%repository, %error, stderr = ?error.stderr(), "git failed");
+    let has_little_disk = || {
+        let disk = rustix::fs::statvfs(&config.folder);
+        disk.is_ok_and(|disk| disk.f_bavail.saturating_mul(disk.f_frsize) < LITTLE_DISK || is_out_of_files(&disk))
+    };
+    explain_on(error, repository, config.fetch_bytes, has_little_disk)
+}
+
+/// Tells whether a disk can have no more files; some that have no such limit say that they have none at all.
+fn is_out_of_files(disk: &rustix::fs::StatVfs) -> bool {
+    disk.f_files > 0 && disk.f_favail == 0
+}
+
+fn explain_on(
+    error: ProcessError,
+    repository: &Repository,
+    fetch_bytes: u64,
+    has_little_disk: impl Fn() -> bool,
+) -> PortError {
     let mib = fetch_bytes / (1024 * 1024);
     match &error {
         ProcessError::TimedOut { after, .. } => {
@@ -34,14 +56,29 @@ pub(super) fn explain(error: ProcessError, repository: &Repository, fetch_bytes:
     }
     let stderr = error.stderr().to_lowercase();
     let says = |phrases: &[&str]| phrases.iter().any(|phrase| stderr.contains(phrase));
+    // What the other side says of its disk is not about this one.
+    let here = |line: &&str| !line.starts_with("remote:") && !line.contains("remote error:");
+    let says_here =
+        |phrases: &[&str]| stderr.lines().filter(here).any(|line| phrases.iter().any(|phrase| line.contains(phrase)));
+    let disk_is_full = || PortError::unavailable("the disk of the server is full; its administrator can make room");
     // What git's own parts died of comes first: the rest of the text then blames the connection.
     let answer = if says(&["died of signal 25", "file too large"]) {
         PortError::permanent(format!(
             "{repository} has more than the {mib} MiB that are allowed; \
              put large files into the lookaside cache instead of git"
         ))
-    } else if says(&["no space left"]) {
-        PortError::unavailable("the server has no space left; its administrator can make some")
+    } else if says_here(&["no space left", "disk quota exceeded"]) {
+        disk_is_full()
+    } else if says_here(&["failed to write", "could not write", "unable to write", "cannot write"]) {
+        // Git often keeps to itself why.
+        if has_little_disk() {
+            disk_is_full()
+        } else {
+            PortError::unavailable(
+                "the server cannot write to its folder for git; its administrator can look whether the disk is full, \
+                 or the folder belongs to somebody else",
+            )
+        }
     } else if says(&["dubious ownership"]) {
         PortError::permanent(format!(
             "{repository} belongs to another user of the server, and git does not read it then"
@@ -73,10 +110,14 @@ pub(super) fn explain(error: ProcessError, repository: &Repository, fetch_bytes:
         PortError::permanent(format!(
             "the server does not know the ssh key of {repository}'s host; its administrator can add it"
         ))
+    } else if says(&["fsck", "bad object", "invalid index-pack"]) && has_little_disk() {
+        disk_is_full()
     } else if says(&["fsck", "bad object", "invalid index-pack"]) {
         PortError::permanent(format!("{repository} holds objects that git finds broken; `git fsck` says which"))
     } else if says(&["could not resolve host", "unable to look up", "name or service not known"]) {
         PortError::temporary(format!("the host of {repository} was not found; check its name"))
+    } else if has_little_disk() {
+        disk_is_full()
     } else {
         PortError::temporary(format!("{repository} could not be read; try again later"))
     };
@@ -94,3 +135,6 @@ pub(super) fn is_only_tips(error: &ProcessError) -> bool {
     let stderr = error.stderr();
     ["unadvertised object", "not valid", "does not support shallow"].iter().any(|phrase| stderr.contains(phrase))
 }
+
+#[cfg(test)]
+mod tests;

@@ -57,7 +57,7 @@ async fn fetch(
     contents: Contents,
 ) -> Result<Entry, PortError> {
     let repository = remote.repository;
-    let explain = |error| failure::explain(error, repository, inner.config.fetch_bytes);
+    let explain = |error| failure::explain(error, repository, &inner.config);
     let folder = init(inner, remote, commit.as_str().len()).await?;
     let program = git_fetch(inner, remote, &folder).arg("--depth=1");
     let program = match contents {
@@ -92,9 +92,7 @@ pub(super) async fn history(inner: &Inner, remote: &Remote<'_>, history: History
         History::Whole => program,
     };
     let everything = ["+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*"].map(String::from);
-    run(program, everything)
-        .await
-        .map_err(|error| failure::explain(error, remote.repository, inner.config.fetch_bytes))?;
+    run(program, everything).await.map_err(|error| failure::explain(error, remote.repository, &inner.config))?;
     Ok(folder)
 }
 
@@ -106,7 +104,7 @@ async fn init(inner: &Inner, remote: &Remote<'_>, digits: usize) -> Result<TempD
         .arg(if digits == 64 { "--object-format=sha256" } else { "--object-format=sha1" })
         .run()
         .await
-        .map_err(|error| failure::explain(error, remote.repository, inner.config.fetch_bytes))?;
+        .map_err(|error| failure::explain(error, remote.repository, &inner.config))?;
     Ok(folder)
 }
 

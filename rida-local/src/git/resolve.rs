@@ -56,7 +56,7 @@ async fn list(inner: &Inner, remote: &Remote<'_>, revision: &GitRef) -> Result<V
         )
         .run()
         .await
-        .map_err(|error| failure::explain(error, remote.repository, inner.config.fetch_bytes))?;
+        .map_err(|error| failure::explain(error, remote.repository, &inner.config))?;
     let text = String::from_utf8_lossy(&output.stdout);
     let found = |name: &str| {
         // A pattern matches the end of a name too, so that others come along.
@@ -94,6 +94,6 @@ async fn short_hash(inner: &Inner, remote: &Remote<'_>, revision: &GitRef) -> Re
             format!("{repository} has several commits that start with {revision}; write more of the hash"),
         )),
         Err(ProcessError::Failed { .. }) => Err(unknown(repository, revision)),
-        Err(error) => Err(failure::explain(error, repository, inner.config.fetch_bytes)),
+        Err(error) => Err(failure::explain(error, repository, &inner.config)),
     }
 }

@@ -69,7 +69,7 @@ impl Tree {
             .operands(Terminator::EndOfOptions, [entry.commit.as_str()])
             .run()
             .await
-            .map_err(|error| failure::explain(error, repository, inner.config.fetch_bytes))?;
+            .map_err(|error| failure::explain(error, repository, &inner.config))?;
         let tree = Self::parse(&output.stdout)
             .ok_or_else(|| PortError::permanent(format!("the list of the files of {repository} is broken")))?;
         if tree.0.len() > inner.config.tree_files {
@@ -153,7 +153,7 @@ pub(super) async fn blob(
         Ok(output) => String::from_utf8_lossy(&output.stdout).trim().parse().unwrap_or(u64::MAX),
         // The server left it out, because it is larger than what was asked for.
         Err(ProcessError::Failed { .. }) => u64::MAX,
-        Err(error) => return Err(failure::explain(error, repository, inner.config.fetch_bytes)),
+        Err(error) => return Err(failure::explain(error, repository, &inner.config)),
     };
     if size > limit {
         return Err(too_large());
@@ -166,7 +166,7 @@ pub(super) async fn blob(
     match output {
         Ok(output) => Ok(output.stdout),
         Err(ProcessError::TooMuchOutput { .. }) => Err(too_large()),
-        Err(error) => Err(failure::explain(error, repository, inner.config.fetch_bytes)),
+        Err(error) => Err(failure::explain(error, repository, &inner.config)),
     }
 }
 
@@ -177,7 +177,7 @@ pub(super) async fn commit_time(inner: &Inner, repository: &Repository, entry: &
         .operands(Terminator::EndOfOptions, [entry.commit.as_str()])
         .run()
         .await
-        .map_err(|error| failure::explain(error, repository, inner.config.fetch_bytes))?;
+        .map_err(|error| failure::explain(error, repository, &inner.config))?;
     committer_time(&output.stdout)
         .ok_or_else(|| PortError::permanent(format!("the commit {} of {repository} has no time", entry.commit)))
 }
