@@ -15,6 +15,7 @@ mod export;
 mod failure;
 mod fetch;
 mod resolve;
+mod slots;
 mod tree;
 
 use std::path::Path;
@@ -24,10 +25,10 @@ use async_trait::async_trait;
 use rida_core::plan::ComponentSource;
 use rida_core::scm::{AllowList, CommitHash, Repository, ScmUrl};
 use rida_core::{ComponentCheck, ComponentName, FetchedModulemd, PortError, Scm};
-use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::task::JoinSet;
 
 use self::cache::{Cache, Contents};
+use self::slots::Slots;
 use self::tree::Tree;
 use crate::lookaside::Lookaside;
 use crate::network;
@@ -47,15 +48,18 @@ struct Inner {
     components: AllowList,
     cache: Cache,
     lookaside: Lookaside,
-    slots: Slots,
+    slots: AllSlots,
 }
+
+/// How many times the duration of a fetch the components of a module may wait for their turn.
+const MODULES_WAIT: u32 = 20;
 
 /// How many of each kind of work are done at once: a submission does not wait for the components of others.
 #[derive(Debug)]
-struct Slots {
-    modulemd: Semaphore,
-    checks: Semaphore,
-    exports: Semaphore,
+struct AllSlots {
+    modulemd: Slots,
+    checks: Slots,
+    exports: Slots,
 }
 
 impl GitScm {
@@ -67,8 +71,13 @@ impl GitScm {
         let cache = Cache::open(&config.folder, config.cache_bytes)?;
         let lookaside = Lookaside::new(&config)?;
         let components = AllowList::new(config.allow.iter().cloned().chain(config.default_repository.clone()));
-        let some = || Semaphore::new(config.parallel.max(1));
-        let slots = Slots { modulemd: some(), checks: some(), exports: some() };
+        // A packager waits for the answer to a submission; a module of hundreds of components waits mostly for its own.
+        let (short, long) = (config.answer_within, config.fetch_within.saturating_mul(MODULES_WAIT));
+        let slots = AllSlots {
+            modulemd: Slots::new(config.parallel, short),
+            checks: Slots::new(config.parallel, long),
+            exports: Slots::new(config.parallel, long),
+        };
         Ok(Self { inner: Arc::new(Inner { config, components, cache, lookaside, slots }) })
     }
 
@@ -82,7 +91,7 @@ impl GitScm {
     pub async fn export(&self, repository: &Repository, commit: &CommitHash, into: &Path) -> Result<(), PortError> {
         let inner = &self.inner;
         inner.permit(&inner.components, repository)?;
-        let _slot = slot(&inner.slots.exports).await?;
+        let _slot = inner.slots.exports.take(Some(repository)).await?;
         let entry = fetch::commit(inner, repository, commit, Contents::Whole).await?;
         let tree = Tree::read(inner, repository, &entry).await?;
         export::write(inner, repository, &entry, &tree, into).await
@@ -94,7 +103,8 @@ impl GitScm {
     /// # Errors
     /// When a file is not in the cache, is another than its checksum says, or is larger than is allowed.
     pub async fn download(&self, name: &ComponentName, cache: Option<&str>, into: &Path) -> Result<(), PortError> {
-        let _slot = slot(&self.inner.slots.exports).await?;
+        let place = cache.and_then(|cache| Repository::parse(cache).ok());
+        let _slot = self.inner.slots.exports.take(place.as_ref()).await?;
         self.inner.lookaside.download(name, cache, into).await
     }
 }
@@ -116,18 +126,13 @@ impl Inner {
     }
 }
 
-/// Waits until one more of a kind of work may be done.
-async fn slot(slots: &Semaphore) -> Result<SemaphorePermit<'_>, PortError> {
-    slots.acquire().await.map_err(|_| PortError::unavailable("the server is shutting down"))
-}
-
 #[async_trait]
 impl Scm for GitScm {
     async fn fetch_modulemd(&self, url: &ScmUrl) -> Result<FetchedModulemd, PortError> {
         let inner = &self.inner;
         let repository = url.repository();
         inner.permit(&inner.config.allow, repository)?;
-        let _slot = slot(&inner.slots.modulemd).await?;
+        let _slot = inner.slots.modulemd.take(Some(repository)).await?;
         let (commit, entry) = fetch::revision(inner, repository, url.revision()).await?;
         let tree = Tree::read(inner, repository, &entry).await?;
         let file =

@@ -6,7 +6,7 @@ use rida_core::{ComponentCheck, ComponentName, PinnedSource, PortError};
 
 use super::cache::Entry;
 use super::tree::{self, Tree};
-use super::{Inner, fetch, slot};
+use super::{Inner, fetch};
 use crate::{lookaside, spec};
 
 /// The file that names what is in the lookaside cache.
@@ -24,7 +24,7 @@ pub(super) async fn component(inner: &Inner, name: &ComponentName, source: &Comp
 async fn examine(inner: &Inner, name: &ComponentName, source: &ComponentSource) -> Result<ComponentCheck, PortError> {
     let repository = &source.repository;
     inner.permit(&inner.components, repository)?;
-    let _slot = slot(&inner.slots.checks).await?;
+    let _slot = inner.slots.checks.take(Some(repository)).await?;
     let (commit, entry) = fetch::revision(inner, repository, &source.reference).await?;
     let tree = Tree::read(inner, repository, &entry).await?;
     let files = Files { inner, repository, commit: &commit, entry: &entry, tree };

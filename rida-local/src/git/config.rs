@@ -21,8 +21,10 @@ pub struct GitConfig {
     /// Other caches are read only over HTTP and on public hosts.
     pub caches: Vec<String>,
     /// How many repositories are read at once: that many for submissions, for checks of components, and for builds each.
+    /// One host gets about half of them, so that one that never answers does not hold everybody up.
     pub parallel: usize,
-    /// How long a git server or a lookaside cache may take to answer a question.
+    /// How long a git server or a lookaside cache may take to answer a question; a submission waits no longer for its
+    /// turn than that either.
     pub answer_within: Duration,
     /// How long a fetch or a download may take.
     pub fetch_within: Duration,

@@ -211,6 +211,65 @@ async fn a_server_that_never_answers_is_given_up() {
 }
 
 #[tokio::test]
+async fn one_silent_host_does_not_hold_others_up() {
+    let (world, _repo) = world_with_foo();
+    let silent = format!("git://127.0.0.1:{}", silent_server());
+    let healthy = daemon(&world);
+    let config = world.config_with(&silent);
+    let other = repository(&format!("git://localhost:{}", healthy.port));
+    let answer_within = Duration::from_secs(20);
+    let allow = rida_core::scm::AllowList::new(config.allow.iter().cloned().chain([other]));
+    let scm = GitScm::new(GitConfig { allow, answer_within, ..config }).unwrap();
+    let waiting: Vec<_> = (0..15)
+        .map(|n| {
+            let (scm, url) = (scm.clone(), format!("{silent}/foo{n}?#main"));
+            tokio::spawn(async move { fetch(&scm, &url).await })
+        })
+        .collect();
+    let started = Instant::now();
+    while !runs(&silent) {
+        assert!(started.elapsed() < Duration::from_secs(10), "git does not start");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let started = Instant::now();
+    for place in [format!("git://localhost:{}/foo", healthy.port), world.address("foo")] {
+        assert_eq!(fetch(&scm, &format!("{place}?#main")).await.unwrap().bytes, YAML.as_bytes());
+    }
+    assert!(started.elapsed() < answer_within / 2, "{:?}", started.elapsed());
+    assert!(waiting.iter().all(|fetching| !fetching.is_finished()), "the silent host is still waited for");
+    for fetching in waiting {
+        fetching.abort();
+        assert!(fetching.await.unwrap_err().is_cancelled());
+    }
+    all_gone(&silent).await;
+}
+
+#[tokio::test]
+async fn many_submissions_to_a_silent_host_are_all_answered_in_time() {
+    let world = World::new();
+    let silent = format!("git://127.0.0.1:{}", silent_server());
+    let config = GitConfig { answer_within: Duration::from_secs(1), ..world.config_with(&silent) };
+    let scm = GitScm::new(config).unwrap();
+    let started = Instant::now();
+    let waiting: Vec<_> = (0..30)
+        .map(|n| {
+            let (scm, url) = (scm.clone(), format!("{silent}/foo{n}?#main"));
+            tokio::spawn(async move { fetch(&scm, &url).await })
+        })
+        .collect();
+    let mut busy = 0;
+    for fetching in waiting {
+        let error = fetching.await.unwrap().unwrap_err();
+        assert!(error.is_retryable(), "{error}");
+        busy += usize::from(error.message() == "git is busy with other repositories; try again later");
+    }
+    // In turn they would take ten seconds.
+    assert!(started.elapsed() < Duration::from_secs(8), "{:?}", started.elapsed());
+    assert!(busy > 20, "only {busy} were sent away");
+    all_gone(&silent).await;
+}
+
+#[tokio::test]
 async fn a_caller_who_goes_away_leaves_nothing_running() {
     let world = World::new();
     let place = format!("git://127.0.0.1:{}/foo", silent_server());
