@@ -52,17 +52,11 @@ pub fn context(build_context: &str, runtime_context: &str) -> Context {
 
 /// Returns the context of a stream that needs no expansion: each module that it depends on has exactly one stream.
 ///
-/// A static context is returned as it is.
+/// A static context is returned as it is; it does not make a choice of streams either.
 ///
 /// # Errors
 /// When a dependency leaves a choice, which only stream expansion could make, or when the static context is none.
 pub fn declared_context(stream: &ModuleStream) -> Result<Context, Problem> {
-    if let Some(given) = stream.context.as_deref().filter(|_| stream.static_context) {
-        return Context::new(given).map_err(|error| {
-            let hint = format!("write {}", error.rule());
-            Problem::new(Rule::StaticContext, FieldPath::new(["context"]), error.to_string(), hint)
-        });
-    }
     if stream.dependencies.len() > 1 {
         let message = "stream expansion is not available yet, and the module has more than one block of dependencies";
         let hint = "keep one block, or give each combination a document of its own";
@@ -77,6 +71,12 @@ pub fn declared_context(stream: &ModuleStream) -> Result<Context, Problem> {
     }
     for (module, streams) in &block.requires {
         only_stream("requires", module, streams)?;
+    }
+    if let Some(given) = stream.context.as_deref().filter(|_| stream.static_context) {
+        return Context::new(given).map_err(|error| {
+            let hint = format!("write {}", error.rule());
+            Problem::new(Rule::StaticContext, FieldPath::new(["context"]), error.to_string(), hint)
+        });
     }
     Ok(context(&build_context(&built_with), &runtime_context(&block.requires)))
 }

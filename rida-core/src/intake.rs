@@ -32,7 +32,10 @@ pub(crate) fn submission(
     allow: &AllowList,
     policy: &Policy,
 ) -> Result<Submission, Vec<String>> {
-    let document = modulemd::read(&fetched.bytes).map_err(|problems| problems.lines())?;
+    // YAML allows other encodings, which not everything that a modulemd passes on its way does.
+    let text = std::str::from_utf8(&fetched.bytes)
+        .map_err(|_| vec!["the modulemd is not written in UTF-8; convert it".to_owned()])?;
+    let document = modulemd::read(text.as_bytes()).map_err(|problems| problems.lines())?;
     let mut problems = Vec::new();
     if let Err(found) = document.check(&rules(policy)) {
         problems.extend(found.lines());
@@ -54,7 +57,7 @@ pub(crate) fn submission(
         nsvc: Nsvc { name, stream, version, context },
         scm_url: origin.url.pinned(fetched.commit.clone()),
         owner: origin.owner,
-        modulemd: text(&fetched.bytes).into(),
+        modulemd: text.into(),
         plan,
         build_requires: build_requires(&document),
         at: origin.at,
@@ -199,11 +202,6 @@ fn source(
     let reference = GitRef::new(branch.unwrap_or("HEAD")).map_err(|error| error.to_string())?;
     let cache = rpm.cache.as_deref().map(Arc::from).or_else(|| sources.cache.clone());
     Ok(ComponentSource { repository, reference, cache })
-}
-
-/// Returns the document's text. What is no UTF-8 was refused, but for other encodings of Unicode, which YAML allows.
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
 }
 
 /// Leaves out lines that say the same.

@@ -1,7 +1,8 @@
 //! Builds that were read or written lately, kept in memory.
 //!
-//! Exact as long as no other process writes: every write of this process passes [`Memory::writing`], which forgets the
-//! build before, and learns it again only once the write is known to have happened.
+//! Exact as long as no other process writes: every write of this process passes [`Memory::writing`]. A build is
+//! forgotten before it is written, and nothing of it is kept while any write of it is under way: of two that overlap it
+//! is not known here which came last.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -25,7 +26,15 @@ struct Kept {
     builds: LruCache<BuildId, Arc<ModuleBuild>>,
     /// Counts the writes begun and ended: what was read meanwhile may be of before.
     writes: u64,
+    /// How many writes of a build are under way, and whether any two of them overlapped.
+    under_way: HashMap<BuildId, UnderWay>,
     quarantine: HashMap<BuildId, Instant>,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct UnderWay {
+    writes: usize,
+    overlapped: bool,
 }
 
 /// What the memory was like when a read began.
@@ -43,7 +52,7 @@ impl Memory {
     /// Makes a memory with room for so many components; none keeps nothing.
     pub(crate) fn new(room: usize) -> Self {
         let builds = LruCache::new_unbounded();
-        Self(Arc::new(Mutex::new(Kept { room, taken: 0, builds, writes: 0, quarantine: HashMap::new() })))
+        Self(Arc::new(Mutex::new(Kept { room, taken: 0, builds, writes: 0, under_way: HashMap::new(), quarantine: HashMap::new() })))
     }
 
     /// Returns a build, or what has to be shown to [`Self::read`] once it was read.
@@ -56,14 +65,19 @@ impl Memory {
     /// Keeps a build that was read, unless anything was written since.
     pub(crate) fn read(&self, before: Before, build: &ModuleBuild) {
         let mut kept = self.kept();
-        if kept.writes == before.0 && !kept.is_quarantined(build.id) {
+        if kept.writes == before.0 && !kept.under_way.contains_key(&build.id) && !kept.is_quarantined(build.id) {
             kept.keep(build);
         }
     }
 
     /// Forgets a build that is about to be written.
     pub(crate) fn writing(&self, id: BuildId) -> Writing<'_> {
-        self.kept().forget(id);
+        let mut kept = self.kept();
+        kept.forget(id);
+        let under_way = kept.under_way.entry(id).or_default();
+        under_way.writes += 1;
+        under_way.overlapped |= under_way.writes > 1;
+        drop(kept);
         Writing { memory: self, id, cut_off: true }
     }
 
@@ -78,8 +92,9 @@ impl Writing<'_> {
     pub(crate) fn written(mut self, build: &ModuleBuild) {
         self.cut_off = false;
         let mut kept = self.memory.kept();
-        kept.forget(self.id);
-        if !kept.is_quarantined(self.id) {
+        let alone = kept.under_way.get(&self.id).is_some_and(|under_way| !under_way.overlapped);
+        if alone && !kept.is_quarantined(self.id) {
+            kept.forget(self.id);
             kept.keep(build);
         }
     }
@@ -92,10 +107,17 @@ impl Writing<'_> {
 
 impl Drop for Writing<'_> {
     fn drop(&mut self) {
+        let mut kept = self.memory.kept();
         if self.cut_off {
-            let mut kept = self.memory.kept();
             kept.forget(self.id);
             kept.quarantine.insert(self.id, Instant::now() + QUARANTINE);
+        }
+        kept.writes += 1;
+        if let Some(under_way) = kept.under_way.get_mut(&self.id) {
+            under_way.writes -= 1;
+            if under_way.writes == 0 {
+                kept.under_way.remove(&self.id);
+            }
         }
     }
 }

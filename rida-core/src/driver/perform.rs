@@ -66,6 +66,12 @@ impl Driver {
             store.drop_effect(effect.id).await?;
             return Ok(Performed::Obsolete);
         };
+        if effect.id.number > build.effects_issued {
+            // The store shows the instruction, and a build of before it was issued. It is taken again in a moment.
+            let (error, after) = (PortError::temporary("the build was read before the instruction"), FIRST_WAIT);
+            store.retry_effect(&self.worker, effect.id, self.parts.clock.now().plus(after), error.message()).await?;
+            return Ok(Performed::Retry { error, after });
+        }
         if !is_wanted(&build, &effect) {
             store.drop_effect(effect.id).await?;
             return Ok(Performed::Obsolete);

@@ -115,3 +115,32 @@ fn without_defaults_a_component_needs_a_repository() {
         ["components.rpms.bar: it has no repository, and this service has no default; add `repository`"]
     );
 }
+
+#[test]
+fn a_static_context_makes_no_choice_of_streams() {
+    let data = |streams: &str| {
+        format!(
+            "  stream: a\n  context: fixed\n  static_context: true\n  dependencies:\n  \
+             - {{buildrequires: {{perl: {streams}}}, requires: {{perl: {streams}}}}}\n"
+        )
+    };
+    assert_eq!(take_in(&data("['5.30']"), URL, None, &policy()).unwrap().nsvc.context.as_str(), "fixed");
+    for choice in ["[]", "['-5.30']", "['5.28', '5.30']"] {
+        let refused = take_in(&data(choice), URL, None, &policy()).unwrap_err();
+        assert!(refused.join("").contains("stream expansion"), "{choice}: {refused:?}");
+    }
+}
+
+#[test]
+fn a_modulemd_is_written_in_utf_8() {
+    let utf_16: Vec<u8> = [0xFF, 0xFE].into_iter().chain(HEAD.encode_utf16().flat_map(u16::to_le_bytes)).collect();
+    let fetched = FetchedModulemd {
+        bytes: utf_16,
+        commit: CommitHash::new(&"a".repeat(40)).unwrap(),
+        committed_at: Timestamp::EPOCH,
+    };
+    let url = URL.parse().unwrap();
+    let origin = Origin { url: &url, branch: Some("a"), owner: Owner::new("alice").unwrap(), at: Timestamp::EPOCH };
+    let refused = submission(&fetched, origin, &AllowList::default(), &policy()).unwrap_err();
+    assert_eq!(refused, ["the modulemd is not written in UTF-8; convert it"]);
+}

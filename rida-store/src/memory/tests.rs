@@ -72,3 +72,26 @@ fn no_more_is_kept_than_there_is_room_for() {
     none.writing(sample::id(1)).written(&build(1, 1));
     assert_eq!(kept(&none, 1), None);
 }
+
+#[test]
+fn of_writes_that_overlap_nothing_is_kept() {
+    let memory = Memory::new(100);
+    let (first, second) = (memory.writing(sample::id(1)), memory.writing(sample::id(1)));
+    // The first was committed before the second, and is told of after it.
+    second.written(&build(1, 3));
+    first.written(&build(1, 2));
+    assert_eq!(kept(&memory, 1), None);
+    memory.writing(sample::id(1)).written(&build(1, 4));
+    assert_eq!(kept(&memory, 1), Some(4));
+}
+
+#[test]
+fn nothing_is_read_into_a_build_that_is_being_written() {
+    let memory = Memory::new(100);
+    let writing = memory.writing(sample::id(1));
+    let before = memory.recall(sample::id(1)).unwrap_err();
+    memory.read(before, &build(1, 1));
+    assert_eq!(kept(&memory, 1), None);
+    writing.written(&build(1, 2));
+    assert_eq!(kept(&memory, 1), Some(2));
+}
