@@ -115,7 +115,8 @@ fn append(path: &Path, line: &[u8]) -> io::Result<()> {
         file.write_all(b"\n")?;
     }
     file.write_all(line)?;
-    file.flush()
+    // Before the cursor moves on, which is on the disk at once.
+    file.sync_data()
 }
 
 impl<'a> From<&'a Announcement> for Line<'a> {

@@ -107,9 +107,8 @@ impl Log {
                     continue;
                 }
                 Ok(_) if self.complete => break,
-                Err(error) if error.kind() != PortErrorKind::Permanent && !error.is_retryable() => {
-                    return self.broken(&error);
-                }
+                // The rest is there and cannot be read: the answer is cut, not ended.
+                Err(error) if error.kind() != PortErrorKind::Permanent && !expected => return self.broken(&error),
                 Ok(_) | Err(_) if expected => {}
                 Ok(_) | Err(_) => break,
             }
