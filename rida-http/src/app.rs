@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
-use rida_core::{Driver, Parts, PortError};
+use rida_core::{Driver, Parts, PortError, StoreError};
 use rida_local::LocalBuildSystem;
 use rida_local::git::GitScm;
 use rida_store::{Database, SetupError};
@@ -36,6 +36,9 @@ pub enum StartError {
     /// The database cannot be used.
     #[error("the database cannot be used")]
     Database(#[from] SetupError),
+    /// What an earlier run left in the database cannot be taken over.
+    #[error("the database cannot be taken over from an earlier run")]
+    Leases(#[source] StoreError),
     /// Git or the build system cannot be used.
     #[error("builds cannot be made on this machine")]
     Local(#[from] PortError),
@@ -65,6 +68,11 @@ impl App {
             let _ = hint.try_send(id);
         };
         let builds = Arc::new(LocalBuildSystem::open(config.local.clone(), scm.clone(), hint).await?);
+        if config.owns_database() {
+            // Only now, with the build system's folder locked, is every other service known to be gone.
+            let released = database.release_leases().await.map_err(StartError::Leases)?;
+            tracing::debug!(released, "instructions that an earlier run was performing are due again");
+        }
         let parts = Parts {
             store: Arc::new(database),
             build_system: builds.clone(),

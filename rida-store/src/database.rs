@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use rida_core::StoreError;
 use sea_orm::sqlx::Connection;
 use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 use sea_orm::{ConnectOptions, DatabaseConnection, DatabaseTransaction, SqliteTransactionMode};
@@ -12,6 +13,7 @@ use crate::config::{Durability, Location, StoreConfig};
 use crate::error::{Failed, SetupError};
 use crate::memory::Memory;
 use crate::migration::Migrator;
+use crate::queries::effects;
 
 /// How often the write lock is asked for. SQLite waits for most holders as long as it is told to, but answers at once
 /// while another process recovers the journal.
@@ -90,6 +92,18 @@ impl Database {
         let pending = Migrator::get_pending_migrations_read_only(&self.readers).await;
         let pending = pending.map_err(|error| SetupError::Migrate(Failed::from(error).during("read the version")))?;
         Ok(pending.is_empty())
+    }
+
+    /// Ends every lease, so that what workers who are gone were performing is due at once, and returns how many there
+    /// were.
+    ///
+    /// Only for a process that is known to be the only one on this database, before it takes anything itself: what a
+    /// worker still performs would be performed a second time meanwhile.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub async fn release_leases(&self) -> Result<u64, StoreError> {
+        effects::release(self).await
     }
 
     /// Closes all connections, and puts what is in the journal into the database file.

@@ -53,6 +53,22 @@ pub struct Config {
     pub log: LogSettings,
 }
 
+impl Config {
+    /// Tells whether the database is this service's alone: it is in the data folder, which has one service at a time
+    /// because the build system locks its folder in there. One elsewhere may be another's, too.
+    pub(crate) fn owns_database(&self) -> bool {
+        match &self.store.location {
+            rida_store::Location::Sqlite(file) => is_in(&self.data, file),
+            _ => false,
+        }
+    }
+}
+
+/// Tells whether a file is in a folder itself.
+fn is_in(folder: &Path, file: &Path) -> bool {
+    file.parent() == Some(folder)
+}
+
 /// How the log is written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogSettings {

@@ -148,9 +148,8 @@ const REMEMBERED: usize = 20_000;
 
 fn store(pick: &mut Picker<'_>, data: &std::path::Path) -> StoreConfig {
     let file = pick.or("data.database", |raw| raw.data.database.clone(), data.join("rida.sqlite"));
-    // The folder of builds has one service at a time, and a database beside it is that service's. One elsewhere may be
-    // another's, too.
-    let remembered = if file.parent() == Some(data) { REMEMBERED } else { 0 };
+    // See `Config::owns_database`.
+    let remembered = if super::is_in(data, &file) { REMEMBERED } else { 0 };
     let mut config = StoreConfig { remembered, ..StoreConfig::sqlite(file) };
     let readers = usize::try_from(config.readers).unwrap_or(1);
     config.readers = u32::try_from(pick.count("data.readers", |raw| raw.data.readers, readers)).unwrap_or(1);

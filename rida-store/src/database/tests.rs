@@ -236,6 +236,35 @@ async fn settings_hold_on_every_connection() {
     }
 }
 
+#[tokio::test]
+async fn who_is_alone_ends_the_leases_of_those_before() {
+    let fixture = Fixture::new().await;
+    let submitted = Written::new(id(1), nsvc("foo:1:1:c0ffee"));
+    let waiting = submitted.entering(rida_core::Fact::TimePassed, Phase::Wait, None);
+    let waiting = waiting.telling([rida_core::Action::CheckSources, rida_core::Action::PrepareEnvironment]);
+    for written in [&submitted, &waiting] {
+        fixture.commit(written).await.unwrap();
+    }
+    let (before, after) = (WorkerId("before".to_owned()), WorkerId("after".to_owned()));
+    let (now, until) = (sample::at(2_000_000_000), sample::at(2_000_003_600));
+    let take = async |worker| fixture.database.take_effects(worker, now, until, 10).await.unwrap();
+    let taken = take(&before).await;
+    assert!(taken.len() >= 2, "{taken:?}");
+    assert_eq!(take(&after).await, [], "they are leased");
+
+    let leases = u64::try_from(taken.len()).unwrap();
+    assert_eq!(fixture.database.release_leases().await.unwrap(), leases);
+    assert_eq!(fixture.database.release_leases().await.unwrap(), 0, "none is left");
+    // Who held them cannot prolong what is over.
+    let ids: Vec<_> = taken.iter().map(|taken| taken.effect.id).collect();
+    fixture.database.renew_leases(&before, &ids, until).await.unwrap();
+    let again = take(&after).await;
+    let what = |taken: &[rida_core::TakenEffect]| taken.iter().map(|it| it.effect.clone()).collect::<Vec<_>>();
+    assert_eq!(what(&again), what(&taken));
+    assert!(again.iter().all(|taken| taken.attempts == 1), "the tries are still counted: {again:?}");
+    fixture.assert_sound().await;
+}
+
 /// Columns, each with the table that has it.
 const COLUMNS: [(&str, &str); 26] = [
     ("module_builds", "id"),

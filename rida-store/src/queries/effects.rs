@@ -109,6 +109,17 @@ pub(crate) async fn renew(
     renewed.await.map_err(|error: Failed| error.during("renew leases"))
 }
 
+/// Ends all leases, whoever holds them, and returns how many there were.
+pub(crate) async fn release(database: &Database) -> Result<u64, StoreError> {
+    use effects::Column;
+    let update = effects::Entity::update_many()
+        .col_expr(Column::LeaseOwner, Expr::value(None::<String>))
+        .col_expr(Column::LeaseUntil, Expr::value(None::<i64>))
+        .filter(Column::LeaseUntil.is_not_null());
+    let released = database.write(async |tx| Ok(update.exec(tx).await?)).await;
+    released.map(|released| released.rows_affected).map_err(|error| error.during("end leases"))
+}
+
 /// Gives a leased instruction back.
 pub(crate) async fn retry(
     database: &Database,
