@@ -6,6 +6,12 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, ChildStderr, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use rida_core::{Clock, Store, WorkerId};
+use rida_http::SystemClock;
+use rida_store::{Database, StoreConfig};
+use serde_json::{Value, json};
 
 /// A command of the program without any settings of who runs the tests.
 fn program(arguments: &[&str]) -> Command {
@@ -51,11 +57,29 @@ impl Running {
     }
 
     fn ask(&self, request: &str) -> String {
+        self.send(request, "")
+    }
+
+    /// Asks with a body, and for an answer at once.
+    fn send(&self, request: &str, body: &str) -> String {
         let mut stream = TcpStream::connect(&self.address).unwrap();
-        write!(stream, "{request} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        let headers = format!("prefer: respond-async\r\ncontent-length: {}", body.len());
+        write!(stream, "{request} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n{headers}\r\n\r\n{body}").unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
         answer
+    }
+
+    fn json(&self, path: &str) -> Value {
+        body(&self.ask(&format!("GET {path}")))
+    }
+
+    /// Kills it without a chance to end anything.
+    fn kill_9(mut self) {
+        assert_eq!(self.child.try_wait().unwrap(), None, "it runs until then");
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
     }
 
     /// Sends the signal and returns the exit code with what was said until then.
@@ -74,6 +98,112 @@ impl Drop for Running {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+fn body(answer: &str) -> Value {
+    let (_, body) = answer.split_once("\r\n\r\n").unwrap();
+    serde_json::from_str(body).unwrap_or_else(|error| panic!("{error}: {answer}"))
+}
+
+/// Looks until something is so, for a time that is shorter than a lease lasts.
+fn until<T>(what: &str, mut look: impl FnMut() -> Result<T, String>) -> T {
+    let end = Instant::now() + Duration::from_secs(20);
+    loop {
+        match look() {
+            Ok(found) => return found,
+            Err(seen) => assert!(Instant::now() < end, "not in time: {what}; instead: {seen}"),
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// Makes a repository of one file.
+fn repository(folder: &Path, file: &str, text: &str) {
+    std::fs::create_dir_all(folder).unwrap();
+    std::fs::write(folder.join(file), text).unwrap();
+    for arguments in [&["init", "-q", "-b", "main"][..], &["add", "-A"], &["commit", "-q", "-m", "Begin"]] {
+        let who = ["-c", "user.name=Packager", "-c", "user.email=packager@example.org"];
+        let git = Command::new("git").args(who).args(arguments).current_dir(folder).output().unwrap();
+        assert!(git.status.success(), "git {arguments:?}: {}", stderr(&git));
+    }
+}
+
+fn names(folder: &Path) -> Vec<String> {
+    let mut names: Vec<String> =
+        std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+const MODULE: &str = "document: modulemd\nversion: 2\ndata:\n  stream: rolling\n  summary: A gate\n  \
+    description: A gate.\n  license: {module: [MIT]}\n  components:\n    rpms:\n      \
+    gate: {rationale: It opens., ref: main}\n";
+
+/// Builds until a file is there, which the test writes when it has seen enough.
+const SPEC: &str = "Name: gate\nVersion: 1\nRelease: 1%{?dist}\nSummary: A gate\nLicense: MIT\nBuildArch: noarch\n\n\
+    %description\nA gate.\n\n%build\necho it builds\n\
+    for i in $(seq 600); do if test -e /build/go; then break; fi; sleep 0.1; done\n\n%install\n\n%files\n";
+
+#[tokio::test]
+async fn kill_9_loses_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = std::fs::canonicalize(folder.path()).unwrap();
+    repository(&root.join("git/modules/gate"), "gate.yaml", MODULE);
+    repository(&root.join("git/rpms/gate"), "gate.spec", SPEC);
+    let git = format!("file://{}/git", root.display());
+    let (data, tasks) = (root.join("data"), root.join("data/builds/builds/1/tasks"));
+    let set = [format!("sources.repository={git}/rpms"), "local.builder=rpmbuild".into(), "local.spare_disk=1".into()];
+    // Nobody reads what it says, which must not fill the pipe.
+    let quiet = ["--set", "log.filter=error"];
+    let more = ["--allow", &git, "--set", &set[0], "--set", &set[1], "--set", &set[2], quiet[0], quiet[1]];
+    let start = || Running::start(&data, &more);
+    let sound = async || {
+        let database = Database::connect(&StoreConfig::sqlite(data.join("rida.sqlite"))).await.unwrap();
+        assert_eq!(database.integrity_check().await.unwrap(), Vec::<String>::new());
+        database
+    };
+
+    let service = start();
+    let submission = json!({"scmurl": format!("{git}/modules/gate?#main")}).to_string();
+    let answer = service.send("POST /rida/module-builds/", &submission);
+    service.kill_9();
+    assert!(answer.starts_with("HTTP/1.1 201"), "{answer}");
+    assert_eq!((&body(&answer)["id"], &body(&answer)["state"]), (&json!(1), &json!("init")));
+    // As when it is killed between taking an instruction and performing it.
+    let (database, now) = (sound().await, SystemClock.now());
+    let until_much_later = now.plus(Duration::from_secs(3600));
+    database.take_effects(&WorkerId("killed".to_owned()), now, until_much_later, 100).await.unwrap();
+    database.close().await;
+
+    let service = start();
+    until("it builds", || {
+        let log = service.ask("GET /rida/module-builds/1/logs/gate");
+        if log.contains("\nit builds\n") { Ok(()) } else { Err(service.json("/rida/module-builds/1").to_string()) }
+    });
+    service.kill_9();
+    sound().await.close().await;
+
+    let service = start();
+    assert_eq!(service.json("/rida/module-builds/1")["tasks"]["rpms/gate"], "2/open");
+    std::fs::write(tasks.join("2/work/build/go"), "").unwrap();
+    service.kill_9();
+    sound().await.close().await;
+
+    let service = start();
+    until("it is ready", || {
+        let build = service.json("/rida/module-builds/1?verbose=true");
+        if build["state"] == "ready" { Ok(()) } else { Err(build.to_string()) }
+    });
+    let build = service.json("/rida/module-builds/1?verbose=true");
+    assert_eq!(build["tasks"], json!({"rpms/module-build-macros": "1/closed", "rpms/gate": "2/closed"}));
+    let attempts: Vec<_> = build["components"].as_array().unwrap().iter().map(|it| &it["attempt"]).collect();
+    assert_eq!(attempts, [1, 1]);
+    assert_eq!(names(&tasks), ["1", "2"], "there are no other tasks");
+    let log = service.ask("GET /rida/module-builds/1/logs/gate");
+    assert_eq!(log.matches("\nit builds\n").count(), 1, "it was built once: {log}");
+    assert_eq!(service.json("/rida/module-builds/").as_array().unwrap().len(), 1);
+    service.kill_9();
+    sound().await.close().await;
 }
 
 #[test]
