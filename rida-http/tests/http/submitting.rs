@@ -153,7 +153,7 @@ async fn a_full_queue_says_when_to_come_back() {
     assert_eq!(answer.status, 201);
     let answer = server.post(FOO.replace("foo", "bar")).await;
     let message = answer.error(503);
-    assert!(message.contains("wait already"), "{message}");
+    assert!(message.contains("the queue is full, with 1 waiting"), "{message}");
     server.world.let_checks_end();
 }
 
