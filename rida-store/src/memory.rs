@@ -52,7 +52,14 @@ impl Memory {
     /// Makes a memory with room for so many components; none keeps nothing.
     pub(crate) fn new(room: usize) -> Self {
         let builds = LruCache::new_unbounded();
-        Self(Arc::new(Mutex::new(Kept { room, taken: 0, builds, writes: 0, under_way: HashMap::new(), quarantine: HashMap::new() })))
+        Self(Arc::new(Mutex::new(Kept {
+            room,
+            taken: 0,
+            builds,
+            writes: 0,
+            under_way: HashMap::new(),
+            quarantine: HashMap::new(),
+        })))
     }
 
     /// Returns a build, or what has to be shown to [`Self::read`] once it was read.
