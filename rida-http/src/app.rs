@@ -68,7 +68,7 @@ impl App {
             let _ = hint.try_send(id);
         };
         let builds = Arc::new(LocalBuildSystem::open(config.local.clone(), scm.clone(), hint).await?);
-        if config.owns_database() && false {
+        if config.owns_database() {
             // Only now, with the build system's folder locked, is every other service known to be gone.
             let released = database.release_leases().await.map_err(StartError::Leases)?;
             tracing::debug!(released, "instructions that an earlier run was performing are due again");
