@@ -299,7 +299,8 @@ impl BuildSystem for LocalBuildSystem {
             for (required, name) in required {
                 if repo::finished(&shop.layout.build(required))?.is_none() {
                     return Err(PortError::permanent(format!(
-                        "the packages of {name} (build {required}) are not on this server any more; build it again"
+                        "the packages of {name} (build {required}) are not on this server any more; build it, and then \
+                         this module, from a new commit"
                     )));
                 }
             }

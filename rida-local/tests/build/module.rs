@@ -222,7 +222,11 @@ async fn a_module_is_built_against_another() {
     let mut second = rida_core::ModuleBuild { submission: submission.into(), ..second };
 
     let error = system.prepare(&second).await.unwrap_err();
-    assert_eq!(error.message(), "the packages of bench:1.0 (build 1) are not on this server any more; build it again");
+    assert_eq!(
+        error.message(),
+        "the packages of bench:1.0 (build 1) are not on this server any more; build it, and then this module, from a new \
+         commit"
+    );
     with_macros(&system, &mut first).await;
     built(&system, &mut first, "tool").await;
     first.phase = Phase::Finishing;
