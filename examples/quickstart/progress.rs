@@ -9,6 +9,9 @@ use serde_json::Value;
 
 use crate::http;
 
+/// The states in which nothing is built any more.
+const ENDS: [&str; 3] = ["done", "failed", "ready"];
+
 /// Prints each change until the build has ended, and returns it.
 pub(crate) async fn watch(address: SocketAddr, id: i64) -> Result<Value, Box<dyn Error>> {
     let start = Instant::now();
@@ -18,10 +21,11 @@ pub(crate) async fn watch(address: SocketAddr, id: i64) -> Result<Value, Box<dyn
         let (_, build) = http::send(address, "GET", &format!("/rida/module-builds/{id}?verbose=true"), None).await?;
         let seconds = start.elapsed().as_secs_f32();
         let history = build["history"].as_array().map(Vec::as_slice).unwrap_or_default();
-        for transition in history.iter().skip(states) {
-            println!("{seconds:6.1} s  {}", transition["state"].as_str().unwrap_or_default());
-        }
+        let new: Vec<&str> = history.iter().skip(states).filter_map(|entered| entered["state"].as_str()).collect();
         states = history.len();
+        // Between two questions a component may end, and the build with it: its end is told last.
+        let (ends, begins): (Vec<_>, Vec<_>) = new.into_iter().partition(|state| ENDS.contains(state));
+        begins.iter().for_each(|state| println!("{seconds:6.1} s  {state}"));
         for component in build["components"].as_array().into_iter().flatten() {
             let text = |key: &str| component[key].as_str().unwrap_or_default();
             let now = format!("{} {}", text("state"), text("nvr"));
@@ -29,6 +33,7 @@ pub(crate) async fn watch(address: SocketAddr, id: i64) -> Result<Value, Box<dyn
                 println!("{seconds:6.1} s    batch {} {}: {now}", component["batch"], text("name"));
             }
         }
+        ends.iter().for_each(|state| println!("{seconds:6.1} s  {state}"));
         if matches!(build["state"].as_str(), Some("ready" | "failed")) {
             return Ok(build);
         }

@@ -279,6 +279,8 @@ impl Worker {
                 rhythm.pause(&mut stopping).await;
             }
         }
+        // What is known by now is told now; the rest by whoever starts next.
+        while self.driver.publish(LINES_AT_ONCE).await.is_ok_and(|published| published.lines == LINES_AT_ONCE) {}
     }
 }
 
