@@ -66,11 +66,11 @@ impl Database {
             Box::pin(async move { Ok(clean) })
         });
         // The writer comes first: it makes the file.
-        let writer = sea_orm::Database::connect(writing).await.map_err(SetupError::Connect)?;
+        let writer = patiently(writing, busy_timeout).await?;
 
         let mut reading = options(config.readers.max(1), CONNECTION_TIMEOUT);
         reading.map_sqlx_sqlite_opts(move |options| configure(options).pragma("query_only", "ON"));
-        let readers = sea_orm::Database::connect(reading).await.map_err(SetupError::Connect)?;
+        let readers = patiently(reading, busy_timeout).await?;
         Ok(Self { readers, writer, busy_timeout, memory: Memory::new(config.remembered) })
     }
 
@@ -155,6 +155,24 @@ impl Database {
             }
         }
     }
+}
+
+/// Connects, again while another process makes the database: SQLite does not wait for the lock that changes the journal.
+async fn patiently(options: ConnectOptions, busy_timeout: Duration) -> Result<DatabaseConnection, SetupError> {
+    let start = Instant::now();
+    loop {
+        match sea_orm::Database::connect(options.clone()).await {
+            Err(error) if is_locked(&error) && start.elapsed() < busy_timeout => {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+            connected => return connected.map_err(SetupError::Connect),
+        }
+    }
+}
+
+/// Tells whether somebody else holds a lock (SQLite's code 5).
+fn is_locked(error: &sea_orm::DbErr) -> bool {
+    error.to_string().contains("database is locked")
 }
 
 fn options(connections: u32, acquire_timeout: Duration) -> ConnectOptions {
