@@ -10,7 +10,7 @@ use sea_orm::{TransactionOptions, TransactionTrait};
 use sea_orm_migration::MigratorTrait;
 
 use crate::config::{Durability, Location, StoreConfig};
-use crate::error::{Failed, SetupError};
+use crate::error::{Failed, SetupError, is_busy};
 use crate::memory::Memory;
 use crate::migration::Migrator;
 use crate::queries::effects;
@@ -162,17 +162,12 @@ async fn patiently(options: ConnectOptions, busy_timeout: Duration) -> Result<Da
     let start = Instant::now();
     loop {
         match sea_orm::Database::connect(options.clone()).await {
-            Err(error) if is_locked(&error) && start.elapsed() < busy_timeout => {
+            Err(error) if is_busy(&error) && start.elapsed() < busy_timeout => {
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
             connected => return connected.map_err(SetupError::Connect),
         }
     }
-}
-
-/// Tells whether somebody else holds a lock (SQLite's code 5).
-fn is_locked(error: &sea_orm::DbErr) -> bool {
-    error.to_string().contains("database is locked")
 }
 
 fn options(connections: u32, acquire_timeout: Duration) -> ConnectOptions {

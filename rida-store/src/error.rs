@@ -45,9 +45,7 @@ impl Failed {
 
     /// Tells whether somebody else holds the lock that was asked for.
     pub(crate) fn is_busy(&self) -> bool {
-        const BUSY: i32 = 5;
-        const LOCKED: i32 = 6;
-        matches!(self, Self::Database(error) if matches!(sqlite_code(error), Some(BUSY | LOCKED)))
+        matches!(self, Self::Database(error) if is_busy(error))
     }
 
     /// Says what it means for who asked for the action, given as `read a build`.
@@ -107,6 +105,13 @@ fn sqlx_error(error: &DbErr) -> Option<&sqlx::Error> {
         | DbErr::Query(RuntimeErr::SqlxError(error)) => Some(error),
         _ => None,
     }
+}
+
+/// Tells whether an error means that somebody else holds the lock that was asked for.
+pub(crate) fn is_busy(error: &DbErr) -> bool {
+    const BUSY: i32 = 5;
+    const LOCKED: i32 = 6;
+    matches!(sqlite_code(error), Some(BUSY | LOCKED))
 }
 
 /// Returns SQLite's primary result code; see <https://www.sqlite.org/rescode.html>.
