@@ -1,0 +1,44 @@
+//! The functions that are fuzzed, each run over its committed seeds: a finding whose input was added to them stays
+//! mended, and a target that no longer compiles is noticed here. `docs/fuzzing.md` says how to fuzz.
+
+use std::path::Path;
+
+#[path = "../fuzz/targets/modulemd.rs"]
+mod modulemd;
+
+#[test]
+fn modulemd_stands_its_seeds() {
+    each_seed("modulemd", modulemd::run);
+}
+
+#[test]
+fn every_target_has_a_test_here() {
+    let here = include_str!("fuzz_seeds.rs");
+    let manifest = include_str!("../fuzz/Cargo.toml");
+    let mut targets = 0;
+    for entry in std::fs::read_dir(fuzz().join("fuzz_targets")).expect("the targets are there") {
+        let path = entry.expect("the targets are listed").path();
+        let name = path.file_stem().and_then(|name| name.to_str()).expect("a target has a plain name");
+        assert!(here.contains(&format!("each_seed(\"{name}\"")), "{name} is not run here");
+        assert!(manifest.contains(&format!("name = \"{name}\"")), "{name} has no [[bin]] in fuzz/Cargo.toml");
+        targets += 1;
+    }
+    assert!(targets > 0, "there are targets");
+}
+
+fn each_seed(target: &str, run: fn(&[u8])) {
+    let mut seeds = 0;
+    for entry in std::fs::read_dir(fuzz().join("seeds").join(target)).expect("the target has seeds") {
+        let path = entry.expect("the seeds are listed").path();
+        let seed = std::fs::read(&path).expect("a seed can be read");
+        // A panic in the target names the seed.
+        let shown = path.clone();
+        std::panic::catch_unwind(move || run(&seed)).unwrap_or_else(|_| panic!("{} breaks it", shown.display()));
+        seeds += 1;
+    }
+    assert!(seeds > 0, "{target} has no seeds");
+}
+
+fn fuzz() -> std::path::PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz")
+}
