@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use clap::Parser as _;
 use rida::http::cli::Cli;
 use rida::http::config::Config;
-use rida::http::{App, ServerLimits};
+use rida::http::{App, Metrics, ServerLimits};
 use rida::store::{Database, Durability, StoreConfig};
 use rida::testing::sample;
 use rida::{Phase, Store as _};
@@ -75,7 +75,14 @@ pub(crate) fn serve(folder: &Path) {
         let app = App::open(&config).await.expect("it opens");
         let nothing = warp::any().map(|| warp::reply::Reply::into_response(r#"{"id":4711,"state":"init"}"#)).boxed();
         let (draining, _) = watch::channel(false);
-        let trivial = rida::http::serve(beside, nothing, ServerLimits::default(), draining, std::future::pending());
+        let trivial = rida::http::serve(
+            beside,
+            nothing,
+            ServerLimits::default(),
+            Metrics::default(),
+            draining,
+            std::future::pending(),
+        );
         tokio::join!(app.run(listener, std::future::pending()), trivial);
     });
 }

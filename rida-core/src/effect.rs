@@ -51,3 +51,18 @@ pub enum Action {
     /// Write the module's repository and its metadata.
     WriteMetadata,
 }
+
+impl Action {
+    /// Returns the name of its kind, as in the stored rows.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::CheckSources => "check_sources",
+            Self::PrepareEnvironment => "prepare_environment",
+            Self::BuildComponent { .. } => "build_component",
+            Self::Tag { .. } => "tag",
+            Self::RegenerateRepository { .. } => "regenerate_repository",
+            Self::CancelTask { .. } => "cancel_task",
+            Self::WriteMetadata => "write_metadata",
+        }
+    }
+}

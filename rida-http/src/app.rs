@@ -14,6 +14,7 @@ use tokio::sync::mpsc;
 
 use crate::clock::SystemClock;
 use crate::config::Config;
+use crate::metrics::Metrics;
 use crate::publisher::{JsonLines, Lines};
 use crate::service::{Service, ServiceSettings};
 use crate::status::MAINTENANCE_FILE;
@@ -99,6 +100,11 @@ impl App {
     /// Returns the driver.
     pub fn driver(&self) -> &Arc<Driver> {
         self.service.driver()
+    }
+
+    /// Returns what the service counts.
+    pub fn metrics(&self) -> &Metrics {
+        self.service.metrics()
     }
 
     /// Serves until `shutdown` is done, as [`Service::run`] does.

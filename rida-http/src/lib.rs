@@ -15,6 +15,7 @@
 //! | `PATCH /rida/module-builds/{id}` | `{"state": "failed"}` cancels, `{"state": "ready"}` marks ready; the states' codes are good, too |
 //! | `GET /rida/module-builds/{id}/logs/{component}` | the log as plain text; `offset`, `attempt`, `follow=true` |
 //! | `GET /healthz`, `GET /readyz` | whether the process lives, and whether it takes work |
+//! | `GET /metrics` | what was counted, for Prometheus |
 //!
 //! `HEAD` works wherever `GET` does, `OPTIONS` everywhere. Every error is JSON,
 //! `{"status": 422, "error": "Unprocessable Entity", "message": "…"}`, with `problems` and `id` where there are such:
@@ -40,6 +41,7 @@ pub mod telemetry;
 mod api;
 mod app;
 mod clock;
+mod metrics;
 mod publisher;
 mod pulse;
 mod reply;
@@ -52,6 +54,7 @@ mod worker;
 
 pub use app::{App, StartError};
 pub use clock::SystemClock;
+pub use metrics::Metrics;
 pub use publisher::{JsonLines, Lines};
 pub use pulse::{Beats, Pulse};
 pub use reply::ApiError;

@@ -8,6 +8,7 @@ use rida_core::{BuildId, Driver, Parts, WorkerId};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 
+use crate::metrics::Metrics;
 use crate::publisher::Logged;
 use crate::pulse::Pulse;
 use crate::routes::{Api, ApiSettings, routes};
@@ -20,6 +21,7 @@ pub struct Service {
     driver: Arc<Driver>,
     id: WorkerId,
     settings: ServiceSettings,
+    metrics: Metrics,
     hints: mpsc::Receiver<BuildId>,
 }
 
@@ -42,10 +44,11 @@ impl Service {
     ///
     /// What the world is told is told to the log, too.
     pub fn new(mut parts: Parts, settings: ServiceSettings, hints: mpsc::Receiver<BuildId>) -> Self {
-        parts.publisher = Arc::new(Logged::new(parts.publisher));
+        let metrics = Metrics::default();
+        parts.publisher = Arc::new(Logged::new(parts.publisher, metrics.clone()));
         let id = worker_id();
         let driver = Arc::new(Driver::new(parts, id.clone()));
-        Self { driver, id, settings, hints }
+        Self { driver, id, settings, metrics, hints }
     }
 
     /// Returns the driver, for those who embed the service and act beside its interface.
@@ -53,16 +56,21 @@ impl Service {
         &self.driver
     }
 
+    /// Returns what the service counts, for adapters that have something to add.
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
     /// Serves until `shutdown` is done and what runs has ended, at most for the time of grace. What runs in the build
     /// system goes on and is found again after the next start.
     pub async fn run(self, listener: TcpListener, shutdown: impl Future<Output = ()>) {
-        let Self { driver, id, settings, hints } = self;
+        let Self { driver, id, settings, metrics, hints } = self;
         let (draining, stopping) = watch::channel(false);
         let pulse = Pulse::default();
         let status = Status::new(stopping.clone(), settings.maintenance);
-        let api = Api::new(Arc::clone(&driver), status, pulse.clone(), settings.api);
-        let serving = serve(listener, routes(Arc::new(api)), settings.server, draining, shutdown);
-        let working = work(driver, id, pulse, settings.worker, hints, stopping);
+        let api = Api::new(Arc::clone(&driver), status, pulse.clone(), settings.api, metrics.clone());
+        let serving = serve(listener, routes(Arc::new(api)), settings.server, metrics.clone(), draining, shutdown);
+        let working = work(driver, id, pulse, settings.worker, metrics, hints, stopping);
         tokio::join!(serving, working);
         tracing::info!("the service has ended");
     }

@@ -13,6 +13,7 @@ use tokio::sync::{Mutex, Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+use crate::metrics::Metrics;
 use crate::pulse::{Beats, Pulse};
 use crate::reply::chain;
 use crate::serve::panic_text;
@@ -52,11 +53,12 @@ pub async fn work(
     id: WorkerId,
     pulse: Pulse,
     settings: WorkerSettings,
+    metrics: Metrics,
     hints: mpsc::Receiver<BuildId>,
     mut stopping: watch::Receiver<bool>,
 ) {
     let hands = Arc::new(Semaphore::new(settings.at_once));
-    let worker = Worker { driver, id, pulse, settings, hands, held: Held::default() };
+    let worker = Worker { driver, id, pulse, settings, metrics, hands, held: Held::default() };
     let hints = Arc::new(Mutex::new(hints));
     let performing = Arc::new(Mutex::new(JoinSet::new()));
     let mut loops = JoinSet::new();
@@ -102,6 +104,7 @@ struct Worker {
     id: WorkerId,
     pulse: Pulse,
     settings: WorkerSettings,
+    metrics: Metrics,
     /// One for each instruction that may be performed at once.
     hands: Arc<Semaphore>,
     held: Held,
@@ -161,17 +164,19 @@ impl Worker {
 
     /// Performs an instruction, and tells why when that was broken off.
     async fn perform(&self, effect: TakenEffect) -> Option<String> {
-        let id = effect.effect.id;
+        let (id, action) = (effect.effect.id, effect.effect.action.name());
         let span = tracing::info_span!("effect", build.id = id.build.get(), effect.number = id.number);
         let performed = AssertUnwindSafe(self.driver.perform(effect)).catch_unwind();
         let why = match tracing::Instrument::instrument(performed, span.clone()).await {
             Ok(Ok(performed)) => {
+                self.metrics.effect(action, Some(&performed));
                 span.in_scope(|| report::performed(&performed));
                 return None;
             }
             Ok(Err(error)) => format!("the store failed: {}", chain(&error)),
             Err(panic) => format!("it panicked: {}", panic_text(&*panic)),
         };
+        self.metrics.effect(action, None);
         span.in_scope(|| {
             let error = why.escape_debug();
             tracing::error!(%error, "performing an instruction was broken off; it is tried again");
@@ -287,6 +292,7 @@ impl Worker {
 /// When a loop goes round again: at the next beat or after the idle time; later and later while the store is away.
 struct Rhythm {
     doing: &'static str,
+    metrics: Metrics,
     beats: Beats,
     idle: Duration,
     failures: u32,
@@ -294,7 +300,8 @@ struct Rhythm {
 
 impl Rhythm {
     fn new(doing: &'static str, worker: &Worker) -> Self {
-        Self { doing, beats: worker.pulse.listen(), idle: worker.settings.idle, failures: 0 }
+        let (metrics, beats) = (worker.metrics.clone(), worker.pulse.listen());
+        Self { doing, metrics, beats, idle: worker.settings.idle, failures: 0 }
     }
 
     /// Notes how a round went and tells whether it went well. Only changes are logged, not each failure.
@@ -307,6 +314,7 @@ impl Rhythm {
                 self.failures = 0;
             }
             Err(error) => {
+                self.metrics.store_failed(self.doing);
                 if self.failures == 0 {
                     let error = chain(error);
                     tracing::error!(error = %error.escape_debug(), "{} fails; it is tried until it works", self.doing);

@@ -3,6 +3,7 @@
 use super::Driver;
 use crate::error::PortError;
 use crate::ports::StoreError;
+use crate::timestamp::Timestamp;
 
 /// The name of the publisher's cursor.
 const READER: &str = "publisher";
@@ -49,5 +50,15 @@ impl Driver {
             store.advance_cursor(READER, end).await?;
         }
         Ok(published)
+    }
+
+    /// Returns when the oldest change happened that is not published yet.
+    ///
+    /// # Errors
+    /// When the store cannot answer.
+    pub async fn unpublished_since(&self) -> Result<Option<Timestamp>, StoreError> {
+        let store = &self.parts.store;
+        let next = store.log_after(store.cursor(READER).await?, 1).await?;
+        Ok(next.first().map(|line| line.event.at))
     }
 }

@@ -5,19 +5,30 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use rida_core::{Announcement, Change, PortError, Publisher};
 
-/// Writes each announcement to the log once another publisher has taken it.
-pub(crate) struct Logged(Arc<dyn Publisher>);
+use crate::metrics::{Metrics, Outcome};
+
+/// Writes each announcement to the log once another publisher has taken it, and counts what became of it.
+pub(crate) struct Logged {
+    publisher: Arc<dyn Publisher>,
+    metrics: Metrics,
+}
 
 impl Logged {
-    pub(crate) fn new(publisher: Arc<dyn Publisher>) -> Self {
-        Self(publisher)
+    pub(crate) fn new(publisher: Arc<dyn Publisher>, metrics: Metrics) -> Self {
+        Self { publisher, metrics }
     }
 }
 
 #[async_trait]
 impl Publisher for Logged {
     async fn publish(&self, announcement: &Announcement) -> Result<(), PortError> {
-        self.0.publish(announcement).await?;
+        let published = self.publisher.publish(announcement).await;
+        self.metrics.announcement(match &published {
+            Ok(()) => Outcome::Published,
+            Err(error) if error.is_retryable() => Outcome::Failed,
+            Err(_) => Outcome::Refused,
+        });
+        published?;
         let (id, nsvc) = (announcement.id.build.get(), &announcement.nsvc);
         match &announcement.change {
             Change::Module { to, reason, .. } => {

@@ -9,6 +9,8 @@ use warp::Filter;
 use warp::filters::BoxedFilter;
 use warp::http::{HeaderMap, header};
 
+use super::Api;
+use crate::metrics::{Metrics, Stall};
 use crate::reply::ApiError;
 
 /// How much of a body that is too large is read, to be thrown away, before it is answered. A client that is still
@@ -19,14 +21,24 @@ const READ_TO_REFUSE: u64 = 16 * 1024 * 1024;
 pub(super) type Body = Result<bytes::Bytes, ApiError>;
 
 /// Builds a filter that reads the body, and never rejects: what is wrong with it is the handler's to answer.
-pub(super) fn limited(max: usize, time: Duration) -> BoxedFilter<(Body,)> {
+pub(super) fn limited(api: &Api) -> BoxedFilter<(Body,)> {
+    let (max, time, metrics) = (api.settings.max_body, api.settings.body_timeout, api.metrics.clone());
     warp::header::headers_cloned()
         .and(warp::body::stream())
-        .then(move |headers: HeaderMap, stream| async move { read(&headers, std::pin::pin!(stream), max, time).await })
+        .then(move |headers: HeaderMap, stream| {
+            let metrics = metrics.clone();
+            async move { read(&headers, std::pin::pin!(stream), max, time, &metrics).await }
+        })
         .boxed()
 }
 
-async fn read<S, B, E>(headers: &HeaderMap, mut stream: std::pin::Pin<&mut S>, max: usize, time: Duration) -> Body
+async fn read<S, B, E>(
+    headers: &HeaderMap,
+    mut stream: std::pin::Pin<&mut S>,
+    max: usize,
+    time: Duration,
+    metrics: &Metrics,
+) -> Body
 where
     S: Stream<Item = Result<B, E>>,
     B: Buf,
@@ -44,10 +56,9 @@ where
     let (mut body, mut total) = (BytesMut::new(), 0_u64);
     loop {
         let piece = timeout_at(deadline, stream.next()).await.map_err(|_| {
-            ApiError::bad_request(format!(
-                "the body did not arrive within {} seconds; send it faster",
-                time.as_secs_f32()
-            ))
+            metrics.stall(Stall::Body);
+            let seconds = time.as_secs_f32();
+            ApiError::bad_request(format!("the body did not arrive within {seconds} seconds; send it faster"))
         })?;
         let mut piece = match piece {
             None if total > bounded(max) => return Err(too_large()),

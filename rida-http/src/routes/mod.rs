@@ -6,6 +6,7 @@ mod change;
 mod health;
 mod list;
 mod logs;
+mod metrics;
 mod stream;
 mod submit;
 mod table;
@@ -24,7 +25,9 @@ use warp::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use warp::path::FullPath;
 use warp::reply::Response;
 
+pub(crate) use self::table::path_of;
 pub use self::table::{Endpoint, ROUTES, Route};
+use crate::metrics::Metrics;
 use crate::pulse::Pulse;
 use crate::reply::ApiError;
 use crate::status::Status;
@@ -36,6 +39,7 @@ pub struct Api {
     pulse: Pulse,
     settings: ApiSettings,
     followers: Arc<Semaphore>,
+    metrics: Metrics,
 }
 
 /// The resolved settings of the interface.
@@ -69,10 +73,10 @@ impl Default for ApiSettings {
 }
 
 impl Api {
-    /// Makes what handlers need of the driver, the switch for new work, and the signal for changes.
-    pub fn new(driver: Arc<Driver>, status: Status, pulse: Pulse, settings: ApiSettings) -> Self {
+    /// Makes what handlers need of the driver, the switch for new work, the signal for changes, and what is counted.
+    pub fn new(driver: Arc<Driver>, status: Status, pulse: Pulse, settings: ApiSettings, metrics: Metrics) -> Self {
         let followers = Arc::new(Semaphore::new(settings.max_followers));
-        Self { driver, status, pulse, settings, followers }
+        Self { driver, status, pulse, settings, followers, metrics }
     }
 }
 
@@ -114,21 +118,22 @@ pub fn routes(api: Arc<Api>) -> Answers {
 /// Builds the filter of one row of the table.
 fn handler(route: &Route, api: &Arc<Api>) -> Answers {
     let asked = method(&route.method).and(pattern(route.path)).and(query()).map(|path, query| Asked { path, query });
-    let (api, limits) = (Arc::clone(api), (api.settings.max_body, api.settings.body_timeout));
+    let (api, body) = (Arc::clone(api), body::limited(api));
     match route.endpoint {
         Endpoint::ListBuilds => asked.then(move |asked| answer(list::list(Arc::clone(&api), asked))).boxed(),
         Endpoint::ShowBuild => asked.then(move |asked| answer(build::show(Arc::clone(&api), asked))).boxed(),
         Endpoint::ReadLog => asked.then(move |asked| answer(logs::read(Arc::clone(&api), asked))).boxed(),
         Endpoint::Health => asked.then(move |asked| answer(health::health(asked))).boxed(),
         Endpoint::Readiness => asked.then(move |asked| answer(health::readiness(Arc::clone(&api), asked))).boxed(),
+        Endpoint::Metrics => asked.then(move |asked| answer(metrics::read(Arc::clone(&api), asked))).boxed(),
         Endpoint::SubmitBuild => {
-            let with_body = asked.and(warp::header::headers_cloned()).and(body::limited(limits.0, limits.1));
+            let with_body = asked.and(warp::header::headers_cloned()).and(body);
             with_body
                 .then(move |asked, headers, body| answer(submit::submit(Arc::clone(&api), asked, headers, body)))
                 .boxed()
         }
         Endpoint::ChangeBuild => {
-            let with_body = asked.and(warp::header::headers_cloned()).and(body::limited(limits.0, limits.1));
+            let with_body = asked.and(warp::header::headers_cloned()).and(body);
             with_body
                 .then(move |asked, headers, body| answer(change::change(Arc::clone(&api), asked, headers, body)))
                 .boxed()

@@ -19,6 +19,8 @@ pub enum Endpoint {
     Health,
     /// Tells whether work is taken.
     Readiness,
+    /// Tells what was counted.
+    Metrics,
 }
 
 /// A method at a path, and what it asks for.
@@ -33,7 +35,7 @@ pub struct Route {
 }
 
 /// Every route there is.
-pub const ROUTES: [Route; 7] = [
+pub const ROUTES: [Route; 8] = [
     Route { method: Method::GET, path: "/rida/module-builds/{id}", endpoint: Endpoint::ShowBuild },
     Route { method: Method::GET, path: "/rida/module-builds", endpoint: Endpoint::ListBuilds },
     Route { method: Method::POST, path: "/rida/module-builds", endpoint: Endpoint::SubmitBuild },
@@ -41,6 +43,7 @@ pub const ROUTES: [Route; 7] = [
     Route { method: Method::GET, path: "/rida/module-builds/{id}/logs/{component}", endpoint: Endpoint::ReadLog },
     Route { method: Method::GET, path: "/healthz", endpoint: Endpoint::Health },
     Route { method: Method::GET, path: "/readyz", endpoint: Endpoint::Readiness },
+    Route { method: Method::GET, path: "/metrics", endpoint: Endpoint::Metrics },
 ];
 
 /// A part of a path.
@@ -73,6 +76,11 @@ pub(super) fn methods_at(path: &str) -> Vec<&'static str> {
         methods.push("OPTIONS");
     }
     methods
+}
+
+/// Returns the path of the table that a path of a request is one of.
+pub(crate) fn path_of(path: &str) -> Option<&'static str> {
+    ROUTES.iter().map(|route| route.path).find(|pattern| matches(pattern, path))
 }
 
 fn matches(pattern: &'static str, path: &str) -> bool {

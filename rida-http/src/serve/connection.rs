@@ -21,7 +21,9 @@ use warp::reply::Response;
 use super::ServerLimits;
 use super::normal::normalised;
 use super::stall::Stalling;
+use crate::metrics::Metrics;
 use crate::reply::ApiError;
+use crate::routes::path_of;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -32,17 +34,22 @@ const SMALLEST_BUFFER: usize = 8192;
 pub(super) struct Connections {
     routes: BoxedFilter<(Response,)>,
     limits: ServerLimits,
+    metrics: Metrics,
     http: http1::Builder,
 }
 
 impl Connections {
-    pub(super) fn new(routes: BoxedFilter<(Response,)>, limits: ServerLimits) -> Self {
+    pub(super) fn new(routes: BoxedFilter<(Response,)>, limits: ServerLimits, metrics: Metrics) -> Self {
         let mut http = http1::Builder::new();
         http.timer(TokioTimer::new())
             .header_read_timeout(limits.head_timeout)
             .max_header_size(limits.head)
             .max_buf_size(limits.head.max(SMALLEST_BUFFER).saturating_mul(2));
-        Self { routes, limits, http }
+        Self { routes, limits, metrics, http }
+    }
+
+    pub(super) const fn metrics(&self) -> &Metrics {
+        &self.metrics
     }
 
     /// Serves one connection until it ends, or until the shutdown has come and its last request is answered.
@@ -55,13 +62,14 @@ impl Connections {
         let _ = stream.set_nodelay(true);
         let io = TokioIo::new(Stalling::new(stream, self.limits.write_timeout));
         let routes = TowerToHyperService::new(warp::service(self.routes.clone()));
-        let service = service_fn(move |request| answer(routes.clone(), request));
+        let metrics = self.metrics.clone();
+        let service = service_fn(move |request| answer(routes.clone(), metrics.clone(), request));
         graceful.watch(self.http.serve_connection(io, service))
     }
 }
 
 /// Answers one request: always, even when a handler panics.
-async fn answer<S>(routes: S, mut request: Request<Incoming>) -> Result<Response, Infallible>
+async fn answer<S>(routes: S, metrics: Metrics, mut request: Request<Incoming>) -> Result<Response, Infallible>
 where
     S: Service<Request<Incoming>, Response = Response, Error = Infallible>,
 {
@@ -76,6 +84,7 @@ where
     if let Some(uri) = normalised(request.uri()) {
         *request.uri_mut() = uri;
     }
+    let route = path_of(request.uri().path());
     let span = tracing::info_span!("request", request.id = %id);
     let handled = async { AssertUnwindSafe(routes.call(request)).catch_unwind().await };
     let mut response = match handled.instrument(span).await {
@@ -83,6 +92,7 @@ where
         Ok(Err(never)) => match never {},
         Err(panic) => ApiError::unexplained("answering the request", panic_text(&*panic)).into_response(),
     };
+    metrics.request(route, &method, response.status());
     let headers = response.headers_mut();
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));

@@ -20,6 +20,7 @@ use warp::reply::Response;
 
 use self::connection::Connections;
 pub(crate) use self::connection::panic_text;
+use crate::metrics::{Metrics, Stall};
 
 /// Limits of the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,10 +58,11 @@ pub async fn serve(
     listener: TcpListener,
     routes: BoxedFilter<(Response,)>,
     limits: ServerLimits,
+    metrics: Metrics,
     draining: watch::Sender<bool>,
     shutdown: impl Future<Output = ()>,
 ) {
-    let connections = Connections::new(routes, limits);
+    let connections = Connections::new(routes, limits, metrics);
     let graceful = GracefulShutdown::new();
     let permits = Arc::new(Semaphore::new(limits.connections));
     let mut open = JoinSet::new();
@@ -77,10 +79,14 @@ pub async fn serve(
         };
         match accepted {
             Ok((stream, peer)) => {
-                let served = connections.serve(stream, &graceful);
+                let (served, counted) = (connections.serve(stream, &graceful), connections.metrics().connection());
+                let metrics = connections.metrics().clone();
                 open.spawn(async move {
-                    let _permit = permit;
+                    let (_permit, _counted) = (permit, counted);
                     if let Err(error) = served.await {
+                        if let Some(stall) = stall_of(&error) {
+                            metrics.stall(stall);
+                        }
                         tracing::debug!(%peer, %error, "a connection ended early");
                     }
                 });
@@ -98,4 +104,13 @@ pub async fn serve(
         tracing::warn!("requests still ran after {} seconds of grace; they are cut off", limits.grace.as_secs_f32());
     }
     open.shutdown().await;
+}
+
+/// Tells what a client was too slow with, when that ended its connection.
+fn stall_of(error: &hyper::Error) -> Option<Stall> {
+    if error.is_timeout() {
+        return Some(Stall::Head);
+    }
+    let io = std::error::Error::source(error)?.downcast_ref::<std::io::Error>()?;
+    (io.kind() == std::io::ErrorKind::TimedOut).then_some(Stall::Reader)
 }

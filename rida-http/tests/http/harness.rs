@@ -11,7 +11,7 @@ use hyper_util::rt::TokioIo;
 use rida_core::scm::{AllowList, Repository};
 use rida_core::testing::sample;
 use rida_core::{BuildId, Parts, Policy, Store};
-use rida_http::{Api, Pulse, Service, ServiceSettings, Status, SystemClock, routes, serve};
+use rida_http::{Api, Metrics, Pulse, Service, ServiceSettings, Status, SystemClock, routes, serve};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -32,6 +32,8 @@ pub(crate) struct Server {
     pub(crate) data: tempfile::TempDir,
     /// Names builds that the build system has news of.
     pub(crate) hints: mpsc::Sender<BuildId>,
+    /// What it counts.
+    pub(crate) metrics: Metrics,
     stop: Option<oneshot::Sender<()>>,
     running: JoinHandle<()>,
 }
@@ -100,15 +102,17 @@ impl Server {
         let stopped = async { drop(stopped.await) };
         let (sender, hints) = mpsc::channel(1);
         let service = Service::new(parts, settings.clone(), hints);
+        let metrics = service.metrics().clone();
         let running = if working {
             tokio::spawn(service.run(listener, stopped))
         } else {
             let (draining, seen) = watch::channel(false);
             let status = Status::new(seen, settings.maintenance);
-            let api = Api::new(Arc::clone(service.driver()), status, Pulse::default(), settings.api);
-            tokio::spawn(serve(listener, routes(Arc::new(api)), settings.server, draining, stopped))
+            let driver = Arc::clone(service.driver());
+            let api = Api::new(driver, status, Pulse::default(), settings.api, metrics.clone());
+            tokio::spawn(serve(listener, routes(Arc::new(api)), settings.server, metrics.clone(), draining, stopped))
         };
-        Self { address, store, world, data, hints: sender, stop: Some(stop), running }
+        Self { address, store, world, data, hints: sender, metrics, stop: Some(stop), running }
     }
 
     /// Tells the server to end, without waiting for it.

@@ -8,6 +8,7 @@ mod golden;
 mod harness;
 mod limits;
 mod logs;
+mod metrics;
 mod reading;
 mod recording;
 mod store;

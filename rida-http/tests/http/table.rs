@@ -12,7 +12,12 @@ const METHODS: [&str; 10] =
 /// where the body is `{}`. There is no other arm: a new endpoint has to be added here.
 fn expected(endpoint: Endpoint) -> u16 {
     match endpoint {
-        Endpoint::ListBuilds | Endpoint::ShowBuild | Endpoint::ReadLog | Endpoint::Health | Endpoint::Readiness => 200,
+        Endpoint::ListBuilds
+        | Endpoint::ShowBuild
+        | Endpoint::ReadLog
+        | Endpoint::Health
+        | Endpoint::Readiness
+        | Endpoint::Metrics => 200,
         Endpoint::SubmitBuild | Endpoint::ChangeBuild => 400,
     }
 }

@@ -25,6 +25,8 @@ pub(crate) struct World {
     pub(crate) checking: AtomicBool,
     /// The check of the sources ends when there is a permit.
     pub(crate) checks: Semaphore,
+    /// What the bus answers instead of taking an announcement.
+    pub(crate) bus_fails: Mutex<Option<PortErrorKind>>,
     /// What was announced.
     pub(crate) announced: Mutex<Vec<Announcement>>,
     /// The logs of components, and whether each is complete.
@@ -42,6 +44,7 @@ impl Default for World {
             checks_panic: AtomicBool::new(false),
             checking: AtomicBool::new(false),
             checks: Semaphore::new(Semaphore::MAX_PERMITS),
+            bus_fails: Mutex::default(),
             announced: Mutex::default(),
             logs: Mutex::default(),
             tasks: Mutex::default(),
@@ -170,6 +173,9 @@ impl BuildSystem for World {
 #[async_trait]
 impl Publisher for World {
     async fn publish(&self, announcement: &Announcement) -> Result<(), PortError> {
+        if let Some(kind) = *self.bus_fails.lock().unwrap() {
+            return Err(PortError::new(kind, "the bus is away").because("password=hunter2"));
+        }
         self.announced.lock().unwrap().push(announcement.clone());
         Ok(())
     }
