@@ -15,24 +15,29 @@ mod driver;
 mod effect;
 mod error;
 mod event;
+mod hint;
 mod id;
 mod intake;
 mod macros;
 mod policy;
 mod ports;
+mod reader;
 mod state;
 mod step;
 mod timestamp;
 mod why;
 
-pub use announce::{Announcement, AnnouncementId, Change};
+pub use announce::{Announcement, AnnouncementId, Change, ComponentDetails, ModuleDetails};
 pub use build::{BuildRequire, Failure, FailureKind, ModuleBuild, Phase, Submission, Transition};
 pub use component::{Built, ComponentBuild, ComponentKey, ComponentState, PinnedSource, TaskProgress};
 pub use deadline::{deadline, look_at};
-pub use driver::{ApplyError, Clock, Driver, Looked, Parts, Performed, Published, Request, SubmitError, Turn};
+pub use driver::{
+    ApplyError, Clock, Driver, Looked, PUBLISHER, Parts, Performed, Published, Request, SubmitError, Turn,
+};
 pub use effect::{Action, Effect};
 pub use error::{PortError, PortErrorKind};
 pub use event::{Event, Fact, SourceProblem};
+pub use hint::BuildSystemHint;
 pub use id::{
     Arch, BuildId, ComponentName, Context, DistTag, EffectId, GrammarError, ModuleName, Nsvc, Nvr, Owner, StreamName,
     TagName, TaskId,
@@ -41,10 +46,11 @@ pub use macros::{BuildMacros, dist_tag, tag_name};
 pub use policy::{Deadlines, Limits, Policy, SourcePolicy};
 pub use ports::{
     BuildFilter, BuildSummary, BuildSystem, Commit, ComponentCheck, FetchedModulemd, ListQuery, LogChunk, LogLine,
-    OrderKey, Publisher, Queue, QueuedBuild, Scm, Store, StoreError, StoreErrorKind, TakenEffect, WorkerId,
+    OrderKey, Publisher, Queue, QueuedBuild, Receipt, Scm, Store, StoreError, StoreErrorKind, TakenEffect, WorkerId,
 };
 #[cfg(feature = "mock")]
 pub use ports::{MockBuildSystem, MockPublisher, MockScm};
+pub use reader::{Parked, ParkedFilter, ReaderState};
 pub use state::{BUILD_STATES, BuildState, BuildStates, UnknownState};
 pub use step::{Advance, Illegal, Step, step, submit};
 pub use timestamp::Timestamp;

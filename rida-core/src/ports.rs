@@ -6,14 +6,16 @@
 
 use async_trait::async_trait;
 
-use crate::announce::Announcement;
+use crate::announce::{Announcement, AnnouncementId};
 use crate::build::ModuleBuild;
 use crate::component::{ComponentKey, PinnedSource};
 use crate::effect::Effect;
 use crate::error::PortError;
 use crate::event::{Event, Fact};
+use crate::hint::BuildSystemHint;
 use crate::id::{BuildId, ComponentName, EffectId, ModuleName, Nsvc, Owner, StreamName, TaskId};
 use crate::plan::ComponentSource;
+use crate::reader::{Parked, ParkedFilter, ReaderState};
 use crate::scm::{CommitHash, ScmUrl};
 use crate::state::BuildState;
 use crate::timestamp::Timestamp;
@@ -111,6 +113,12 @@ pub trait BuildSystem: Send + Sync {
     /// # Errors
     /// [`Permanent`](crate::PortErrorKind::Permanent) when there is no log for that key.
     async fn read_log(&self, key: &ComponentKey, offset: u64, max: usize) -> Result<LogChunk, PortError>;
+
+    /// Tells whether a message of the build system may be about a build. One whose tags or packages are named in a way
+    /// of its own says so here.
+    fn concerns(&self, hint: &BuildSystemHint, build: &ModuleBuild) -> bool {
+        hint.concerns(build)
+    }
 }
 
 /// A piece of a build log.
@@ -126,11 +134,23 @@ pub struct LogChunk {
 #[cfg_attr(feature = "mock", mockall::automock)]
 #[async_trait]
 pub trait Publisher: Send + Sync {
-    /// Publishes an announcement. Afterwards it is handed over. May be called again with the same one.
+    /// Publishes an announcement, and tells what is known of it afterwards. May be called again with the same one,
+    /// which then has the same id, time and body. Answers within seconds: who waits longer for the other side says
+    /// [`Unavailable`](crate::PortErrorKind::Unavailable), and is called again.
     ///
     /// # Errors
-    /// [`Permanent`](crate::PortErrorKind::Permanent) when this announcement can never be published.
-    async fn publish(&self, announcement: &Announcement) -> Result<(), PortError>;
+    /// [`Permanent`](crate::PortErrorKind::Permanent) when this announcement cannot be published until somebody mends
+    /// the reason; it is parked then.
+    async fn publish(&self, announcement: &Announcement) -> Result<Receipt, PortError>;
+}
+
+/// What is known of an announcement that was published.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Receipt {
+    /// The other side has it, on its disk where it has one, and said so.
+    Confirmed,
+    /// It was handed over to something that cannot confirm; who listens has most likely got it.
+    HandedOver,
 }
 
 /// Keeps builds, instructions and the log.
@@ -202,11 +222,53 @@ pub trait Store: Send + Sync {
     /// Returns the log of one build, in order.
     async fn log_of(&self, id: BuildId) -> Result<Vec<LogLine>, StoreError>;
 
-    /// Returns how far a reader of the log has come; 0 for a new one.
-    async fn cursor(&self, reader: &str) -> Result<u64, StoreError>;
+    /// Returns the number of the last line of the log; 0 before the first.
+    async fn log_end(&self) -> Result<u64, StoreError>;
 
-    /// Records how far a reader of the log has come. Never moves backwards.
-    async fn advance_cursor(&self, reader: &str, sequence: u64) -> Result<(), StoreError>;
+    /// Returns where a reader of the log is; a new one is before the first line.
+    async fn reader(&self, reader: &str) -> Result<ReaderState, StoreError>;
+
+    /// Leases a reader to a worker, or moves the end of the lease that it holds, and returns where the reader is.
+    /// Afterwards nobody else gets it before `until`. Absent when another worker holds it at `now`.
+    async fn take_reader(
+        &self,
+        reader: &str,
+        worker: &WorkerId,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> Result<Option<ReaderState>, StoreError>;
+
+    /// Moves a reader on from one line to a later one, and parks announcements of the lines between, all or nothing.
+    /// Returns false, and changes nothing, when the worker lost the lease or the reader is not at `from` any more. What
+    /// is parked already stays as it is.
+    async fn advance_reader(
+        &self,
+        reader: &str,
+        worker: &WorkerId,
+        from: u64,
+        to: u64,
+        parked: &[Parked],
+    ) -> Result<bool, StoreError>;
+
+    /// Ends the lease that a worker holds of a reader. Does nothing when it holds none.
+    async fn release_reader(&self, reader: &str, worker: &WorkerId) -> Result<(), StoreError>;
+
+    /// Moves a reader back to a line, whoever holds its lease, so that it reads all later ones again. Does nothing when
+    /// it is not beyond that line.
+    async fn rewind_reader(&self, reader: &str, sequence: u64) -> Result<(), StoreError>;
+
+    /// Returns a reader's parked announcements in the order of the log, at most `limit`.
+    async fn parked(&self, reader: &str, filter: ParkedFilter, limit: usize) -> Result<Vec<Parked>, StoreError>;
+
+    /// Marks a reader's parked announcements to be tried again, all or those of one build, and returns how many are.
+    async fn retry_parked(&self, reader: &str, build: Option<BuildId>) -> Result<u64, StoreError>;
+
+    /// Records that a parked announcement was published, or given up: it is not parked any more.
+    async fn unpark(&self, reader: &str, announcement: AnnouncementId) -> Result<(), StoreError>;
+
+    /// Records that a parked announcement was refused again: it has a new reason, and nothing of its build is tried
+    /// again until [`retry_parked`](Self::retry_parked) says so.
+    async fn keep_parked(&self, reader: &str, announcement: AnnouncementId, reason: &str) -> Result<(), StoreError>;
 
     /// Tells whether the store can answer.
     async fn ping(&self) -> Result<(), StoreError>;

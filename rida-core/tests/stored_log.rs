@@ -27,6 +27,16 @@ fn every_line_is_written_as_promised_and_reads_back_equal() {
     golden("announcements.jsonl", &announcements);
 }
 
+#[test]
+fn lines_from_before_details_were_recorded_are_still_read() {
+    let old = include_str!("golden/announcements-without-details.jsonl");
+    assert_eq!(old.lines().count(), include_str!("golden/announcements.jsonl").lines().count());
+    for line in old.lines() {
+        let announcement: Announcement = serde_json::from_str(line).unwrap();
+        assert_eq!(serde_json::to_string(&announcement).unwrap(), line, "it is written as it was");
+    }
+}
+
 fn line<T: Serialize + DeserializeOwned + PartialEq + std::fmt::Debug>(lines: &mut String, value: &T) {
     let json = serde_json::to_string(value).unwrap();
     assert_eq!(serde_json::from_str::<T>(&json).unwrap(), *value);

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use rida_core::{Announcement, BuildId, BuildState, Change, PortError, Publisher, TaskId};
+use rida_core::{Announcement, BuildId, BuildState, Change, PortError, Publisher, Receipt, TaskId};
 use serde::Serialize;
 use tokio::sync::Mutex;
 
@@ -85,7 +85,7 @@ impl JsonLines {
 
 #[async_trait]
 impl Publisher for JsonLines {
-    async fn publish(&self, announcement: &Announcement) -> Result<(), PortError> {
+    async fn publish(&self, announcement: &Announcement) -> Result<Receipt, PortError> {
         let mut line = serde_json::to_vec(&Line::from(announcement))
             .map_err(|error| PortError::permanent("the announcement cannot be written as JSON").because(error))?;
         line.push(b'\n');
@@ -99,7 +99,9 @@ impl Publisher for JsonLines {
             }
         });
         let failed = |error| PortError::unavailable("the file of announcements cannot be written").because(error);
-        written.await.map_err(io::Error::other).flatten().map_err(failed)
+        written.await.map_err(io::Error::other).flatten().map_err(failed)?;
+        // It is in the file, and on its disk.
+        Ok(Receipt::Confirmed)
     }
 }
 
@@ -123,10 +125,10 @@ impl<'a> From<&'a Announcement> for Line<'a> {
     fn from(announcement: &'a Announcement) -> Self {
         let nsvc = &announcement.nsvc;
         let (topic, change) = match &announcement.change {
-            Change::Module { from, to, reason } => {
+            Change::Module { from, to, reason, .. } => {
                 ("module.state.change", Changed::Module { state: *to, old_state: *from, reason: reason.as_deref() })
             }
-            Change::Component { component, state, task, nvr, reason } => (
+            Change::Component { component, state, task, nvr, reason, .. } => (
                 "component.state.change",
                 Changed::Component {
                     component: component.as_str(),

@@ -8,7 +8,7 @@ use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use rida_core::{Action, BuildId, Driver, EffectId, Parts, StoreError, TakenEffect, WorkerId};
+use rida_core::{Action, BuildId, Driver, EffectId, PUBLISHER, Parts, StoreError, TakenEffect, WorkerId};
 use tokio::sync::{Mutex, Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -278,14 +278,17 @@ impl Worker {
             rhythm.saw(&published);
             let more = published.is_ok_and(|published| {
                 stopped.saw(&published);
-                published.stopped.is_none() && published.lines == LINES_AT_ONCE
+                published.is_more(LINES_AT_ONCE)
             });
             if !more {
                 rhythm.pause(&mut stopping).await;
             }
         }
         // What is known by now is told now; the rest by whoever starts next.
-        while self.driver.publish(LINES_AT_ONCE).await.is_ok_and(|published| published.lines == LINES_AT_ONCE) {}
+        while self.driver.publish(LINES_AT_ONCE).await.is_ok_and(|published| published.is_more(LINES_AT_ONCE)) {}
+        if let Err(error) = self.driver.release_reader(PUBLISHER).await {
+            tracing::debug!(%error, "the lease of the publisher ends by itself");
+        }
     }
 }
 

@@ -3,15 +3,17 @@
 use std::sync::Arc;
 
 use rida_core::{
-    BuildId, BuildState, BuildSummary, ComponentBuild, DistTag, Effect, LogLine, ModuleBuild, Nsvc, Phase, QueuedBuild,
-    StoreError, StoreErrorKind, Submission, Timestamp, Transition,
+    AnnouncementId, BuildId, BuildState, BuildSummary, ComponentBuild, DistTag, Effect, LogLine, ModuleBuild, Nsvc,
+    Parked, Phase, QueuedBuild, StoreError, StoreErrorKind, Submission, Timestamp, Transition,
 };
 use sea_orm::ActiveValue::Set;
 use sea_orm::FromQueryResult;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::entities::{component_builds, effects, events, module_build_requires, module_builds, module_submissions};
+use crate::entities::{
+    component_builds, effects, events, module_build_requires, module_builds, module_submissions, parked,
+};
 use crate::error::corrupt;
 
 /// What of a build is only read back.
@@ -289,6 +291,32 @@ pub(crate) fn log_line(row: &events::Model) -> Result<LogLine, StoreError> {
         revision: counted(row.revision)?,
         event: parse(&row.event, &what)?,
         announcements: parse(&row.announcements, &what)?,
+    })
+}
+
+/// Returns the row of an announcement that a reader parked.
+pub(crate) fn parked_row(reader: &str, parked: &Parked, reason: String) -> parked::ActiveModel {
+    parked::ActiveModel {
+        reader: Set(reader.to_owned()),
+        sequence: Set(bound(parked.sequence)),
+        build_id: Set(parked.announcement.build.get()),
+        revision: Set(bound(parked.announcement.revision)),
+        position: Set(parked.announcement.index.into()),
+        reason: Set(reason),
+        at: Set(parked.at.millis()),
+        retrying: Set(parked.retrying),
+    }
+}
+
+/// Reads a parked announcement back.
+pub(crate) fn parked(row: parked::Model) -> Result<Parked, StoreError> {
+    let index = u32::try_from(row.position).map_err(|error| corrupt("a parked announcement").because(error))?;
+    Ok(Parked {
+        sequence: counted(row.sequence)?,
+        announcement: AnnouncementId { build: build_id(row.build_id)?, revision: counted(row.revision)?, index },
+        reason: row.reason,
+        at: Timestamp::from_millis(row.at),
+        retrying: row.retrying,
     })
 }
 

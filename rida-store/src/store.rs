@@ -2,13 +2,14 @@
 
 use async_trait::async_trait;
 use rida_core::{
-    BuildFilter, BuildId, BuildSummary, Commit, EffectId, ListQuery, LogLine, ModuleBuild, ModuleName, Nsvc, Queue,
-    Store, StoreError, StoreErrorKind, StreamName, TakenEffect, Timestamp, WorkerId,
+    AnnouncementId, BuildFilter, BuildId, BuildSummary, Commit, EffectId, ListQuery, LogLine, ModuleBuild, ModuleName,
+    Nsvc, Parked, ParkedFilter, Queue, ReaderState, Store, StoreError, StoreErrorKind, StreamName, TakenEffect,
+    Timestamp, WorkerId,
 };
 
 use crate::database::Database;
 use crate::error::Failed;
-use crate::queries::{commit, effects, list, load, log};
+use crate::queries::{commit, effects, list, load, log, readers};
 
 #[async_trait]
 impl Store for Database {
@@ -102,12 +103,57 @@ impl Store for Database {
         log::of(self, id).await
     }
 
-    async fn cursor(&self, reader: &str) -> Result<u64, StoreError> {
-        log::cursor(self, reader).await
+    async fn log_end(&self) -> Result<u64, StoreError> {
+        log::end(self).await
     }
 
-    async fn advance_cursor(&self, reader: &str, sequence: u64) -> Result<(), StoreError> {
-        log::advance(self, reader, sequence).await
+    async fn reader(&self, reader: &str) -> Result<ReaderState, StoreError> {
+        readers::state(self, reader).await
+    }
+
+    async fn take_reader(
+        &self,
+        reader: &str,
+        worker: &WorkerId,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> Result<Option<ReaderState>, StoreError> {
+        readers::take(self, reader, worker, now, until).await
+    }
+
+    async fn advance_reader(
+        &self,
+        reader: &str,
+        worker: &WorkerId,
+        from: u64,
+        to: u64,
+        parked: &[Parked],
+    ) -> Result<bool, StoreError> {
+        readers::advance(self, reader, worker, (from, to), parked).await
+    }
+
+    async fn release_reader(&self, reader: &str, worker: &WorkerId) -> Result<(), StoreError> {
+        readers::release(self, reader, worker).await
+    }
+
+    async fn rewind_reader(&self, reader: &str, sequence: u64) -> Result<(), StoreError> {
+        readers::rewind(self, reader, sequence).await
+    }
+
+    async fn parked(&self, reader: &str, filter: ParkedFilter, limit: usize) -> Result<Vec<Parked>, StoreError> {
+        readers::parked(self, reader, filter, limit).await
+    }
+
+    async fn retry_parked(&self, reader: &str, build: Option<BuildId>) -> Result<u64, StoreError> {
+        readers::retry(self, reader, build).await
+    }
+
+    async fn unpark(&self, reader: &str, announcement: AnnouncementId) -> Result<(), StoreError> {
+        readers::unpark(self, reader, announcement).await
+    }
+
+    async fn keep_parked(&self, reader: &str, announcement: AnnouncementId, reason: &str) -> Result<(), StoreError> {
+        readers::keep(self, reader, announcement, reason).await
     }
 
     async fn ping(&self) -> Result<(), StoreError> {

@@ -219,13 +219,18 @@ async fn slots_are_granted_one_after_the_other() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_cursor_ends_at_the_furthest() {
+async fn a_reader_is_leased_to_one_of_many() {
     let (databases, _folder) = two().await;
-    at_once(&databases, 30, async |database: Database, number| {
-        database.advance_cursor("bus", (number * 7 % 30).unsigned_abs()).await.unwrap();
+    let taken = at_once(&databases, 16, async |database: Database, number| {
+        let (worker, now) = (WorkerId(number.to_string()), at(0));
+        let taken = database.take_reader("bus", &worker, now, at(10)).await.unwrap();
+        let moved = database.advance_reader("bus", &worker, 0, 1, &[]).await.unwrap();
+        assert_eq!(taken.is_some(), moved, "who holds the lease moves the reader, and nobody else");
+        moved
     })
     .await;
-    assert_eq!(databases[0].cursor("bus").await.unwrap(), 29);
+    assert_eq!(taken.into_iter().filter(|moved| *moved).count(), 1);
+    assert_eq!(databases[0].reader("bus").await.unwrap().sequence, 1);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

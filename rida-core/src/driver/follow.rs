@@ -6,6 +6,7 @@ use crate::component::ComponentState;
 use crate::deadline;
 use crate::error::PortError;
 use crate::event::Fact;
+use crate::hint::BuildSystemHint;
 use crate::id::BuildId;
 use crate::ports::StoreError;
 
@@ -45,6 +46,22 @@ impl Driver {
             self.note(id, Fact::TimePassed, &mut looked).await?;
         }
         Ok(looked)
+    }
+
+    /// Returns the builds that a message of the build system may be about: those that hold a slot, since no other waits
+    /// for the build system. [`look`](Self::look) at each.
+    ///
+    /// # Errors
+    /// When the store cannot answer.
+    pub async fn builds_of(&self, hint: &BuildSystemHint) -> Result<Vec<BuildId>, StoreError> {
+        let mut found = Vec::new();
+        for queued in self.parts.store.queue().await?.running {
+            let build = self.parts.store.load(queued.id).await?;
+            if build.is_some_and(|build| self.parts.build_system.concerns(hint, &build)) {
+                found.push(queued.id);
+            }
+        }
+        Ok(found)
     }
 
     /// Returns builds that it is time to [`look`](Self::look) at, and leaves them alone for one interval.

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 pub use self::follow::Looked;
 pub use self::perform::Performed;
-pub use self::publish::Published;
+pub use self::publish::{PUBLISHER, Published};
 pub use self::submit::{Request, SubmitError};
 pub use self::turn::Turn;
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::Advance;
-use crate::announce::{Announcement, AnnouncementId, Change};
+use crate::announce::{Announcement, AnnouncementId, Change, ComponentDetails, ModuleDetails};
 use crate::build::{Failure, FailureKind, ModuleBuild, Phase, Submission, Transition};
 use crate::component::{ComponentBuild, ComponentState};
 use crate::effect::{Action, Effect};
@@ -39,7 +39,7 @@ impl Draft {
             submission: Arc::new(submission),
         };
         let mut draft = Self { build, at, effects: Vec::new(), announcements: Vec::new() };
-        draft.announce(Change::Module { from: None, to: BuildState::Init, reason: None });
+        draft.announce_state(None, None);
         draft
     }
 
@@ -60,7 +60,7 @@ impl Draft {
         if from != to {
             debug_assert!(from.may_become(to), "{from} to {to} is no edge");
             self.build.history.push(Transition { state: to, at: self.at, reason: reason.clone() });
-            self.announce(Change::Module { from: Some(from), to, reason });
+            self.announce_state(Some(from), reason);
         }
     }
 
@@ -95,12 +95,14 @@ impl Draft {
         component.state = state;
         if visible && let Some(planned) = self.build.submission.plan.get(index) {
             let state = &component.state;
+            let index = u32::try_from(index).unwrap_or(u32::MAX);
             let change = Change::Component {
                 component: planned.name.clone(),
                 state: state.name().into(),
                 task: state.task(),
                 nvr: state.built().map(|built| built.nvr.clone()),
                 reason: state.reason().map(Into::into),
+                details: Some(ComponentDetails { index, batch: planned.batch }),
             };
             self.announce(change);
         }
@@ -115,6 +117,11 @@ impl Draft {
 
     pub(super) fn finish(self) -> Advance {
         Advance { build: self.build, effects: self.effects, announcements: self.announcements }
+    }
+
+    fn announce_state(&mut self, from: Option<BuildState>, reason: Option<Arc<str>>) {
+        let details = Some(Arc::new(ModuleDetails::of(&self.build)));
+        self.announce(Change::Module { from, to: self.build.state(), reason, details });
     }
 
     fn announce(&mut self, change: Change) {

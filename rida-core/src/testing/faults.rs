@@ -8,17 +8,19 @@ use std::task::{Context, Poll};
 use async_trait::async_trait;
 
 use super::random::Random;
-use crate::announce::Announcement;
+use crate::announce::{Announcement, AnnouncementId};
 use crate::build::ModuleBuild;
 use crate::component::ComponentKey;
 use crate::error::PortError;
 use crate::event::Fact;
+use crate::hint::BuildSystemHint;
 use crate::id::{BuildId, ComponentName, EffectId, ModuleName, Nsvc, StreamName, TaskId};
 use crate::plan::ComponentSource;
 use crate::ports::{
     BuildFilter, BuildSummary, BuildSystem, Commit, ComponentCheck, FetchedModulemd, ListQuery, LogChunk, LogLine,
-    Publisher, Queue, Scm, Store, StoreError, StoreErrorKind, TakenEffect, WorkerId,
+    Publisher, Queue, Receipt, Scm, Store, StoreError, StoreErrorKind, TakenEffect, WorkerId,
 };
+use crate::reader::{Parked, ParkedFilter, ReaderState};
 use crate::scm::ScmUrl;
 use crate::timestamp::Timestamp;
 
@@ -153,6 +155,10 @@ impl<P: BuildSystem> BuildSystem for Faulty<P> {
         self.fates.port_gate().await?;
         answer
     }
+
+    fn concerns(&self, hint: &BuildSystemHint, build: &ModuleBuild) -> bool {
+        self.inner.concerns(hint, build)
+    }
 }
 
 #[async_trait]
@@ -177,7 +183,7 @@ impl<P: Scm> Scm for Faulty<P> {
 
 #[async_trait]
 impl<P: Publisher> Publisher for Faulty<P> {
-    async fn publish(&self, announcement: &Announcement) -> Result<(), PortError> {
+    async fn publish(&self, announcement: &Announcement) -> Result<Receipt, PortError> {
         self.fates.port_gate().await?;
         let answer = self.inner.publish(announcement).await;
         self.fates.port_gate().await?;
@@ -304,16 +310,85 @@ impl<P: Store> Store for Faulty<P> {
         answer
     }
 
-    async fn cursor(&self, reader: &str) -> Result<u64, StoreError> {
+    async fn log_end(&self) -> Result<u64, StoreError> {
         self.fates.store_gate().await?;
-        let answer = self.inner.cursor(reader).await;
+        let answer = self.inner.log_end().await;
         self.fates.store_gate().await?;
         answer
     }
 
-    async fn advance_cursor(&self, reader: &str, sequence: u64) -> Result<(), StoreError> {
+    async fn reader(&self, reader: &str) -> Result<ReaderState, StoreError> {
         self.fates.store_gate().await?;
-        let answer = self.inner.advance_cursor(reader, sequence).await;
+        let answer = self.inner.reader(reader).await;
+        self.fates.store_gate().await?;
+        answer
+    }
+
+    async fn take_reader(
+        &self,
+        reader: &str,
+        worker: &WorkerId,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> Result<Option<ReaderState>, StoreError> {
+        self.fates.store_gate().await?;
+        let answer = self.inner.take_reader(reader, worker, now, until).await;
+        self.fates.store_gate().await?;
+        answer
+    }
+
+    async fn advance_reader(
+        &self,
+        reader: &str,
+        worker: &WorkerId,
+        from: u64,
+        to: u64,
+        parked: &[Parked],
+    ) -> Result<bool, StoreError> {
+        self.fates.store_gate().await?;
+        let answer = self.inner.advance_reader(reader, worker, from, to, parked).await;
+        self.fates.store_gate().await?;
+        answer
+    }
+
+    async fn release_reader(&self, reader: &str, worker: &WorkerId) -> Result<(), StoreError> {
+        self.fates.store_gate().await?;
+        let answer = self.inner.release_reader(reader, worker).await;
+        self.fates.store_gate().await?;
+        answer
+    }
+
+    async fn rewind_reader(&self, reader: &str, sequence: u64) -> Result<(), StoreError> {
+        self.fates.store_gate().await?;
+        let answer = self.inner.rewind_reader(reader, sequence).await;
+        self.fates.store_gate().await?;
+        answer
+    }
+
+    async fn parked(&self, reader: &str, filter: ParkedFilter, limit: usize) -> Result<Vec<Parked>, StoreError> {
+        self.fates.store_gate().await?;
+        let answer = self.inner.parked(reader, filter, limit).await;
+        self.fates.store_gate().await?;
+        answer
+    }
+
+    async fn retry_parked(&self, reader: &str, build: Option<BuildId>) -> Result<u64, StoreError> {
+        self.fates.store_gate().await?;
+        let answer = self.inner.retry_parked(reader, build).await;
+        self.fates.store_gate().await?;
+        answer
+    }
+
+    async fn unpark(&self, reader: &str, announcement: AnnouncementId) -> Result<(), StoreError> {
+        self.fates.store_gate().await?;
+        let answer = self.inner.unpark(reader, announcement).await;
+        self.fates.store_gate().await?;
+        answer
+    }
+
+    async fn keep_parked(&self, reader: &str, announcement: AnnouncementId, reason: &str) -> Result<(), StoreError> {
+        self.fates.store_gate().await?;
+        let answer = self.inner.keep_parked(reader, announcement, reason).await;
         self.fates.store_gate().await?;
         answer
     }

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 
 use crate::announce::Announcement;
 use crate::error::PortError;
-use crate::ports::Publisher;
+use crate::ports::{Publisher, Receipt};
 
 /// A publisher that keeps what it is told. Clones share it.
 #[derive(Clone, Debug, Default)]
@@ -21,9 +21,9 @@ impl MemoryPublisher {
 
 #[async_trait]
 impl Publisher for MemoryPublisher {
-    async fn publish(&self, announcement: &Announcement) -> Result<(), PortError> {
+    async fn publish(&self, announcement: &Announcement) -> Result<Receipt, PortError> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push(announcement.clone());
-        Ok(())
+        Ok(Receipt::Confirmed)
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 
+use crate::announce::AnnouncementId;
 use crate::build::ModuleBuild;
 use crate::effect::Effect;
 use crate::id::{BuildId, EffectId, ModuleName, Nsvc, StreamName};
@@ -12,6 +13,7 @@ use crate::ports::{
     BuildFilter, BuildSummary, Commit, ListQuery, LogLine, OrderKey, Queue, QueuedBuild, Store, StoreError,
     StoreErrorKind, TakenEffect, WorkerId,
 };
+use crate::reader::{Parked, ParkedFilter, ReaderState};
 use crate::state::BuildState;
 use crate::timestamp::Timestamp;
 
@@ -29,7 +31,7 @@ struct Kept {
     look_at: BTreeMap<BuildId, Timestamp>,
     effects: BTreeMap<EffectId, KeptEffect>,
     log: Vec<LogLine>,
-    cursors: BTreeMap<String, u64>,
+    readers: BTreeMap<String, KeptReader>,
     queue_revision: u64,
 }
 
@@ -39,6 +41,25 @@ struct KeptEffect {
     due: Timestamp,
     attempts: u32,
     lease: Option<(WorkerId, Timestamp)>,
+}
+
+#[derive(Debug, Default)]
+struct KeptReader {
+    sequence: u64,
+    lease: Option<(WorkerId, Timestamp)>,
+    parked: BTreeMap<(u64, AnnouncementId), Parked>,
+}
+
+impl KeptReader {
+    fn state(&self) -> ReaderState {
+        let count = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
+        ReaderState {
+            sequence: self.sequence,
+            lease: self.lease.clone(),
+            parked: count(self.parked.len()),
+            retrying: count(self.parked.values().filter(|parked| parked.retrying).count()),
+        }
+    }
 }
 
 impl MemoryStore {
@@ -193,14 +214,105 @@ impl Store for MemoryStore {
         Ok(self.kept().log.iter().filter(|line| line.build == id).cloned().collect())
     }
 
-    async fn cursor(&self, reader: &str) -> Result<u64, StoreError> {
-        Ok(self.kept().cursors.get(reader).copied().unwrap_or(0))
+    async fn log_end(&self) -> Result<u64, StoreError> {
+        Ok(self.kept().log.last().map_or(0, |line| line.sequence))
     }
 
-    async fn advance_cursor(&self, reader: &str, sequence: u64) -> Result<(), StoreError> {
+    async fn reader(&self, reader: &str) -> Result<ReaderState, StoreError> {
+        Ok(self.kept().readers.get(reader).map(KeptReader::state).unwrap_or_default())
+    }
+
+    async fn take_reader(
+        &self,
+        reader: &str,
+        worker: &WorkerId,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> Result<Option<ReaderState>, StoreError> {
         let mut kept = self.kept();
-        let cursor = kept.cursors.entry(reader.to_owned()).or_default();
-        *cursor = sequence.max(*cursor);
+        let reader = kept.readers.entry(reader.to_owned()).or_default();
+        if reader.state().is_held_by_another(worker, now) {
+            return Ok(None);
+        }
+        reader.lease = Some((worker.clone(), until));
+        Ok(Some(reader.state()))
+    }
+
+    async fn advance_reader(
+        &self,
+        reader: &str,
+        worker: &WorkerId,
+        from: u64,
+        to: u64,
+        parked: &[Parked],
+    ) -> Result<bool, StoreError> {
+        let mut kept = self.kept();
+        let Some(reader) = kept.readers.get_mut(reader) else { return Ok(false) };
+        let held = reader.lease.as_ref().is_some_and(|(holder, _)| holder == worker);
+        if !held || reader.sequence != from {
+            return Ok(false);
+        }
+        reader.sequence = to;
+        for parked in parked {
+            reader.parked.entry((parked.sequence, parked.announcement)).or_insert_with(|| parked.clone());
+        }
+        Ok(true)
+    }
+
+    async fn release_reader(&self, reader: &str, worker: &WorkerId) -> Result<(), StoreError> {
+        if let Some(reader) = self.kept().readers.get_mut(reader)
+            && reader.lease.as_ref().is_some_and(|(holder, _)| holder == worker)
+        {
+            reader.lease = None;
+        }
+        Ok(())
+    }
+
+    async fn rewind_reader(&self, reader: &str, sequence: u64) -> Result<(), StoreError> {
+        if let Some(reader) = self.kept().readers.get_mut(reader) {
+            reader.sequence = reader.sequence.min(sequence);
+        }
+        Ok(())
+    }
+
+    async fn parked(&self, reader: &str, filter: ParkedFilter, limit: usize) -> Result<Vec<Parked>, StoreError> {
+        let kept = self.kept();
+        let Some(reader) = kept.readers.get(reader) else { return Ok(Vec::new()) };
+        let matches = |parked: &&Parked| {
+            filter.build.is_none_or(|build| build == parked.announcement.build) && (!filter.retrying || parked.retrying)
+        };
+        Ok(reader.parked.values().filter(matches).take(limit).cloned().collect())
+    }
+
+    async fn retry_parked(&self, reader: &str, build: Option<BuildId>) -> Result<u64, StoreError> {
+        let mut kept = self.kept();
+        let Some(reader) = kept.readers.get_mut(reader) else { return Ok(0) };
+        let mut marked = 0;
+        for parked in reader.parked.values_mut() {
+            if build.is_none_or(|build| build == parked.announcement.build) {
+                parked.retrying = true;
+                marked += 1;
+            }
+        }
+        Ok(marked)
+    }
+
+    async fn unpark(&self, reader: &str, announcement: AnnouncementId) -> Result<(), StoreError> {
+        if let Some(reader) = self.kept().readers.get_mut(reader) {
+            reader.parked.retain(|(_, id), _| *id != announcement);
+        }
+        Ok(())
+    }
+
+    async fn keep_parked(&self, reader: &str, announcement: AnnouncementId, reason: &str) -> Result<(), StoreError> {
+        let mut kept = self.kept();
+        let Some(reader) = kept.readers.get_mut(reader) else { return Ok(()) };
+        for parked in reader.parked.values_mut().filter(|parked| parked.announcement.build == announcement.build) {
+            parked.retrying = false;
+            if parked.announcement == announcement {
+                reason.clone_into(&mut parked.reason);
+            }
+        }
         Ok(())
     }
 

@@ -20,11 +20,11 @@ where
         lives.into_iter().flatten().flat_map(|written| written.announcements).collect();
     assert!(announcements.len() > 5, "the samples announce something");
     for announcement in &announcements {
-        publisher.publish(announcement).await.expect("it is handed over");
+        let _ = publisher.publish(announcement).await.expect("it is handed over");
     }
     let expected: Vec<String> = announcements.iter().map(|announcement| announcement.id.to_string()).collect();
     assert_eq!(published(), expected, "all of it comes out, in order");
     let repeated = announcements.first().expect("there is one");
-    publisher.publish(repeated).await.expect("a repeat is taken");
+    let _ = publisher.publish(repeated).await.expect("a repeat is taken");
     assert_eq!(published().last(), Some(&repeated.id.to_string()), "a repeat has the same id");
 }

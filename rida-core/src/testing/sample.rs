@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::announce::{Announcement, AnnouncementId, Change};
+use crate::announce::{Announcement, AnnouncementId, Change, ComponentDetails, ModuleDetails};
 use crate::build::{BuildRequire, Failure, FailureKind, ModuleBuild, Phase, Submission, Transition};
 use crate::component::{Built, ComponentBuild, ComponentKey, ComponentState, PinnedSource, TaskProgress};
 use crate::effect::{Action, Effect};
@@ -259,7 +259,8 @@ impl Written {
         }
         let reason: Option<Arc<str>> = reason.map(Arc::from);
         self.after.history.push(Transition { state: to, at, reason: reason.clone() });
-        self.announce(Change::Module { from, to, reason });
+        let details = Some(Arc::new(ModuleDetails::of(&self.after)));
+        self.announce(Change::Module { from, to, reason, details });
     }
 
     fn announce(&mut self, change: Change) {
@@ -279,6 +280,7 @@ impl Written {
     #[must_use]
     fn component_enters(&self, name: &str, fact: Fact, state: ComponentState) -> Self {
         let (planned, index) = (component(name), self.after.plan().index_of(&component(name)));
+        let place = index.and_then(|index| self.after.plan().get(index)).map(|planned| planned.batch);
         let mut next = self.then(fact, |build| {
             let index = index.expect("the sample's plan has the component");
             if let Some(component) = build.components.get_mut(index) {
@@ -291,6 +293,10 @@ impl Written {
             task: state.task(),
             nvr: state.built().map(|built| built.nvr.clone()),
             reason: state.reason().map(Arc::from),
+            details: index.zip(place).map(|(index, batch)| ComponentDetails {
+                index: u32::try_from(index).expect("a plan is short"),
+                batch,
+            }),
         });
         next
     }

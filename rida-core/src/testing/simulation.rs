@@ -21,7 +21,7 @@ use super::sample;
 use crate::announce::Change;
 use crate::build::{ModuleBuild, Submission};
 use crate::component::ComponentState;
-use crate::driver::{Clock, Driver, Parts};
+use crate::driver::{Clock, Driver, PUBLISHER, Parts};
 use crate::event::Fact;
 use crate::id::{BuildId, ComponentName};
 use crate::plan::{ComponentSource, Plan, WantedComponent};
@@ -270,7 +270,7 @@ impl World {
         let ended = self.accepted.iter().all(|(id, _)| {
             block_on(self.store.load(*id)).ok().flatten().is_some_and(|build| !build.state().is_active())
         });
-        let told = block_on(self.store.cursor("publisher")).unwrap_or_default();
+        let told = block_on(self.store.reader(PUBLISHER)).unwrap_or_default().sequence;
         let untold = block_on(self.store.log_after(told, 1)).is_ok_and(|lines| !lines.is_empty());
         ended && !untold && self.store.effects().is_empty()
     }

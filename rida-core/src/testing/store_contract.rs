@@ -13,6 +13,7 @@ mod changes;
 mod instructions;
 mod lists;
 mod log;
+mod readers;
 
 /// One promise of a store.
 #[derive(Clone, Copy)]
@@ -77,8 +78,13 @@ promises! {
     log:
         the_log_has_every_change_in_order,
         the_log_is_read_in_pieces,
-        a_cursor_never_moves_back,
         a_store_that_works_answers_a_ping;
+    readers:
+        each_reader_has_a_place_of_its_own,
+        a_reader_is_one_workers_at_a_time,
+        a_reader_moves_on_with_its_lease_only,
+        a_reader_that_was_moved_back_is_not_moved_on_over_it,
+        what_is_parked_is_there_until_somebody_says_otherwise;
 }
 
 /// Checks every promise, each against a fresh store.

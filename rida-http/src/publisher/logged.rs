@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use rida_core::{Announcement, Change, PortError, Publisher};
+use rida_core::{Announcement, Change, PortError, Publisher, Receipt};
 
 use crate::metrics::{Metrics, Outcome};
 
@@ -21,14 +21,14 @@ impl Logged {
 
 #[async_trait]
 impl Publisher for Logged {
-    async fn publish(&self, announcement: &Announcement) -> Result<(), PortError> {
+    async fn publish(&self, announcement: &Announcement) -> Result<Receipt, PortError> {
         let published = self.publisher.publish(announcement).await;
         self.metrics.announcement(match &published {
-            Ok(()) => Outcome::Published,
+            Ok(_) => Outcome::Published,
             Err(error) if error.is_retryable() => Outcome::Failed,
             Err(_) => Outcome::Refused,
         });
-        published?;
+        let receipt = published?;
         let (id, nsvc) = (announcement.id.build.get(), &announcement.nsvc);
         match &announcement.change {
             Change::Module { to, reason, .. } => {
@@ -47,6 +47,6 @@ impl Publisher for Logged {
                 );
             }
         }
-        Ok(())
+        Ok(receipt)
     }
 }

@@ -15,6 +15,7 @@ fn announcement(revision: u64) -> Announcement {
             from: Some(BuildState::Wait),
             to: BuildState::Build,
             reason: Some("a\n\u{1b}b".into()),
+            details: None,
         },
     }
 }
@@ -46,6 +47,7 @@ async fn a_change_is_a_line() {
         task: Some(TaskId(7)),
         nvr: Some(Arc::clone(&sample::built("bar", 7).nvr)),
         reason: None,
+        details: None,
     };
     publisher.publish(&component).await.unwrap();
     let lines = read(&path);

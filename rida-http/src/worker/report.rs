@@ -45,7 +45,7 @@ impl Publishing {
     pub(super) fn saw(&mut self, published: &Published) {
         for (id, error) in &published.refused {
             let error = chain(error);
-            tracing::error!(announcement.id = %id, error = %error.escape_debug(), "an announcement cannot be published");
+            tracing::error!(announcement.id = %id, error = %error.escape_debug(), "an announcement cannot be published and is parked");
         }
         match (&published.stopped, self.away) {
             (Some(error), false) => {

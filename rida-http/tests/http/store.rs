@@ -75,7 +75,15 @@ passed_on! {
     fn take_due_builds(&self, now: Timestamp, next: Timestamp, limit: usize) -> Vec<BuildId>;
     fn log_after(&self, sequence: u64, limit: usize) -> Vec<LogLine>;
     fn log_of(&self, id: BuildId) -> Vec<LogLine>;
-    fn cursor(&self, reader: &str) -> u64;
-    fn advance_cursor(&self, reader: &str, sequence: u64) -> ();
+    fn log_end(&self) -> u64;
+    fn reader(&self, reader: &str) -> ReaderState;
+    fn take_reader(&self, reader: &str, worker: &WorkerId, now: Timestamp, until: Timestamp) -> Option<ReaderState>;
+    fn advance_reader(&self, reader: &str, worker: &WorkerId, from: u64, to: u64, parked: &[Parked]) -> bool;
+    fn release_reader(&self, reader: &str, worker: &WorkerId) -> ();
+    fn rewind_reader(&self, reader: &str, sequence: u64) -> ();
+    fn parked(&self, reader: &str, filter: ParkedFilter, limit: usize) -> Vec<Parked>;
+    fn retry_parked(&self, reader: &str, build: Option<BuildId>) -> u64;
+    fn unpark(&self, reader: &str, announcement: AnnouncementId) -> ();
+    fn keep_parked(&self, reader: &str, announcement: AnnouncementId, reason: &str) -> ();
     fn ping(&self) -> ();
 }

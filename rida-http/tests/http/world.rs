@@ -172,11 +172,11 @@ impl BuildSystem for World {
 
 #[async_trait]
 impl Publisher for World {
-    async fn publish(&self, announcement: &Announcement) -> Result<(), PortError> {
+    async fn publish(&self, announcement: &Announcement) -> Result<Receipt, PortError> {
         if let Some(kind) = *self.bus_fails.lock().unwrap() {
             return Err(PortError::new(kind, "the bus is away").because("password=hunter2"));
         }
         self.announced.lock().unwrap().push(announcement.clone());
-        Ok(())
+        Ok(Receipt::Confirmed)
     }
 }

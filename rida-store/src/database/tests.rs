@@ -4,7 +4,10 @@ use std::pin::pin;
 use std::task::Poll;
 
 use rida_core::testing::sample::{self, Written, id, nsvc};
-use rida_core::{BuildFilter, BuildId, ListQuery, Phase, Store, StoreErrorKind, Timestamp, WorkerId};
+use rida_core::{
+    AnnouncementId, BuildFilter, BuildId, ListQuery, Parked, ParkedFilter, Phase, Store, StoreErrorKind, Timestamp,
+    WorkerId,
+};
 use sea_orm::ConnectionTrait;
 use tempfile::TempDir;
 
@@ -266,7 +269,7 @@ async fn who_is_alone_ends_the_leases_of_those_before() {
 }
 
 /// Columns, each with the table that has it.
-const COLUMNS: [(&str, &str); 26] = [
+const COLUMNS: [(&str, &str); 34] = [
     ("module_builds", "id"),
     ("module_builds", "revision"),
     ("module_builds", "name"),
@@ -291,6 +294,14 @@ const COLUMNS: [(&str, &str); 26] = [
     ("effects", "attempts"),
     ("effects", "effect"),
     ("cursors", "sequence"),
+    ("cursors", "lease_owner"),
+    ("cursors", "lease_until"),
+    ("parked", "sequence"),
+    ("parked", "build_id"),
+    ("parked", "revision"),
+    ("parked", "position"),
+    ("parked", "reason"),
+    ("parked", "retrying"),
     ("counters", "value"),
     ("counters", "name"),
 ];
@@ -303,7 +314,11 @@ async fn no_stored_value_makes_it_panic() {
     for written in &last {
         fixture.commit(written).await.unwrap();
     }
-    fixture.database.advance_cursor("reader", 3).await.unwrap();
+    let (database, worker) = (&fixture.database, WorkerId("a".to_owned()));
+    database.take_reader("reader", &worker, sample::at(0), sample::at(10)).await.unwrap();
+    let announcement = AnnouncementId { build: id(1), revision: 1, index: 0 };
+    let parked = Parked { sequence: 1, announcement, reason: "no".to_owned(), at: sample::at(0), retrying: false };
+    assert!(database.advance_reader("reader", &worker, 0, 3, &[parked]).await.unwrap());
     fixture.pragma("PRAGMA foreign_keys = OFF; PRAGMA synchronous = OFF").await;
     let tables: BTreeSet<&str> = COLUMNS.iter().map(|(table, _)| *table).collect();
     for table in &tables {
@@ -346,10 +361,13 @@ async fn ask_everything(database: &Database, last: &Written) -> usize {
         database.queue().await.err(),
         database.log_after(0, 100).await.err(),
         database.log_of(id(1)).await.err(),
-        database.cursor("reader").await.err(),
+        database.log_end().await.err(),
+        database.reader("reader").await.err(),
+        database.parked("reader", ParkedFilter::default(), 10).await.err(),
         database.take_effects(&worker, now, now, 10).await.err(),
         database.take_due_builds(now, now, 10).await.err(),
-        database.advance_cursor("reader", 9).await.err(),
+        database.take_reader("reader", &worker, now, now).await.err(),
+        database.advance_reader("reader", &worker, 3, 9, &[]).await.err(),
         database.reserve_id().await.err(),
         database.commit(next.commit()).await.err(),
     ];

@@ -191,6 +191,35 @@ pub(crate) mod cursors {
         #[sea_orm(primary_key, auto_increment = false)]
         pub reader: String,
         pub sequence: i64,
+        pub lease_owner: Option<String>,
+        pub lease_until: Option<i64>,
+    }
+
+    #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+pub(crate) mod parked {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "parked")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub reader: String,
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub sequence: i64,
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub build_id: i64,
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub revision: i64,
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub position: i64,
+        pub reason: String,
+        pub at: i64,
+        pub retrying: bool,
     }
 
     #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]

@@ -1,13 +1,11 @@
-//! The log and how far its readers have come.
+//! The log.
 
 use rida_core::{BuildId, LogLine, StoreError};
-use sea_orm::ActiveValue::Set;
-use sea_orm::sea_query::{Expr, ExprTrait, OnConflict};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Select};
 
 use crate::convert::{self, bound, counted};
 use crate::database::Database;
-use crate::entities::{cursors, events};
+use crate::entities::events;
 use crate::error::Failed;
 
 /// Returns lines of the log after a sequence number.
@@ -28,21 +26,10 @@ async fn lines(database: &Database, query: Select<events::Entity>) -> Result<Vec
     rows.iter().map(convert::log_line).collect()
 }
 
-/// Returns how far a reader has come.
-pub(crate) async fn cursor(database: &Database, reader: &str) -> Result<u64, StoreError> {
-    let row = cursors::Entity::find_by_id(reader).one(&database.readers).await;
-    let row = row.map_err(|error| Failed::from(error).during("read how far the log was read"))?;
-    row.map_or(Ok(0), |row| counted(row.sequence))
-}
-
-/// Records how far a reader has come, unless it was further already.
-pub(crate) async fn advance(database: &Database, reader: &str, sequence: u64) -> Result<(), StoreError> {
-    use cursors::Column;
-    let row = cursors::ActiveModel { reader: Set(reader.to_owned()), sequence: Set(bound(sequence)) };
-    let mut forward = OnConflict::column(Column::Reader);
-    forward.update_column(Column::Sequence);
-    forward.action_and_where(Expr::col((cursors::Entity, Column::Sequence)).lt(bound(sequence)));
-    let insert = cursors::Entity::insert(row).on_conflict(forward);
-    let advanced = database.write(async |tx| Ok(insert.exec_without_returning(tx).await?)).await;
-    advanced.map(|_| ()).map_err(|error| error.during("record how far the log was read"))
+/// Returns the number of the last line.
+pub(crate) async fn end(database: &Database) -> Result<u64, StoreError> {
+    let last = events::Entity::find().select_only().column_as(events::Column::Sequence.max(), "last");
+    let last = last.into_tuple::<Option<i64>>().one(&database.readers).await;
+    let last = last.map_err(|error| Failed::from(error).during("read the end of the log"))?;
+    last.flatten().map_or(Ok(0), counted)
 }

@@ -5,3 +5,4 @@ pub(crate) mod effects;
 pub(crate) mod list;
 pub(crate) mod load;
 pub(crate) mod log;
+pub(crate) mod readers;

@@ -4,7 +4,7 @@ use super::commit;
 use crate::ports::{LogLine, Store};
 use crate::testing::sample::{self, Written, id, nsvc};
 
-async fn write_two_lives(store: &dyn Store) -> Vec<LogLine> {
+pub(super) async fn write_two_lives(store: &dyn Store) -> Vec<LogLine> {
     let lives =
         [sample::life_to_ready(id(1), nsvc("foo:1:1:c0ffee")), sample::life_to_failed(id(2), nsvc("bar:1:1:c0ffee"))];
     let longest = lives.iter().map(Vec::len).max().unwrap_or(0);
@@ -32,6 +32,7 @@ pub(super) async fn the_log_has_every_change_in_order(store: &dyn Store) {
     let lines = write_two_lives(store).await;
     assert!(lines.first().is_some_and(|line| line.sequence > 0), "0 is before the first line");
     assert_eq!(store.log_after(0, 1000).await.expect("the log can be read"), lines);
+    assert_eq!(Some(store.log_end().await.expect("the log can be read")), lines.last().map(|line| line.sequence));
     for build in [id(1), id(2), id(3)] {
         let own: Vec<_> = lines.iter().filter(|line| line.build == build).cloned().collect();
         assert_eq!(store.log_of(build).await.expect("the log can be read"), own);
@@ -54,17 +55,6 @@ pub(super) async fn the_log_is_read_in_pieces(store: &dyn Store) {
     assert_eq!(store.log_after(u64::MAX, 7).await.expect("the log can be read"), []);
     assert_eq!(store.log_after(0, 0).await.expect("the log can be read"), []);
     assert_eq!(store.log_after(0, usize::MAX).await.expect("the log can be read"), lines);
-}
-
-pub(super) async fn a_cursor_never_moves_back(store: &dyn Store) {
-    let odd = "a reader's “name”; --";
-    for (advance, expected) in [(5, 5), (3, 5), (5, 5), (8, 8), (0, 8)] {
-        store.advance_cursor(odd, advance).await.expect("a cursor can be moved");
-        assert_eq!(store.cursor(odd).await.expect("a cursor can be read"), expected);
-    }
-    assert_eq!(store.cursor("another").await.expect("a cursor can be read"), 0);
-    store.advance_cursor("another", 1).await.expect("a cursor can be moved");
-    assert_eq!(store.cursor(odd).await.expect("a cursor can be read"), 8);
 }
 
 pub(super) async fn a_store_that_works_answers_a_ping(store: &dyn Store) {
