@@ -16,7 +16,7 @@ if [ "$(id -u)" = 0 ]; then as_root=; else as_root=sudo; fi
 
 if command -v apt-get >/dev/null; then
     packages="git curl rpm createrepo-c bubblewrap gcc libc6-dev"
-    [ "$tests" = no ] || packages="$packages libmodulemd-tools gir1.2-modulemd-2.0 python3-gi dnf cpio"
+    [ "$tests" = no ] || packages="$packages libmodulemd-tools gir1.2-modulemd-2.0 python3-gi dnf cpio postgresql openssl"
     missing=
     for package in $packages; do
         dpkg-query --show --showformat='${Status}' "$package" 2>/dev/null | grep -q 'install ok installed' ||
@@ -29,7 +29,7 @@ if command -v apt-get >/dev/null; then
     DEBIAN_FRONTEND=noninteractive $as_root apt-get install -y -qq --no-install-recommends $missing >&2
 elif command -v dnf >/dev/null; then
     packages="git curl rpm-build createrepo_c bubblewrap gcc"
-    [ "$tests" = no ] || packages="$packages libmodulemd python3-gobject dnf cpio git-daemon"
+    [ "$tests" = no ] || packages="$packages libmodulemd python3-gobject dnf cpio git-daemon postgresql-server openssl"
     # shellcheck disable=SC2086 # the list is to be split
     rpm --query --quiet $packages || $as_root dnf install -y --quiet $packages >&2
 else

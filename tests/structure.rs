@@ -67,11 +67,12 @@ const EMBEDDED: &[&str] = &[
 
 /// What each crate of the workspace may depend on, of the workspace.
 const ARROWS: &[(&str, &[&str])] = &[
-    ("rida", &["rida-core", "rida-http", "rida-local", "rida-store"]),
+    ("rida", &["rida-core", "rida-http", "rida-local", "rida-store", "rida-test-postgres"]),
     ("rida-core", &[]),
-    ("rida-http", &["rida-core", "rida-local", "rida-store"]),
+    ("rida-http", &["rida-core", "rida-local", "rida-store", "rida-test-postgres"]),
     ("rida-local", &["rida-core"]),
-    ("rida-store", &["rida-core"]),
+    ("rida-store", &["rida-core", "rida-test-postgres"]),
+    ("rida-test-postgres", &[]),
 ];
 
 #[test]

@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::address::PostgresUrl;
+
 /// The settings of the store.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoreConfig {
@@ -10,6 +12,8 @@ pub struct StoreConfig {
     pub location: Location,
     /// How many callers may read at once; at least one.
     pub readers: u32,
+    /// How many callers may write at once, at least one. SQLite has one writer at a time, whatever this says.
+    pub writers: u32,
     /// What a crash of the machine may cost.
     pub durability: Durability,
     /// How many components of builds that were used lately are kept in memory, so that they are not read again; 0 when
@@ -17,6 +21,10 @@ pub struct StoreConfig {
     pub remembered: usize,
     /// How long to wait for somebody else's write before the store counts as unavailable.
     pub busy_timeout: Duration,
+    /// How long to wait for a connection to PostgreSQL: a free one, or one to a server that is just being started.
+    pub connect_timeout: Duration,
+    /// How long PostgreSQL may take for one statement.
+    pub statement_timeout: Duration,
 }
 
 /// Where a database is.
@@ -25,6 +33,8 @@ pub struct StoreConfig {
 pub enum Location {
     /// An SQLite file, which is made when it is not there; its folder must be.
     Sqlite(PathBuf),
+    /// A PostgreSQL database, which must be there; its tables are made.
+    Postgres(PostgresUrl),
 }
 
 /// What a crash of the machine may cost. A crash of the process alone never costs anything.
@@ -40,12 +50,24 @@ pub enum Durability {
 impl StoreConfig {
     /// Returns the settings for an SQLite file, with the defaults for everything else.
     pub fn sqlite(file: impl Into<PathBuf>) -> Self {
+        Self::at(Location::Sqlite(file.into()))
+    }
+
+    /// Returns the settings for a PostgreSQL database, with the defaults for everything else.
+    pub fn postgres(url: PostgresUrl) -> Self {
+        Self::at(Location::Postgres(url))
+    }
+
+    fn at(location: Location) -> Self {
         Self {
-            location: Location::Sqlite(file.into()),
+            location,
             readers: 4,
+            writers: 4,
             remembered: 0,
             durability: Durability::default(),
             busy_timeout: Duration::from_secs(10),
+            connect_timeout: Duration::from_secs(5),
+            statement_timeout: Duration::from_secs(30),
         }
     }
 }

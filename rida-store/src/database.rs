@@ -1,35 +1,42 @@
-//! The connections, and the one way to write.
+//! The connections, and the two ways to use them: to read and to write.
+
+mod postgres;
+mod retry;
+mod sqlite;
+mod version;
 
 use std::time::{Duration, Instant};
 
 use rida_core::StoreError;
-use sea_orm::sqlx::Connection;
-use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
-use sea_orm::{ConnectOptions, DatabaseConnection, DatabaseTransaction, SqliteTransactionMode};
-use sea_orm::{TransactionOptions, TransactionTrait};
-use sea_orm_migration::MigratorTrait;
+use sea_orm::{DatabaseConnection, DatabaseTransaction, DbBackend};
+use sea_orm::{SqliteTransactionMode, TransactionOptions, TransactionTrait};
 
-use crate::config::{Durability, Location, StoreConfig};
-use crate::error::{Failed, SetupError, is_busy};
+use crate::config::{Location, StoreConfig};
+use crate::error::{Failed, Fate, SetupError, no_answer};
 use crate::memory::Memory;
-use crate::migration::Migrator;
 use crate::queries::effects;
+use retry::Patience;
 
-/// How often the write lock is asked for. SQLite waits for most holders as long as it is told to, but answers at once
-/// while another process recovers the journal.
+/// How often the write lock of SQLite is asked for. It waits for most holders as long as it is told to, but answers at
+/// once while another process recovers the journal.
 const LOCK_TRIES: u32 = 3;
 
-/// How long to wait for a connection that others of this process use, beside the time that they wait for the lock.
-const CONNECTION_TIMEOUT: Duration = Duration::from_secs(10);
+/// How much longer than a statement may take its answer is waited for: the network may have swallowed it.
+const NETWORK: Duration = Duration::from_secs(5);
 
 /// An SQL database that keeps builds. Its clones share the connections.
 #[derive(Clone, Debug)]
 pub struct Database {
     /// Can only read: the database itself refuses anything else.
     pub(crate) readers: DatabaseConnection,
-    /// One connection where the database has one writer at a time anyway: who waits does so in order, without polling.
-    writer: DatabaseConnection,
+    /// On SQLite one connection: the database has one writer at a time anyway, and who waits does so in order, without
+    /// polling.
+    writers: DatabaseConnection,
     busy_timeout: Duration,
+    /// How long to wait for an answer that comes over a network; absent where there is none.
+    answer_timeout: Option<Duration>,
+    /// How many connections of each kind there are.
+    connections: u32,
     pub(crate) memory: Memory,
 }
 
@@ -39,59 +46,19 @@ impl Database {
     /// # Errors
     /// When it cannot be opened.
     pub async fn connect(config: &StoreConfig) -> Result<Self, SetupError> {
-        let Location::Sqlite(file) = &config.location;
-        let synchronous = match config.durability {
-            Durability::Full => SqliteSynchronous::Full,
-            Durability::Normal => SqliteSynchronous::Normal,
+        let (writers, readers) = match &config.location {
+            Location::Sqlite(file) => sqlite::connect(file, config).await?,
+            Location::Postgres(url) => postgres::connect(url, config).await?,
         };
-        let (file, busy_timeout) = (file.clone(), config.busy_timeout);
-        let configure = move |options: SqliteConnectOptions| {
-            options
-                .filename(&file)
-                .journal_mode(SqliteJournalMode::Wal)
-                .synchronous(synchronous)
-                .foreign_keys(true)
-                .busy_timeout(busy_timeout)
-                // A burst of writes does not keep the disk space of its journal for ever.
-                .pragma("journal_size_limit", "67108864")
-        };
-
-        let mut writing = options(1, busy_timeout.saturating_add(CONNECTION_TIMEOUT));
-        let writer_options = configure.clone();
-        writing.map_sqlx_sqlite_opts(move |options| writer_options(options).create_if_missing(true));
-        // A full disk ends a transaction without the pool's knowledge. Such a connection is not used again: it would
-        // take the next transaction for a part of that one.
-        writing.map_sqlx_sqlite_before_acquire(|connection, _| {
-            let clean = !connection.is_in_transaction();
-            Box::pin(async move { Ok(clean) })
-        });
-        // The writer comes first: it makes the file.
-        let writer = patiently(writing, busy_timeout).await?;
-
-        let mut reading = options(config.readers.max(1), CONNECTION_TIMEOUT);
-        reading.map_sqlx_sqlite_opts(move |options| configure(options).pragma("query_only", "ON"));
-        let readers = patiently(reading, busy_timeout).await?;
-        Ok(Self { readers, writer, busy_timeout, memory: Memory::new(config.remembered) })
-    }
-
-    /// Brings the tables to this version: all of it or nothing. Any number of processes may do so at once.
-    ///
-    /// # Errors
-    /// When the tables are of a newer version than this software, or the database cannot be written.
-    pub async fn migrate(&self) -> Result<(), SetupError> {
-        // One transaction around all steps: who comes second waits, and finds nothing left to do.
-        let migrated = self.write(async |tx| Ok(Migrator::up(tx, None).await?)).await;
-        migrated.map_err(|error| SetupError::Migrate(error.during("migrate")))
-    }
-
-    /// Tells whether the tables are of this version.
-    ///
-    /// # Errors
-    /// When the tables are of a newer version than this software, or the database cannot be read.
-    pub async fn is_migrated(&self) -> Result<bool, SetupError> {
-        let pending = Migrator::get_pending_migrations_read_only(&self.readers).await;
-        let pending = pending.map_err(|error| SetupError::Migrate(Failed::from(error).during("read the version")))?;
-        Ok(pending.is_empty())
+        let network = matches!(config.location, Location::Postgres(_));
+        Ok(Self {
+            readers,
+            writers,
+            busy_timeout: config.busy_timeout,
+            answer_timeout: network.then(|| config.statement_timeout.saturating_add(NETWORK)),
+            connections: config.readers.max(config.writers),
+            memory: Memory::new(config.remembered),
+        })
     }
 
     /// Ends every lease, so that what workers who are gone were performing is due at once, and returns how many there
@@ -108,33 +75,110 @@ impl Database {
 
     /// Closes all connections, and puts what is in the journal into the database file.
     pub async fn close(&self) {
-        for pool in [&self.readers, &self.writer] {
+        for pool in [&self.readers, &self.writers] {
             if let Err(error) = pool.close_by_ref().await {
                 tracing::warn!(%error, "cannot close the database's connections");
             }
         }
     }
 
-    /// Does all of `work` in one transaction, or none of it.
-    ///
-    /// The one way to write. The transaction has the write lock from its start on: one that takes it later fails at
-    /// once when somebody else wrote in between, however long it is told to wait.
-    pub(crate) async fn write<T>(
-        &self,
-        work: impl AsyncFnOnce(&DatabaseTransaction) -> Result<T, Failed>,
-    ) -> Result<T, Failed> {
-        let tx = self.begin().await?;
-        match work(&tx).await {
-            Ok(done) => {
-                tx.commit().await?;
-                Ok(done)
+    pub(crate) fn backend(&self) -> DbBackend {
+        self.readers.get_database_backend()
+    }
+
+    /// Reads. The work is done again when the connection was lost.
+    pub(crate) async fn read<T, W>(&self, work: impl Fn() -> W) -> Result<T, Failed>
+    where
+        W: AsyncFnOnce(&DatabaseConnection) -> Result<T, Failed>,
+    {
+        let mut patience = Patience::new(self.connections);
+        loop {
+            match self.in_time(work()(&self.readers)).await {
+                Err(error) if patience.allows(error.fate()) => patience.pause().await,
+                answer => return answer,
             }
-            Err(error) => {
-                if let Err(error) = tx.rollback().await {
-                    // A full disk has ended the transaction already; the pool drops a connection that has not.
-                    tracing::debug!(%error, "cannot roll back");
+        }
+    }
+
+    /// Does all of `work` in one transaction, or none of it. For work that may be done twice: that is what happens when
+    /// nobody knows whether it was committed, because the connection was lost.
+    ///
+    /// The transaction has the write lock of SQLite from its start on: one that takes it later fails at once when
+    /// somebody else wrote in between, however long it is told to wait.
+    pub(crate) async fn write<T, W>(&self, work: impl Fn() -> W) -> Result<T, Failed>
+    where
+        W: AsyncFnOnce(&DatabaseTransaction) -> Result<T, Failed>,
+    {
+        let mut patience = Patience::new(self.connections);
+        loop {
+            match self.attempt(work()).await {
+                Attempt::Done(done) => return Ok(done),
+                Attempt::Failed(error) | Attempt::Unknown(_, error) if patience.allows(error.fate()) => {
+                    patience.pause().await;
                 }
-                Err(error)
+                Attempt::Failed(error) | Attempt::Unknown(_, error) => return Err(error),
+            }
+        }
+    }
+
+    /// Does all of `work` in one transaction, or none of it, for work that must not be done twice.
+    ///
+    /// When the connection was lost while it was being committed, `is_there` looks for what the work did. It must first
+    /// wait for a lock that the work took: until then nothing is decided, as a commit may still be on its way.
+    pub(crate) async fn write_once<T, W, L>(
+        &self,
+        work: impl Fn() -> W,
+        is_there: impl Fn(&T) -> L,
+    ) -> Result<T, Failed>
+    where
+        W: AsyncFnOnce(&DatabaseTransaction) -> Result<T, Failed>,
+        L: AsyncFnOnce(&DatabaseTransaction) -> Result<bool, Failed>,
+    {
+        let mut patience = Patience::new(self.connections);
+        let mut unknown: Option<T> = None;
+        loop {
+            if let Some(done) = &unknown {
+                match self.attempt(is_there(done)).await {
+                    Attempt::Done(true) | Attempt::Unknown(true, _) => {
+                        tracing::info!("a change was committed though its answer was lost");
+                        return unknown.ok_or_else(|| no_answer().into());
+                    }
+                    Attempt::Done(false) | Attempt::Unknown(false, _) => unknown = None,
+                    Attempt::Failed(error) if patience.allows(error.fate()) => patience.pause().await,
+                    Attempt::Failed(error) => return Err(error),
+                }
+                continue;
+            }
+            match self.attempt(work()).await {
+                Attempt::Done(done) => return Ok(done),
+                Attempt::Unknown(done, error) if patience.allows(error.fate()) => {
+                    unknown = Some(done);
+                    patience.pause().await;
+                }
+                Attempt::Failed(error) if patience.allows(error.fate()) => patience.pause().await,
+                Attempt::Failed(error) | Attempt::Unknown(_, error) => return Err(error),
+            }
+        }
+    }
+
+    async fn attempt<T>(&self, work: impl AsyncFnOnce(&DatabaseTransaction) -> Result<T, Failed>) -> Attempt<T> {
+        let tx = match self.in_time(self.begin()).await {
+            Ok(tx) => tx,
+            Err(error) => return Attempt::Failed(error),
+        };
+        match self.in_time(work(&tx)).await {
+            Ok(done) => match self.in_time(async { Ok(tx.commit().await?) }).await {
+                Ok(()) => Attempt::Done(done),
+                Err(error) if error.fate() == Fate::RolledBack => Attempt::Failed(error),
+                Err(error) => Attempt::Unknown(done, error),
+            },
+            Err(error) => {
+                if let Err(error) = self.in_time(async { Ok(tx.rollback().await?) }).await {
+                    // A full disk has ended the transaction already, or the connection is gone; the pool drops a
+                    // connection that has a transaction left.
+                    tracing::debug!(error = ?error, "cannot roll back");
+                }
+                Attempt::Failed(error)
             }
         }
     }
@@ -146,7 +190,7 @@ impl Database {
         };
         let (start, mut tries) = (Instant::now(), 1);
         loop {
-            match self.writer.begin_with_options(options).await.map_err(Failed::from) {
+            match self.writers.begin_with_options(options).await.map_err(Failed::from) {
                 Err(error) if error.is_busy() && tries < LOCK_TRIES && start.elapsed() < self.busy_timeout => {
                     tracing::warn!(tries, "another process holds the database's write lock; asking again");
                     tries += 1;
@@ -155,32 +199,24 @@ impl Database {
             }
         }
     }
-}
 
-/// Connects, again while another process makes the database: SQLite does not wait for the lock that changes the journal.
-async fn patiently(options: ConnectOptions, busy_timeout: Duration) -> Result<DatabaseConnection, SetupError> {
-    let start = Instant::now();
-    loop {
-        match sea_orm::Database::connect(options.clone()).await {
-            Err(error) if is_busy(&error) && start.elapsed() < busy_timeout => {
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
-            connected => return connected.map_err(SetupError::Connect),
+    /// Waits for an answer no longer than the database may take for one.
+    async fn in_time<T>(&self, answer: impl Future<Output = Result<T, Failed>>) -> Result<T, Failed> {
+        match self.answer_timeout {
+            Some(limit) => tokio::time::timeout(limit, answer).await.unwrap_or_else(|_| Err(no_answer().into())),
+            None => answer.await,
         }
     }
 }
 
-fn options(connections: u32, acquire_timeout: Duration) -> ConnectOptions {
-    let mut options = ConnectOptions::new("sqlite:");
-    options
-        .max_connections(connections)
-        .min_connections(1)
-        .acquire_timeout(acquire_timeout)
-        .test_before_acquire(false)
-        .idle_timeout(None::<Duration>)
-        .max_lifetime(None::<Duration>)
-        .sqlx_logging(false);
-    options
+/// What became of one transaction.
+enum Attempt<T> {
+    /// It was committed.
+    Done(T),
+    /// It was rolled back.
+    Failed(Failed),
+    /// The work was done, and whether it was committed is not known.
+    Unknown(T, Failed),
 }
 
 #[cfg(test)]

@@ -1,5 +1,8 @@
 //! What a failure of the database means.
 
+mod postgres;
+mod sqlite;
+
 use rida_core::{StoreError, StoreErrorKind};
 use sea_orm::sqlx;
 use sea_orm::{DbErr, RuntimeErr, SqlErr};
@@ -11,6 +14,40 @@ pub enum SetupError {
     /// It cannot be opened.
     #[error("the database cannot be opened; check that its folder is there and may be written by this user")]
     Connect(#[source] DbErr),
+    /// It cannot be reached.
+    #[error(
+        "the database {address} cannot be reached; check that PostgreSQL runs there, that the database exists, and that \
+         this user may use it"
+    )]
+    Reach {
+        /// Where it should be, without a password.
+        address: String,
+        /// Why.
+        source: DbErr,
+    },
+    /// The database is of a kind that cannot be used.
+    #[error("the database cannot be used: {0}")]
+    Unfit(String),
+    /// Its tables were brought to a version that this software does not know and cannot work with.
+    #[error(
+        "the database was brought to a newer version ({newest}) that this software is too old for; install the software \
+         that did so, or a later one"
+    )]
+    TooNew {
+        /// The newest step that the tables were brought through.
+        newest: String,
+    },
+    /// Builds of another build system are recorded in it.
+    #[error("the database belongs to the build system {theirs}, and this service has {ours}")]
+    OtherBuildSystem {
+        /// The build system whose builds it has.
+        theirs: String,
+        /// The one that it was to be used with.
+        ours: String,
+    },
+    /// It cannot answer.
+    #[error("the database cannot answer now")]
+    Ask(#[source] StoreError),
     /// Its tables cannot be brought to this version.
     #[error("the database cannot be brought to this version; nothing of it was changed")]
     Migrate(#[source] StoreError),
@@ -48,6 +85,14 @@ impl Failed {
         matches!(self, Self::Database(error) if is_busy(error))
     }
 
+    /// Tells what became of a transaction that ended so, and whether it may be tried again.
+    pub(crate) fn fate(&self) -> Fate {
+        match self {
+            Self::Database(error) => postgres::fate(error),
+            Self::Store(_) => Fate::Ended,
+        }
+    }
+
     /// Says what it means for who asked for the action, given as `read a build`.
     pub(crate) fn during(self, action: &str) -> StoreError {
         match self {
@@ -69,29 +114,31 @@ pub(crate) fn corrupt(what: impl std::fmt::Display) -> StoreError {
     StoreError::new(StoreErrorKind::Corrupt, format!("{what} is stored in a form that cannot be read"))
 }
 
+/// What became of a transaction that ended with an error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fate {
+    /// The database rolled it back because of others; the same may go well at once.
+    RolledBack,
+    /// The connection was lost. What was not committed is rolled back; whether a commit was done is not known.
+    Lost,
+    /// It was rolled back, and the same would end the same way for now.
+    Ended,
+}
+
 fn meaning(error: &DbErr) -> StoreErrorKind {
-    /// The file is no database, or its pages contradict each other.
-    const CORRUPT: i32 = 11;
-    const NOT_A_DATABASE: i32 = 26;
-    /// A statement that the schema does not allow: a table or column is missing, a constraint is broken.
-    const ERROR: i32 = 1;
-    const SCHEMA: i32 = 17;
-    const CONSTRAINT: i32 = 19;
-    const MISMATCH: i32 = 20;
     match error {
-        DbErr::Conn(_) | DbErr::Exec(_) | DbErr::Query(_) => match sqlite_code(error) {
-            Some(ERROR | CORRUPT | SCHEMA | CONSTRAINT | MISMATCH | NOT_A_DATABASE) => StoreErrorKind::Corrupt,
-            // Busy, locked, full, read-only, input and output, permission, memory: they pass or somebody mends them.
-            Some(_) => StoreErrorKind::Unavailable,
-            None => match sqlx_error(error) {
-                Some(
-                    sqlx::Error::ColumnDecode { .. }
-                    | sqlx::Error::Decode(_)
-                    | sqlx::Error::ColumnNotFound(_)
-                    | sqlx::Error::TypeNotFound { .. },
-                ) => StoreErrorKind::Corrupt,
-                _ => StoreErrorKind::Unavailable,
-            },
+        DbErr::Conn(_) | DbErr::Exec(_) | DbErr::Query(_) => match sqlx_error(error) {
+            Some(
+                sqlx::Error::ColumnDecode { .. }
+                | sqlx::Error::Decode(_)
+                | sqlx::Error::ColumnNotFound(_)
+                | sqlx::Error::TypeNotFound { .. },
+            ) => StoreErrorKind::Corrupt,
+            Some(sqlx::Error::Database(database)) => {
+                let known = sqlite::meaning(&**database).or_else(|| postgres::meaning(&**database));
+                known.unwrap_or(StoreErrorKind::Unavailable)
+            }
+            _ => StoreErrorKind::Unavailable,
         },
         DbErr::ConnectionAcquire(_) => StoreErrorKind::Unavailable,
         _ => StoreErrorKind::Corrupt,
@@ -109,15 +156,12 @@ fn sqlx_error(error: &DbErr) -> Option<&sqlx::Error> {
 
 /// Tells whether an error means that somebody else holds the lock that was asked for.
 pub(crate) fn is_busy(error: &DbErr) -> bool {
-    const BUSY: i32 = 5;
-    const LOCKED: i32 = 6;
-    matches!(sqlite_code(error), Some(BUSY | LOCKED))
+    let database = sqlx_error(error).and_then(|error| error.as_database_error());
+    database.is_some_and(|database| sqlite::is_busy(database) || postgres::is_busy(database))
 }
 
-/// Returns SQLite's primary result code; see <https://www.sqlite.org/rescode.html>.
-fn sqlite_code(error: &DbErr) -> Option<i32> {
-    let database = sqlx_error(error)?.as_database_error()?;
-    database.try_downcast_ref::<sqlx::sqlite::SqliteError>()?;
-    let extended: i32 = database.code()?.parse().ok()?;
-    Some(extended & 0xff)
+/// Makes the error of an answer that did not come in time: the connection is as good as lost.
+pub(crate) fn no_answer() -> DbErr {
+    let late = std::io::Error::new(std::io::ErrorKind::TimedOut, "the database did not answer in time");
+    DbErr::Conn(RuntimeErr::SqlxError(sqlx::Error::Io(late).into()))
 }

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use rida_core::{BuildId, Effect, ModuleBuild, StoreError, StoreErrorKind, Timestamp};
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Statement, TryIntoModel,
+    ColumnTrait, ConnectionTrait, DatabaseConnection, DbBackend, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
+    Statement, TryIntoModel,
 };
 
 use crate::convert;
@@ -41,7 +42,7 @@ impl Database {
 
     /// Asks the database itself.
     async fn check_file(&self, found: &mut Vec<String>) -> Result<(), Failed> {
-        let backend = self.readers.get_database_backend();
+        let backend = self.backend();
         if backend != DbBackend::Sqlite {
             return Ok(());
         }
@@ -61,12 +62,11 @@ impl Database {
     async fn check_builds(&self, found: &mut Vec<String>) -> Result<(), Failed> {
         let mut last = i64::MIN;
         while found.len() < MOST {
-            let rows = module_builds::Entity::find()
+            let some = module_builds::Entity::find()
                 .filter(module_builds::Column::Id.gt(last))
                 .order_by_asc(module_builds::Column::Id)
-                .limit(ROWS_AT_ONCE)
-                .all(&self.readers)
-                .await?;
+                .limit(ROWS_AT_ONCE);
+            let rows = self.read(|| async |connection| Ok(some.clone().all(connection).await?)).await?;
             let Some(end) = rows.last() else { break };
             last = end.id;
             for row in rows {
@@ -103,11 +103,10 @@ impl Database {
     }
 
     async fn check_components(&self, build: &ModuleBuild, found: &mut Vec<String>) -> Result<(), Failed> {
-        let rows = component_builds::Entity::find()
+        let of_build = component_builds::Entity::find()
             .filter(component_builds::Column::BuildId.eq(build.id.get()))
-            .order_by_asc(component_builds::Column::Position)
-            .all(&self.readers)
-            .await?;
+            .order_by_asc(component_builds::Column::Position);
+        let rows = self.read(|| async |connection| Ok(of_build.clone().all(connection).await?)).await?;
         for (row, (index, component)) in rows.into_iter().zip(build.components.iter().enumerate()) {
             let expected = convert::component_row(build, index, component)?;
             // A component that changed meanwhile has another document.
@@ -126,12 +125,11 @@ impl Database {
         let mut last = 0;
         let mut revisions: BTreeMap<i64, i64> = BTreeMap::new();
         while found.len() < MOST {
-            let rows = events::Entity::find()
+            let some = events::Entity::find()
                 .filter(events::Column::Sequence.gt(last))
                 .order_by_asc(events::Column::Sequence)
-                .limit(ROWS_AT_ONCE)
-                .all(&self.readers)
-                .await?;
+                .limit(ROWS_AT_ONCE);
+            let rows = self.read(|| async |connection| Ok(some.clone().all(connection).await?)).await?;
             let Some(end) = rows.last() else { break };
             let end = end.sequence;
             for row in rows {
@@ -148,7 +146,9 @@ impl Database {
             }
             last = end;
         }
-        let counter = counters::Entity::find_by_id("log").one(&self.readers).await?;
+        let log =
+            || async |connection: &DatabaseConnection| Ok(counters::Entity::find_by_id("log").one(connection).await?);
+        let counter = self.read(log).await?;
         if counter.is_none_or(|counter| counter.value < last) {
             found.push(format!("the log has line {last}, which was never given out"));
         }
@@ -156,7 +156,7 @@ impl Database {
     }
 
     async fn check_effects(&self, found: &mut Vec<String>) -> Result<(), Failed> {
-        for row in effects::Entity::find().all(&self.readers).await? {
+        for row in self.read(|| async |connection| Ok(effects::Entity::find().all(connection).await?)).await? {
             let read = convert::parse::<Effect>(&row.effect, format_args!("instruction {}", row.id));
             match read {
                 Ok(effect) if effect.id.to_string() == row.id => {}

@@ -1,4 +1,4 @@
-//! Persistence for the Rida module build orchestrator: a [`Store`](rida_core::Store) in an SQL database.
+//! Persistence for the Rida module build orchestrator: a [`Store`](rida_core::Store) in SQLite or PostgreSQL.
 //!
 //! ```no_run
 //! # async fn start() -> Result<(), rida_store::SetupError> {
@@ -14,6 +14,7 @@
 //! is only read back is a JSON document beside it: the submission in a table of its own, which no list touches.
 //! [`Database::integrity_check`] tells where columns and documents differ.
 
+mod address;
 mod config;
 mod convert;
 mod database;
@@ -25,6 +26,7 @@ mod migration;
 mod queries;
 mod store;
 
+pub use address::{PostgresUrl, PostgresUrlError};
 pub use config::{Durability, Location, StoreConfig};
 pub use database::Database;
 pub use error::SetupError;

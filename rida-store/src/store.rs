@@ -8,7 +8,6 @@ use rida_core::{
 };
 
 use crate::database::Database;
-use crate::error::Failed;
 use crate::queries::{commit, effects, list, load, log, readers};
 
 #[async_trait]
@@ -157,6 +156,6 @@ impl Store for Database {
     }
 
     async fn ping(&self) -> Result<(), StoreError> {
-        self.readers.ping().await.map_err(|error| Failed::from(error).during("answer"))
+        self.check_version().await.map_err(|error| error.during("answer"))
     }
 }

@@ -5,18 +5,32 @@ use std::collections::BTreeSet;
 
 use rida_core::testing::sample::{Written, at, id, nsvc};
 use rida_core::{Action, Fact, Store, StoreErrorKind, WorkerId};
-use rida_store::{Database, StoreConfig};
-use tempfile::TempDir;
+use rida_store::Database;
+use support::Place;
+
+mod support;
+
+on_every_database! {
+    of_two_changes_from_one_revision_one_wins,
+    of_two_builds_of_one_nsvc_one_is_there,
+    ids_are_never_given_twice,
+    a_reader_of_the_log_misses_nothing_and_sees_nothing_appear_behind_it,
+    a_build_is_read_whole_while_it_changes,
+    an_instruction_is_leased_to_one_worker,
+    a_due_build_is_looked_at_by_one,
+    slots_are_granted_one_after_the_other,
+    a_reader_is_leased_to_one_of_many,
+    any_number_of_processes_may_migrate_at_once,
+}
 
 /// Two sets of connections to one database, as two processes have.
-async fn two() -> ([Database; 2], TempDir) {
-    let folder = tempfile::tempdir().unwrap();
-    let mut config = StoreConfig::sqlite(folder.path().join("rida.db"));
+async fn two(place: &Place) -> [Database; 2] {
+    let mut config = place.config();
     // Who waits for the lock is not served in order; on a busy machine that takes a while.
     config.busy_timeout = std::time::Duration::from_secs(60);
     let databases = [Database::connect(&config).await.unwrap(), Database::connect(&config).await.unwrap()];
     databases[0].migrate().await.unwrap();
-    (databases, folder)
+    databases
 }
 
 /// Runs a task for each number, taking turns with the databases, and returns what they made.
@@ -38,9 +52,8 @@ async fn commit(database: &Database, written: &Written) -> u64 {
     database.commit(written.commit()).await.unwrap()
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn of_two_changes_from_one_revision_one_wins() {
-    let (databases, _folder) = two().await;
+async fn of_two_changes_from_one_revision_one_wins(place: Place) {
+    let databases = two(&place).await;
     let mut last = Written::new(id(1), nsvc("foo:1:1:c0ffee"));
     commit(&databases[0], &last).await;
     for _ in 0..20 {
@@ -63,9 +76,8 @@ async fn of_two_changes_from_one_revision_one_wins() {
     assert_eq!(databases[1].integrity_check().await.unwrap(), Vec::<String>::new());
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn of_two_builds_of_one_nsvc_one_is_there() {
-    let (databases, _folder) = two().await;
+async fn of_two_builds_of_one_nsvc_one_is_there(place: Place) {
+    let databases = two(&place).await;
     let results = at_once(&databases, 12, async |database: Database, number| {
         let new = Written::new(id(number + 1), nsvc("foo:1:1:c0ffee"));
         let result = database.commit(new.commit()).await;
@@ -82,18 +94,16 @@ async fn of_two_builds_of_one_nsvc_one_is_there() {
     assert_eq!(databases[1].integrity_check().await.unwrap(), Vec::<String>::new());
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn ids_are_never_given_twice() {
-    let (databases, _folder) = two().await;
+async fn ids_are_never_given_twice(place: Place) {
+    let databases = two(&place).await;
     let given = at_once(&databases, 40, async |database: Database, _| database.reserve_id().await.unwrap()).await;
     assert_eq!(given.iter().collect::<BTreeSet<_>>().len(), 40);
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_reader_of_the_log_misses_nothing_and_sees_nothing_appear_behind_it() {
+async fn a_reader_of_the_log_misses_nothing_and_sees_nothing_appear_behind_it(place: Place) {
     const BUILDS: i64 = 8;
     const CHANGES: usize = 20;
-    let (databases, _folder) = two().await;
+    let databases = two(&place).await;
     let reader = databases[1].clone();
     let reading = tokio::spawn(async move {
         let mut seen = Vec::new();
@@ -119,9 +129,8 @@ async fn a_reader_of_the_log_misses_nothing_and_sees_nothing_appear_behind_it() 
     assert_eq!(seen, all.iter().map(|line| line.sequence).collect::<Vec<_>>());
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_build_is_read_whole_while_it_changes() {
-    let (databases, _folder) = two().await;
+async fn a_build_is_read_whole_while_it_changes(place: Place) {
+    let databases = two(&place).await;
     let first = Written::new(id(1), nsvc("foo:1:1:c0ffee"));
     commit(&databases[0], &first).await;
     let writer = databases[0].clone();
@@ -145,10 +154,9 @@ async fn a_build_is_read_whole_while_it_changes() {
     assert!(revisions.len() > 1, "the reads fell between the writes");
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn an_instruction_is_leased_to_one_worker() {
+async fn an_instruction_is_leased_to_one_worker(place: Place) {
     const BUILDS: i64 = 30;
-    let (databases, _folder) = two().await;
+    let databases = two(&place).await;
     for number in 1..=BUILDS {
         let new = Written::new(id(number), nsvc(&format!("foo:1:{number}:c0ffee")));
         commit(&databases[0], &new.telling([Action::PrepareEnvironment, Action::WriteMetadata])).await;
@@ -174,9 +182,8 @@ async fn an_instruction_is_leased_to_one_worker() {
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_due_build_is_looked_at_by_one() {
-    let (databases, _folder) = two().await;
+async fn a_due_build_is_looked_at_by_one(place: Place) {
+    let databases = two(&place).await;
     for number in 1..=40 {
         let new = Written::new(id(number), nsvc(&format!("foo:1:{number}:c0ffee")));
         commit(&databases[0], &new.looking_at(Some(at(number)))).await;
@@ -196,9 +203,8 @@ async fn a_due_build_is_looked_at_by_one() {
     assert_eq!((taken.len(), taken.iter().collect::<BTreeSet<_>>().len()), (40, 40));
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn slots_are_granted_one_after_the_other() {
-    let (databases, _folder) = two().await;
+async fn slots_are_granted_one_after_the_other(place: Place) {
+    let databases = two(&place).await;
     let results = at_once(&databases, 8, async |database: Database, number| {
         let new = Written::new(id(number + 1), nsvc(&format!("foo:1:{number}:c0ffee")));
         commit(&database, &new).await;
@@ -218,9 +224,8 @@ async fn slots_are_granted_one_after_the_other() {
     assert_eq!(by.len(), 8, "each by a picture of its own");
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_reader_is_leased_to_one_of_many() {
-    let (databases, _folder) = two().await;
+async fn a_reader_is_leased_to_one_of_many(place: Place) {
+    let databases = two(&place).await;
     let taken = at_once(&databases, 16, async |database: Database, number| {
         let (worker, now) = (WorkerId(number.to_string()), at(0));
         let taken = database.take_reader("bus", &worker, now, at(10)).await.unwrap();
@@ -233,14 +238,15 @@ async fn a_reader_is_leased_to_one_of_many() {
     assert_eq!(databases[0].reader("bus").await.unwrap().sequence, 1);
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn any_number_of_processes_may_migrate_at_once() {
-    for _ in 0..5 {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("rida.db");
+async fn any_number_of_processes_may_migrate_at_once(place: Place) {
+    let places = (0..5).map(|_| match &place {
+        Place::Sqlite(_) => Place::sqlite(),
+        Place::Postgres(_) => Place::postgres(),
+    });
+    for place in places {
         let running: Vec<_> = (0..8)
             .map(|number| {
-                let config = StoreConfig::sqlite(&file);
+                let config = place.config();
                 tokio::spawn(async move {
                     let database = Database::connect(&config).await.unwrap();
                     database.migrate().await.unwrap();

@@ -10,7 +10,10 @@ use rida_core::{
     BuildState, Built, ComponentBuild, ComponentState, Fact, Failure, FailureKind, Nsvc, Owner, Phase, SourceProblem,
     Store, TaskId, TaskProgress, Timestamp, Transition,
 };
-use rida_store::{Database, StoreConfig};
+use rida_store::Database;
+use support::Place;
+
+mod support;
 
 /// Text with what databases, JSON and shells stumble over.
 fn text() -> impl Strategy<Value = String> {
@@ -155,11 +158,19 @@ fn runtime() -> tokio::runtime::Runtime {
 }
 
 #[test]
-fn any_build_comes_back_as_it_went_in() {
+fn any_build_comes_back_from_sqlite_as_it_went_in() {
+    any_build_comes_back_as_it_went_in(&Place::sqlite());
+}
+
+#[test]
+fn any_build_comes_back_from_postgres_as_it_went_in() {
+    any_build_comes_back_as_it_went_in(&Place::postgres());
+}
+
+fn any_build_comes_back_as_it_went_in(place: &Place) {
     let runtime = runtime();
-    let folder = tempfile::tempdir().unwrap();
     let database = runtime.block_on(async {
-        let mut config = StoreConfig::sqlite(folder.path().join("rida.db"));
+        let mut config = place.config();
         config.durability = rida_store::Durability::Normal;
         let database = Database::connect(&config).await.unwrap();
         database.migrate().await.unwrap();

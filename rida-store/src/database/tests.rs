@@ -1,6 +1,7 @@
 use std::collections::BTreeSet;
 use std::future::poll_fn;
 use std::pin::pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Poll;
 
 use rida_core::testing::sample::{self, Written, id, nsvc};
@@ -28,7 +29,7 @@ impl Fixture {
 
     /// Runs a statement where writes are done.
     async fn pragma(&self, sql: &str) {
-        self.database.writer.execute_unprepared(sql).await.unwrap();
+        self.database.writers.execute_unprepared(sql).await.unwrap();
     }
 
     async fn commit(&self, written: &Written) -> Result<u64, StoreErrorKind> {
@@ -64,12 +65,10 @@ async fn hold_lock(folder: &TempDir) -> impl Drop + use<> {
     let (release, released) = tokio::sync::oneshot::channel::<()>();
     let (taken, is_taken) = tokio::sync::oneshot::channel();
     tokio::spawn(async move {
-        let held = other.write(async |_| {
-            taken.send(()).unwrap();
-            released.await.ok();
-            Ok(())
-        });
-        held.await.unwrap();
+        let tx = other.begin().await.unwrap();
+        taken.send(()).unwrap();
+        released.await.ok();
+        tx.rollback().await.unwrap();
     });
     is_taken.await.unwrap();
     Held { _release: release }
@@ -96,13 +95,16 @@ async fn a_full_disk_makes_it_unavailable_until_there_is_room() {
 
     // A transaction that the full disk ended is not taken for one that is still open: the lock is asked for first.
     let held = hold_lock(&fixture.folder).await;
-    let mut started = false;
-    let refused = fixture.database.write(async |_| {
-        started = true;
-        Ok(())
+    let started = AtomicBool::new(false);
+    let started = &started;
+    let refused = fixture.database.write(|| {
+        async move |_| {
+            started.store(true, Ordering::Relaxed);
+            Ok(())
+        }
     });
     assert!(refused.await.unwrap_err().is_busy());
-    assert!(!started, "nothing is done before the lock is held");
+    assert!(!started.load(Ordering::Relaxed), "nothing is done before the lock is held");
     drop(held);
 
     fixture.pragma("PRAGMA max_page_count = 1000000").await;
@@ -228,7 +230,7 @@ async fn what_is_no_database_is_told_apart_from_one_that_is_away() {
 #[tokio::test]
 async fn settings_hold_on_every_connection() {
     let fixture = Fixture::new().await;
-    for connection in [&fixture.database.writer, &fixture.database.readers] {
+    for connection in [&fixture.database.writers, &fixture.database.readers] {
         for (pragma, expected) in [("foreign_keys", "1"), ("journal_mode", "wal"), ("synchronous", "2")] {
             let statement = sea_orm::Statement::from_string(sea_orm::DbBackend::Sqlite, format!("PRAGMA {pragma}"));
             let row = connection.query_one_raw(statement).await.unwrap().unwrap();
@@ -328,7 +330,7 @@ async fn no_stored_value_makes_it_panic() {
     for (table, column) in COLUMNS {
         for value in values {
             let update = format!("UPDATE OR IGNORE {table} SET {column} = {value}");
-            if let Err(error) = fixture.database.writer.execute_unprepared(&update).await {
+            if let Err(error) = fixture.database.writers.execute_unprepared(&update).await {
                 assert!(error.to_string().contains("datatype mismatch"), "{error}");
                 refused += 1;
             }

@@ -3,7 +3,7 @@
 use rida_core::{BuildId, Commit, StoreError, StoreErrorKind};
 use sea_orm::ActiveValue::Set;
 use sea_orm::sea_query::{Expr, ExprTrait, OnConflict};
-use sea_orm::{ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter};
+use sea_orm::{ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter, QuerySelect};
 
 use crate::convert::{self, column, counted};
 use crate::database::Database;
@@ -17,29 +17,34 @@ const ROWS_AT_ONCE: usize = 500;
 
 /// Returns the next build id.
 pub(crate) async fn reserve_id(database: &Database) -> Result<BuildId, StoreError> {
-    let number = database.write(async |tx| next(tx, "build").await).await;
+    let number = database.write(|| async |tx| next(tx, "build").await).await;
     convert::build_id(number.map_err(|error| error.during("reserve a build id"))?)
 }
 
 /// Writes a change and returns the sequence number of its log line.
 pub(crate) async fn commit(database: &Database, commit: Commit<'_>) -> Result<u64, StoreError> {
-    let written = database
-        .write(async |tx| {
+    let commit = &commit;
+    let write = || {
+        async |tx: &DatabaseTransaction| {
             match commit.before {
-                None => insert_build(tx, &commit).await?,
-                Some(_) => update_build(tx, &commit).await?,
+                None => insert_build(tx, commit).await?,
+                Some(_) => update_build(tx, commit).await?,
             }
-            write_effects(tx, &commit).await?;
+            write_effects(tx, commit).await?;
             if let Some(revision) = commit.queue_revision {
                 grant_slot(tx, revision).await?;
             }
             // Last: until the end of the transaction nobody else gets a sequence number.
-            append(tx, &commit).await
-        })
-        .await;
-    match written {
+            append(tx, commit).await
+        }
+    };
+    let is_written = |sequence: &i64| {
+        let sequence = *sequence;
+        async move |tx: &DatabaseTransaction| is_appended(tx, commit, sequence).await
+    };
+    match database.write_once(write, is_written).await {
         Ok(sequence) => counted(sequence),
-        Err(error) if error.is_duplicate() && commit.before.is_none() => Err(taken(database, &commit).await),
+        Err(error) if error.is_duplicate() && commit.before.is_none() => Err(taken(database, commit).await),
         Err(error) => Err(error.during("write a change")),
     }
 }
@@ -120,6 +125,18 @@ async fn append(tx: &DatabaseTransaction, commit: &Commit<'_>) -> Result<i64, Fa
     };
     events::Entity::insert(row).exec_without_returning(tx).await?;
     Ok(sequence)
+}
+
+/// Tells whether a line is in the log, once whoever was appending has ended.
+async fn is_appended(tx: &DatabaseTransaction, commit: &Commit<'_>, sequence: i64) -> Result<bool, Failed> {
+    // Every commit holds this row from its last statement to its end. One whose answer was lost may still be under way
+    // in the database; nothing is known before it has let go.
+    counters::Entity::find_by_id("log").lock_exclusive().one(tx).await?;
+    let Some(line) = events::Entity::find_by_id(sequence).one(tx).await? else { return Ok(false) };
+    // Had the transaction been rolled back, its number would have been given to somebody else.
+    Ok(line.build_id == commit.after.id.get()
+        && line.revision == column(commit.after.revision)?
+        && line.event == convert::json(commit.event)?)
 }
 
 /// Raises a counter and returns its value.

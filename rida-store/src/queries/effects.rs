@@ -2,7 +2,8 @@
 
 use rida_core::{BuildId, EffectId, StoreError, TakenEffect, Timestamp, WorkerId};
 use sea_orm::sea_query::{Expr, ExprTrait, LockBehavior, LockType};
-use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Select, SelectExt};
+use sea_orm::{ColumnTrait, Condition, DatabaseTransaction, EntityTrait};
+use sea_orm::{QueryFilter, QueryOrder, QuerySelect, Select, SelectExt};
 
 use crate::convert::{self, plain};
 use crate::database::Database;
@@ -36,7 +37,7 @@ async fn take_rows(
     use effects::Column;
     let due = due_effects(now);
     // Who only looks leaves the writers alone.
-    if limit == 0 || !due.clone().exists(&database.readers).await? {
+    if limit == 0 || !database.read(|| async |connection| Ok(due.clone().exists(connection).await?)).await? {
         return Ok(Vec::new());
     }
     let due = due
@@ -45,20 +46,34 @@ async fn take_rows(
         .order_by_asc(Column::Number)
         .limit(rows(limit))
         .lock_with_behavior(LockType::Update, LockBehavior::SkipLocked);
-    let taken = database
-        .write(async |tx| {
-            let taken = due.all(tx).await?;
-            let ids = taken.iter().map(|row| row.id.as_str());
+    let take = || {
+        async |tx: &DatabaseTransaction| {
+            let taken = due.clone().all(tx).await?;
             let update = effects::Entity::update_many()
                 .col_expr(Column::LeaseOwner, Expr::value(plain(&worker.0)))
                 .col_expr(Column::LeaseUntil, Expr::value(until.millis()))
                 .col_expr(Column::Attempts, Expr::col(Column::Attempts).add(1))
-                .filter(Column::Id.is_in(ids));
+                .filter(Column::Id.is_in(ids(&taken)));
             update.exec(tx).await?;
             Ok(taken)
-        })
-        .await?;
+        }
+    };
+    // What was leased and not learnt of would wait for the end of the lease.
+    let is_leased = |taken: &Vec<effects::Model>| {
+        let held = effects::Entity::find()
+            .filter(Column::Id.is_in(ids(taken)))
+            .filter(Column::LeaseOwner.eq(plain(&worker.0)))
+            .filter(Column::LeaseUntil.eq(until.millis()))
+            .lock_exclusive();
+        let all = taken.len();
+        async move |tx: &DatabaseTransaction| Ok(held.all(tx).await?.len() == all)
+    };
+    let taken = database.write_once(take, is_leased).await?;
     Ok(taken.into_iter().filter_map(taken_effect).collect())
+}
+
+fn ids(rows: &[effects::Model]) -> impl Iterator<Item = &str> {
+    rows.iter().map(|row| row.id.as_str())
 }
 
 fn due_effects(now: Timestamp) -> Select<effects::Entity> {
@@ -94,17 +109,17 @@ pub(crate) async fn renew(
         return Ok(());
     }
     let named = |id: &EffectId| Column::BuildId.eq(id.build.get()).and(Column::Number.eq(i64::from(id.number)));
-    let updates = ids.chunks(RENEWED_AT_ONCE).map(|some| {
-        effects::Entity::update_many()
-            .col_expr(Column::LeaseUntil, Expr::value(until.millis()))
-            .filter(Column::LeaseOwner.eq(plain(&worker.0)))
-            .filter(some.iter().map(named).fold(Condition::any(), Condition::add))
-    });
-    let renewed = database.write(async |tx| {
-        for update in updates {
-            update.exec(tx).await?;
+    let renewed = database.write(|| {
+        async |tx| {
+            for some in ids.chunks(RENEWED_AT_ONCE) {
+                let update = effects::Entity::update_many()
+                    .col_expr(Column::LeaseUntil, Expr::value(until.millis()))
+                    .filter(Column::LeaseOwner.eq(plain(&worker.0)))
+                    .filter(some.iter().map(named).fold(Condition::any(), Condition::add));
+                update.exec(tx).await?;
+            }
+            Ok(())
         }
-        Ok(())
     });
     renewed.await.map_err(|error: Failed| error.during("renew leases"))
 }
@@ -116,7 +131,7 @@ pub(crate) async fn release(database: &Database) -> Result<u64, StoreError> {
         .col_expr(Column::LeaseOwner, Expr::value(None::<String>))
         .col_expr(Column::LeaseUntil, Expr::value(None::<i64>))
         .filter(Column::LeaseUntil.is_not_null());
-    let released = database.write(async |tx| Ok(update.exec(tx).await?)).await;
+    let released = database.write(|| async |tx| Ok(update.clone().exec(tx).await?)).await;
     released.map(|released| released.rows_affected).map_err(|error| error.during("end leases"))
 }
 
@@ -137,14 +152,14 @@ pub(crate) async fn retry(
         .col_expr(Column::LastError, Expr::value(error))
         .filter(Column::Id.eq(id.to_string()))
         .filter(Column::LeaseOwner.eq(plain(&worker.0)));
-    let given = database.write(async |tx| Ok(update.exec(tx).await?)).await;
+    let given = database.write(|| async |tx| Ok(update.clone().exec(tx).await?)).await;
     given.map(|_| ()).map_err(|error| error.during("give an instruction back"))
 }
 
 /// Removes an instruction.
 pub(crate) async fn remove(database: &Database, id: EffectId) -> Result<(), StoreError> {
     let delete = effects::Entity::delete_by_id(id.to_string());
-    let removed = database.write(async |tx| Ok(delete.exec(tx).await?)).await;
+    let removed = database.write(|| async |tx| Ok(delete.clone().exec(tx).await?)).await;
     removed.map(|_| ()).map_err(|error| error.during("remove an instruction"))
 }
 
@@ -169,7 +184,7 @@ async fn take_build_rows(
 ) -> Result<Vec<i64>, Failed> {
     use module_builds::Column;
     let due = module_builds::Entity::find().filter(Column::LookAt.lte(now.millis()));
-    if limit == 0 || !due.clone().exists(&database.readers).await? {
+    if limit == 0 || !database.read(|| async |connection| Ok(due.clone().exists(connection).await?)).await? {
         return Ok(Vec::new());
     }
     let due = due
@@ -180,13 +195,15 @@ async fn take_build_rows(
         .limit(rows(limit))
         .lock_with_behavior(LockType::Update, LockBehavior::SkipLocked);
     database
-        .write(async |tx| {
-            let ids: Vec<i64> = due.into_tuple().all(tx).await?;
-            let update = module_builds::Entity::update_many()
-                .col_expr(Column::LookAt, Expr::value(next.millis()))
-                .filter(Column::Id.is_in(ids.iter().copied()));
-            update.exec(tx).await?;
-            Ok(ids)
+        .write(|| {
+            async |tx| {
+                let ids: Vec<i64> = due.clone().into_tuple().all(tx).await?;
+                let update = module_builds::Entity::update_many()
+                    .col_expr(Column::LookAt, Expr::value(next.millis()))
+                    .filter(Column::Id.is_in(ids.iter().copied()));
+                update.exec(tx).await?;
+                Ok(ids)
+            }
         })
         .await
 }

@@ -4,7 +4,8 @@ use rida_core::{
     BuildFilter, BuildState, BuildSummary, ListQuery, OrderKey, Queue, QueuedBuild, StoreError, Timestamp,
 };
 use sea_orm::sea_query::{Expr, NullOrdering};
-use sea_orm::{ColumnTrait, Condition, EntityTrait, Order, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{ColumnTrait, Condition, DatabaseConnection, EntityTrait, Order, PaginatorTrait};
+use sea_orm::{QueryFilter, QueryOrder, QuerySelect};
 
 use crate::convert::{self, QueuedRow, SummaryRow, bound, counted, version_text};
 use crate::database::Database;
@@ -32,26 +33,29 @@ pub(crate) async fn list(database: &Database, query: &ListQuery) -> Result<Vec<B
     let select = select.order_by(Column::Id, order);
     // The numbers are bound as unsigned ones, of which a database knows only the lower half.
     let select = select.offset(bound(query.offset).unsigned_abs()).limit(bound(query.limit).unsigned_abs());
-    let rows = select.into_model::<SummaryRow>().all(&database.readers).await;
-    let rows = rows.map_err(|error| Failed::from(error).during("list builds"))?;
+    let rows =
+        database.read(|| async |connection| Ok(select.clone().into_model::<SummaryRow>().all(connection).await?)).await;
+    let rows = rows.map_err(|error| error.during("list builds"))?;
     rows.into_iter().map(convert::summary).collect()
 }
 
 /// Returns how many builds a filter matches.
 pub(crate) async fn count(database: &Database, filter: &BuildFilter) -> Result<u64, StoreError> {
-    let counted = Entity::find().filter(condition(filter)).count(&database.readers).await;
-    counted.map_err(|error| Failed::from(error).during("count builds"))
+    let select = Entity::find().filter(condition(filter));
+    let counted = database.read(|| async |connection| Ok(select.clone().count(connection).await?)).await;
+    counted.map_err(|error| error.during("count builds"))
 }
 
 /// Returns the builds that wait for a slot and those that hold one.
 pub(crate) async fn queue(database: &Database) -> Result<Queue, StoreError> {
-    read_queue(database).await.map_err(|error| error.during("read the queue"))
+    let queue = database.read(|| async |connection| read_queue(connection).await).await;
+    queue.map_err(|error| error.during("read the queue"))
 }
 
-async fn read_queue(database: &Database) -> Result<Queue, Failed> {
+async fn read_queue(connection: &DatabaseConnection) -> Result<Queue, Failed> {
     let states = [BuildState::Wait, BuildState::Build].map(|state| i32::from(state.code()));
     // The revision first: a slot that is granted between the two reads makes this picture an old one, never a new one.
-    let counter = counters::Entity::find_by_id("queue").one(&database.readers).await?;
+    let counter = counters::Entity::find_by_id("queue").one(connection).await?;
     let revision = counter.ok_or_else(|| corrupt("the revision of the queue"))?.value;
     let rows = Entity::find()
         .select_only()
@@ -59,7 +63,7 @@ async fn read_queue(database: &Database) -> Result<Queue, Failed> {
         .filter(Column::State.is_in(states))
         .order_by_asc(Column::Id)
         .into_model::<QueuedRow>()
-        .all(&database.readers)
+        .all(connection)
         .await?;
     let (waiting, running): (Vec<_>, Vec<_>) =
         rows.into_iter().partition(|row| row.state == i32::from(BuildState::Wait.code()));

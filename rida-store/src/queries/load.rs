@@ -3,7 +3,9 @@
 use rida_core::{
     BuildId, BuildState, BuildSummary, ModuleBuild, ModuleName, Nsvc, StoreError, StoreErrorKind, StreamName,
 };
-use sea_orm::{ColumnTrait, EntityTrait, JoinType, QueryFilter, QueryOrder, QuerySelect, RelationTrait, Select};
+use sea_orm::{
+    ColumnTrait, DatabaseConnection, EntityTrait, JoinType, QueryFilter, QueryOrder, QuerySelect, RelationTrait, Select,
+};
 
 use crate::convert::{self, SummaryRow, version_text};
 use crate::database::Database;
@@ -16,7 +18,8 @@ const TRIES: usize = 20;
 /// Returns a build as it was last committed.
 pub(crate) async fn load(database: &Database, id: BuildId) -> Result<Option<ModuleBuild>, StoreError> {
     for _ in 0..TRIES {
-        let found = read(database, id).await.map_err(|error| error.during("read a build"))?;
+        let found = database.read(|| async |connection| read(connection, id).await).await;
+        let found = found.map_err(|error| error.during("read a build"))?;
         let Some((build, submission, components)) = found else { return Ok(None) };
         // Two statements see the build at two points in time: the second tells whether it was the same.
         if components.iter().all(|(_, _, revision)| *revision == build.revision) {
@@ -33,10 +36,10 @@ pub(crate) async fn load(database: &Database, id: BuildId) -> Result<Option<Modu
 
 type Found = (module_builds::Model, Option<module_submissions::Model>, Vec<(i64, String, i64)>);
 
-async fn read(database: &Database, id: BuildId) -> Result<Option<Found>, Failed> {
+async fn read(connection: &DatabaseConnection, id: BuildId) -> Result<Option<Found>, Failed> {
     use component_builds::Column;
     let find = module_builds::Entity::find_by_id(id.get()).find_also_related(module_submissions::Entity);
-    let Some((build, submission)) = find.one(&database.readers).await? else { return Ok(None) };
+    let Some((build, submission)) = find.one(connection).await? else { return Ok(None) };
     let components = component_builds::Entity::find()
         .select_only()
         .columns([Column::Position, Column::Document])
@@ -45,7 +48,7 @@ async fn read(database: &Database, id: BuildId) -> Result<Option<Found>, Failed>
         .filter(Column::BuildId.eq(id.get()))
         .order_by_asc(Column::Position)
         .into_tuple::<(i64, String, i64)>()
-        .all(&database.readers)
+        .all(connection)
         .await?;
     Ok(Some((build, submission, components)))
 }
@@ -78,8 +81,10 @@ pub(crate) async fn latest_ready(
 }
 
 async fn one(database: &Database, query: Select<module_builds::Entity>) -> Result<Option<BuildSummary>, StoreError> {
-    let row = query.limit(1).into_model::<SummaryRow>().one(&database.readers).await;
-    let row = row.map_err(|error| Failed::from(error).during("look a build up"))?;
+    let query = query.limit(1);
+    let row =
+        database.read(|| async |connection| Ok(query.clone().into_model::<SummaryRow>().one(connection).await?)).await;
+    let row = row.map_err(|error| error.during("look a build up"))?;
     row.map(convert::summary).transpose()
 }
 

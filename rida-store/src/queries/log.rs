@@ -6,7 +6,6 @@ use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Se
 use crate::convert::{self, bound, counted};
 use crate::database::Database;
 use crate::entities::events;
-use crate::error::Failed;
 
 /// Returns lines of the log after a sequence number.
 pub(crate) async fn after(database: &Database, sequence: u64, limit: usize) -> Result<Vec<LogLine>, StoreError> {
@@ -21,15 +20,17 @@ pub(crate) async fn of(database: &Database, id: BuildId) -> Result<Vec<LogLine>,
 }
 
 async fn lines(database: &Database, query: Select<events::Entity>) -> Result<Vec<LogLine>, StoreError> {
-    let rows = query.order_by_asc(events::Column::Sequence).all(&database.readers).await;
-    let rows = rows.map_err(|error| Failed::from(error).during("read the log"))?;
+    let query = query.order_by_asc(events::Column::Sequence);
+    let rows = database.read(|| async |connection| Ok(query.clone().all(connection).await?)).await;
+    let rows = rows.map_err(|error| error.during("read the log"))?;
     rows.iter().map(convert::log_line).collect()
 }
 
 /// Returns the number of the last line.
 pub(crate) async fn end(database: &Database) -> Result<u64, StoreError> {
     let last = events::Entity::find().select_only().column_as(events::Column::Sequence.max(), "last");
-    let last = last.into_tuple::<Option<i64>>().one(&database.readers).await;
-    let last = last.map_err(|error| Failed::from(error).during("read the end of the log"))?;
+    let last =
+        database.read(|| async |connection| Ok(last.clone().into_tuple::<Option<i64>>().one(connection).await?)).await;
+    let last = last.map_err(|error| error.during("read the end of the log"))?;
     last.flatten().map_or(Ok(0), counted)
 }

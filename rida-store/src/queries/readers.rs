@@ -4,7 +4,8 @@ use rida_core::{AnnouncementId, BuildId, Parked, ParkedFilter, ReaderState, Stor
 use sea_orm::ActiveValue::Set;
 use sea_orm::sea_query::{Expr, ExprTrait, OnConflict};
 use sea_orm::{
-    ColumnTrait, Condition, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect,
+    ColumnTrait, Condition, ConnectionTrait, DatabaseTransaction, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder,
+    QuerySelect,
 };
 
 use crate::convert::{self, bound, counted, plain};
@@ -20,7 +21,7 @@ const REASON_CHARACTERS: usize = 2000;
 
 /// Returns where a reader is.
 pub(crate) async fn state(database: &Database, reader: &str) -> Result<ReaderState, StoreError> {
-    match read(&database.readers, reader).await {
+    match database.read(|| async |connection| read(connection, reader).await).await {
         Ok(state) => Ok(state.unwrap_or_default()),
         Err(error) => Err(error.during("read how far the log was read")),
     }
@@ -52,7 +53,7 @@ pub(crate) async fn take(
 ) -> Result<Option<ReaderState>, StoreError> {
     use cursors::{Column, Entity};
     let (name, owner) = (plain(reader), plain(&worker.0));
-    let row = cursors::ActiveModel {
+    let row = || cursors::ActiveModel {
         reader: Set(name.clone()),
         sequence: Set(0),
         lease_owner: Set(Some(owner.clone())),
@@ -61,14 +62,16 @@ pub(crate) async fn take(
     let mut known = OnConflict::column(Column::Reader);
     known.update_columns([Column::LeaseOwner, Column::LeaseUntil]);
     let free = Expr::col((Entity, Column::LeaseOwner)).is_null();
-    let own = Expr::col((Entity, Column::LeaseOwner)).eq(owner);
+    let own = Expr::col((Entity, Column::LeaseOwner)).eq(owner.as_str());
     let ended = Expr::col((Entity, Column::LeaseUntil)).lte(now.millis());
     known.action_and_where(free.or(own).or(ended));
-    let lease = Entity::insert(row).on_conflict(known);
+    let lease = || Entity::insert(row()).on_conflict(known.clone());
     let taken = database
-        .write(async |tx| match lease.exec_without_returning(tx).await? {
-            0 => Ok(None),
-            _ => read(tx, reader).await,
+        .write(|| {
+            async |tx| match lease().exec_without_returning(tx).await? {
+                0 => Ok(None),
+                _ => read(tx, reader).await,
+            }
         })
         .await;
     taken.map_err(|error| error.during("lease a reader of the log"))
@@ -89,21 +92,34 @@ pub(crate) async fn advance(
         .filter(Column::Reader.eq(name.as_str()))
         .filter(Column::LeaseOwner.eq(plain(&worker.0)))
         .filter(Column::Sequence.eq(bound(from)));
-    let advanced = database.write(async |tx| {
-        if update.exec(tx).await?.rows_affected == 0 {
-            return Ok(false);
+    let advance = || {
+        async |tx: &DatabaseTransaction| {
+            if update.clone().exec(tx).await?.rows_affected == 0 {
+                return Ok(false);
+            }
+            for some in parked.chunks(ROWS_AT_ONCE) {
+                let rows = some.iter().map(|parked| convert::parked_row(&name, parked, shortened(&parked.reason)));
+                use parked::Column;
+                let key = [Column::Reader, Column::Sequence, Column::BuildId, Column::Revision, Column::Position];
+                let there = OnConflict::columns(key).do_nothing().to_owned();
+                let insert = parked::Entity::insert_many(rows).on_conflict(there);
+                insert.exec_without_returning(tx).await?;
+            }
+            Ok(true)
         }
-        for some in parked.chunks(ROWS_AT_ONCE) {
-            let rows = some.iter().map(|parked| convert::parked_row(&name, parked, shortened(&parked.reason)));
-            use parked::Column;
-            let key = [Column::Reader, Column::Sequence, Column::BuildId, Column::Revision, Column::Position];
-            let there = OnConflict::columns(key).do_nothing().to_owned();
-            let insert = parked::Entity::insert_many(rows).on_conflict(there);
-            insert.exec_without_returning(tx).await?;
+    };
+    // Done a second time, it would seem as if somebody else had taken the reader.
+    let is_advanced = |advanced: &bool| {
+        let advanced = *advanced;
+        let there = cursors::Entity::find_by_id(name.as_str()).lock_exclusive();
+        let owner = plain(&worker.0);
+        async move |tx: &DatabaseTransaction| {
+            let ours = |row: cursors::Model| row.lease_owner == Some(owner) && row.sequence == bound(to);
+            Ok(!advanced || there.one(tx).await?.is_some_and(ours))
         }
-        Ok(true)
-    });
-    advanced.await.map_err(|error: Failed| error.during("record how far the log was read"))
+    };
+    let advanced = database.write_once(advance, is_advanced).await;
+    advanced.map_err(|error| error.during("record how far the log was read"))
 }
 
 /// Ends the lease that a worker holds of a reader.
@@ -114,7 +130,7 @@ pub(crate) async fn release(database: &Database, reader: &str, worker: &WorkerId
         .col_expr(Column::LeaseUntil, Expr::value(None::<i64>))
         .filter(Column::Reader.eq(plain(reader)))
         .filter(Column::LeaseOwner.eq(plain(&worker.0)));
-    let released = database.write(async |tx| Ok(update.exec(tx).await?)).await;
+    let released = database.write(|| async |tx| Ok(update.clone().exec(tx).await?)).await;
     released.map(|_| ()).map_err(|error| error.during("release a reader of the log"))
 }
 
@@ -125,7 +141,7 @@ pub(crate) async fn rewind(database: &Database, reader: &str, sequence: u64) -> 
         .col_expr(Column::Sequence, Expr::value(bound(sequence)))
         .filter(Column::Reader.eq(plain(reader)))
         .filter(Column::Sequence.gt(bound(sequence)));
-    let rewound = database.write(async |tx| Ok(update.exec(tx).await?)).await;
+    let rewound = database.write(|| async |tx| Ok(update.clone().exec(tx).await?)).await;
     rewound.map(|_| ()).map_err(|error| error.during("move a reader of the log back"))
 }
 
@@ -148,8 +164,9 @@ pub(crate) async fn parked(
     let ordered = [Column::Sequence, Column::BuildId, Column::Revision, Column::Position];
     let query = ordered.into_iter().fold(query, QueryOrder::order_by_asc);
     let limit = bound(u64::try_from(limit).unwrap_or(u64::MAX)).unsigned_abs();
-    let rows = query.limit(limit).all(&database.readers).await;
-    let rows = rows.map_err(|error| Failed::from(error).during("read what is parked"))?;
+    let query = query.limit(limit);
+    let rows = database.read(|| async |connection| Ok(query.clone().all(connection).await?)).await;
+    let rows = rows.map_err(|error| error.during("read what is parked"))?;
     rows.into_iter().map(convert::parked).collect()
 }
 
@@ -162,14 +179,14 @@ pub(crate) async fn retry(database: &Database, reader: &str, build: Option<Build
     if let Some(build) = build {
         update = update.filter(Column::BuildId.eq(build.get()));
     }
-    let marked = database.write(async |tx| Ok(update.exec(tx).await?)).await;
+    let marked = database.write(|| async |tx| Ok(update.clone().exec(tx).await?)).await;
     marked.map(|marked| marked.rows_affected).map_err(|error| error.during("mark what is parked"))
 }
 
 /// Removes a parked announcement.
 pub(crate) async fn unpark(database: &Database, reader: &str, id: AnnouncementId) -> Result<(), StoreError> {
     let delete = parked::Entity::delete_many().filter(named(reader, id));
-    let removed = database.write(async |tx| Ok(delete.exec(tx).await?)).await;
+    let removed = database.write(|| async |tx| Ok(delete.clone().exec(tx).await?)).await;
     removed.map(|_| ()).map_err(|error| error.during("remove what was parked"))
 }
 
@@ -188,10 +205,12 @@ pub(crate) async fn keep(
     let tell = parked::Entity::update_many()
         .col_expr(Column::Reason, Expr::value(shortened(reason)))
         .filter(named(reader, id));
-    let kept = database.write(async |tx| {
-        stop.exec(tx).await?;
-        tell.exec(tx).await?;
-        Ok(())
+    let kept = database.write(|| {
+        async |tx| {
+            stop.clone().exec(tx).await?;
+            tell.clone().exec(tx).await?;
+            Ok(())
+        }
     });
     kept.await.map_err(|error: Failed| error.during("record why it is parked"))
 }
