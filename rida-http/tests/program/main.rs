@@ -2,138 +2,16 @@
 
 #![expect(clippy::unwrap_used, reason = "in the helpers of tests, too, it is an assertion")]
 
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpStream;
-use std::path::Path;
-use std::process::{Child, ChildStderr, Command, Output, Stdio};
-use std::time::{Duration, Instant};
+mod crash;
+mod running;
 
 use rida_core::{Clock, Store, WorkerId};
 use rida_http::SystemClock;
 use rida_store::{Database, StoreConfig};
-use serde_json::{Value, json};
+use serde_json::json;
+use std::time::Duration;
 
-/// A command of the program without any settings of who runs the tests.
-fn program(arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_rida-http"));
-    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("RIDA_")) {
-        command.env_remove(name);
-    }
-    command.args(arguments).stdin(Stdio::null());
-    command
-}
-
-fn run(arguments: &[&str]) -> Output {
-    program(arguments).output().unwrap()
-}
-
-fn stderr(output: &Output) -> &str {
-    std::str::from_utf8(&output.stderr).unwrap()
-}
-
-fn stdout(output: &Output) -> &str {
-    std::str::from_utf8(&output.stdout).unwrap()
-}
-
-/// A running service, ended when dropped.
-struct Running {
-    child: Child,
-    address: String,
-    errors: BufReader<ChildStderr>,
-}
-
-impl Running {
-    fn start(data: &Path, more: &[&str]) -> Self {
-        let data = data.display().to_string();
-        let arguments = ["serve", "--listen", "127.0.0.1:0", "--allow", "https://src.example.org/", "--data", &data];
-        let mut child = program(&[&arguments[..], more].concat()).stderr(Stdio::piped()).spawn().unwrap();
-        let mut errors = BufReader::new(child.stderr.take().unwrap());
-        let (mut address, mut said) = (None, String::new());
-        while address.is_none() && errors.read_line(&mut said).unwrap() > 0 {
-            let serves = said.lines().find(|line| line.trim_start().starts_with("serves"));
-            address = serves.and_then(|line| Some(line.split("//").nth(1)?.split('/').next()?.to_owned()));
-        }
-        Self { child, address: address.unwrap_or_else(|| panic!("it does not serve:\n{said}")), errors }
-    }
-
-    fn ask(&self, request: &str) -> String {
-        self.send(request, "")
-    }
-
-    /// Asks with a body, and for an answer at once.
-    fn send(&self, request: &str, body: &str) -> String {
-        let mut stream = TcpStream::connect(&self.address).unwrap();
-        stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
-        let headers = format!("prefer: respond-async\r\ncontent-length: {}", body.len());
-        write!(stream, "{request} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n{headers}\r\n\r\n{body}").unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        answer
-    }
-
-    fn json(&self, path: &str) -> Value {
-        body(&self.ask(&format!("GET {path}")))
-    }
-
-    /// Kills it without a chance to end anything.
-    fn kill_9(mut self) {
-        assert_eq!(self.child.try_wait().unwrap(), None, "it runs until then");
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
-    }
-
-    /// Sends the signal and returns the exit code with what was said until then.
-    fn end(mut self, signal: &str) -> (Option<i32>, String) {
-        let id = self.child.id().to_string();
-        assert!(Command::new("kill").args([signal, &id]).status().unwrap().success());
-        let mut said = String::new();
-        self.errors.read_to_string(&mut said).unwrap();
-        (self.child.wait().unwrap().code(), said)
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        // It has ended already when the test went well.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-fn body(answer: &str) -> Value {
-    let (_, body) = answer.split_once("\r\n\r\n").unwrap();
-    serde_json::from_str(body).unwrap_or_else(|error| panic!("{error}: {answer}"))
-}
-
-/// Looks until something is so, for a time that is shorter than a lease lasts.
-fn until<T>(what: &str, mut look: impl FnMut() -> Result<T, String>) -> T {
-    let end = Instant::now() + Duration::from_secs(20);
-    loop {
-        match look() {
-            Ok(found) => return found,
-            Err(seen) => assert!(Instant::now() < end, "not in time: {what}; instead: {seen}"),
-        }
-        std::thread::sleep(Duration::from_millis(50));
-    }
-}
-
-/// Makes a repository of one file.
-fn repository(folder: &Path, file: &str, text: &str) {
-    std::fs::create_dir_all(folder).unwrap();
-    std::fs::write(folder.join(file), text).unwrap();
-    for arguments in [&["init", "-q", "-b", "main"][..], &["add", "-A"], &["commit", "-q", "-m", "Begin"]] {
-        let who = ["-c", "user.name=Packager", "-c", "user.email=packager@example.org"];
-        let git = Command::new("git").args(who).args(arguments).current_dir(folder).output().unwrap();
-        assert!(git.status.success(), "git {arguments:?}: {}", stderr(&git));
-    }
-}
-
-fn names(folder: &Path) -> Vec<String> {
-    let mut names: Vec<String> =
-        std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
-    names.sort();
-    names
-}
+use crate::running::{Running, body, names, program, repository, run, stderr, stdout, until};
 
 const MODULE: &str = "document: modulemd\nversion: 2\ndata:\n  stream: rolling\n  summary: A gate\n  \
     description: A gate.\n  license: {module: [MIT]}\n  components:\n    rpms:\n      \
@@ -153,7 +31,6 @@ async fn kill_9_loses_nothing() {
     let git = format!("file://{}/git", root.display());
     let (data, tasks) = (root.join("data"), root.join("data/builds/builds/1/tasks"));
     let set = [format!("sources.repository={git}/rpms"), "local.builder=rpmbuild".into(), "local.spare_disk=1".into()];
-    // Nobody reads what it says, which must not fill the pipe.
     let quiet = ["--set", "log.filter=error"];
     let more = ["--allow", &git, "--set", &set[0], "--set", &set[1], "--set", &set[2], quiet[0], quiet[1]];
     let start = || Running::start(&data, &more);
