@@ -16,6 +16,8 @@ if [ "$(id -u)" = 0 ]; then as_root=; else as_root=sudo; fi
 
 if command -v apt-get >/dev/null; then
     packages="git curl rpm createrepo-c bubblewrap gcc libc6-dev"
+    # What the client of Koji is built with.
+    packages="$packages libssl-dev pkg-config"
     [ "$tests" = no ] || packages="$packages libmodulemd-tools gir1.2-modulemd-2.0 python3-gi dnf cpio postgresql openssl"
     missing=
     for package in $packages; do
@@ -28,7 +30,7 @@ if command -v apt-get >/dev/null; then
     # shellcheck disable=SC2086 # the list is to be split
     DEBIAN_FRONTEND=noninteractive $as_root apt-get install -y -qq --no-install-recommends $missing >&2
 elif command -v dnf >/dev/null; then
-    packages="git curl rpm-build createrepo_c bubblewrap gcc"
+    packages="git curl rpm-build createrepo_c bubblewrap gcc openssl-devel pkgconf"
     [ "$tests" = no ] || packages="$packages libmodulemd python3-gobject dnf cpio git-daemon postgresql-server openssl"
     # shellcheck disable=SC2086 # the list is to be split
     rpm --query --quiet $packages || $as_root dnf install -y --quiet $packages >&2

@@ -1,0 +1,88 @@
+//! How the hub is reached.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use url::Url;
+
+/// How the client shows who it is.
+#[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Login {
+    /// It does not: only reading is possible.
+    Anonymous,
+    /// By a name and a password.
+    Password {
+        /// The user.
+        user: String,
+        /// The password.
+        password: String,
+    },
+    /// By a client certificate.
+    Certificate {
+        /// A file with the certificate and its key, in PEM.
+        file: PathBuf,
+    },
+}
+
+impl std::fmt::Debug for Login {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Anonymous => f.write_str("Anonymous"),
+            Self::Password { user, .. } => write!(f, "Password({user}, …)"),
+            Self::Certificate { file } => write!(f, "Certificate({})", file.display()),
+        }
+    }
+}
+
+/// How the hub is reached, and how long is waited for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClientConfig {
+    /// The hub, such as `https://koji.example.org/kojihub`.
+    pub server: Url,
+    /// How the client shows who it is.
+    pub login: Login,
+    /// The authorities that the hub's certificate is checked by; absent means those of the machine.
+    pub server_ca: Option<PathBuf>,
+    /// How long a call may take.
+    pub timeout: Duration,
+    /// How long a login may take.
+    pub login_timeout: Duration,
+    /// How long a connection may take to be made.
+    pub connect_timeout: Duration,
+    /// How long a call waits while the hub is offline before that is told.
+    pub offline_patience: Duration,
+    /// The pause before an offline hub is asked again.
+    pub offline_pause: Duration,
+    /// The pause between two tries of a call.
+    pub pause: Duration,
+    /// How many sessions there are at most. One session does one call at a time.
+    pub sessions: usize,
+    /// How many calls are made at once without a session.
+    pub readers: usize,
+    /// How long an answer may be, in bytes.
+    pub largest_answer: usize,
+    /// How many calls are put into one.
+    pub batch: usize,
+}
+
+impl ClientConfig {
+    /// Makes settings for a hub.
+    pub fn new(server: Url, login: Login) -> Self {
+        Self {
+            server,
+            login,
+            server_ca: None,
+            timeout: Duration::from_secs(600),
+            login_timeout: Duration::from_secs(60),
+            connect_timeout: Duration::from_secs(30),
+            offline_patience: Duration::ZERO,
+            offline_pause: Duration::from_secs(20),
+            pause: Duration::from_secs(2),
+            sessions: 4,
+            readers: 4,
+            largest_answer: 128 * 1024 * 1024,
+            batch: 100,
+        }
+    }
+}

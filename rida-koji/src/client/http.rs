@@ -1,0 +1,244 @@
+//! One connection to the hub, and one request at a time on it.
+
+use std::fmt::Write as _;
+use std::future::Future;
+use std::pin::Pin;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use hyper::client::conn::http1::{self, SendRequest};
+use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderName, HeaderValue, USER_AGENT};
+use hyper::{HeaderMap, Method, Request, StatusCode};
+use hyper_util::rt::TokioIo;
+use openssl::ssl::{SslConnector, SslFiletype, SslMethod, SslVerifyMode, SslVersion};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_openssl::SslStream;
+
+use super::config::{ClientConfig, Login};
+use crate::error::{KojiError, KojiErrorKind};
+
+/// Where requests go, and how the connection is kept from others.
+pub(super) struct Endpoint {
+    host: String,
+    port: u16,
+    authority: String,
+    path: String,
+    tls: Option<SslConnector>,
+    connect_timeout: Duration,
+    largest_answer: usize,
+}
+
+/// Why a request has no answer.
+pub(super) enum SendError {
+    /// Nothing of it can have arrived.
+    NotSent(KojiError),
+    /// It may have arrived, and been done.
+    Lost(KojiError),
+    /// What came back is no use, and would not be another time.
+    Unusable(KojiError),
+}
+
+/// An answer as it came.
+pub(super) struct Reply {
+    pub(super) status: StatusCode,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Bytes,
+}
+
+/// A request to be sent; it may be sent again.
+#[derive(Clone)]
+pub(super) struct Outgoing {
+    /// What follows the path, from `?` on.
+    pub(super) query: String,
+    pub(super) content_type: &'static str,
+    pub(super) headers: Vec<(HeaderName, HeaderValue)>,
+    pub(super) body: Bytes,
+}
+
+impl Endpoint {
+    /// Makes the endpoint that calls go to.
+    pub(super) fn calls(config: &ClientConfig) -> Result<Self, KojiError> {
+        Self::new(config, "", config.server.scheme() == "https", None)
+    }
+
+    /// Makes the endpoint that certificates and tickets are shown to, which is always one of TLS.
+    pub(super) fn logins(config: &ClientConfig) -> Result<Self, KojiError> {
+        let certificate = match &config.login {
+            Login::Certificate { file } => Some(file),
+            _ => None,
+        };
+        Self::new(config, "/ssllogin", true, certificate)
+    }
+
+    fn new(
+        config: &ClientConfig,
+        below: &str,
+        secure: bool,
+        certificate: Option<&std::path::PathBuf>,
+    ) -> Result<Self, KojiError> {
+        let settings = |message: &str| KojiError::new(KojiErrorKind::Settings, message);
+        let server = &config.server;
+        let host = server.host_str().ok_or_else(|| settings("the address of Koji's hub has no host"))?;
+        if !matches!(server.scheme(), "http" | "https") {
+            return Err(settings("the address of Koji's hub must begin with http:// or https://"));
+        }
+        let port = server.port().unwrap_or(if secure { 443 } else { 80 });
+        let authority = server.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
+        let tls = secure.then(|| tls(config, certificate)).transpose()?;
+        Ok(Self {
+            // OpenSSL and the system want an address of the sixth version without its brackets.
+            host: host.trim_matches(['[', ']']).to_owned(),
+            port,
+            authority,
+            path: format!("{}{below}", server.path().trim_end_matches('/')),
+            tls,
+            connect_timeout: config.connect_timeout,
+            largest_answer: config.largest_answer,
+        })
+    }
+
+    /// Connects.
+    pub(super) async fn connect(&self) -> Result<Connection, KojiError> {
+        let unreachable = |what: &str| KojiError::new(KojiErrorKind::Unreachable, what);
+        let connecting = async {
+            let stream = TcpStream::connect((self.host.as_str(), self.port))
+                .await
+                .map_err(|error| unreachable("no connection can be made").because(error))?;
+            let _ = stream.set_nodelay(true);
+            let Some(tls) = &self.tls else { return handshake(stream).await };
+            let ssl = tls
+                .configure()
+                .and_then(|configuration| configuration.into_ssl(&self.host))
+                .map_err(|error| unreachable("TLS cannot be set up").because(error))?;
+            let mut stream =
+                SslStream::new(ssl, stream).map_err(|error| unreachable("TLS cannot be set up").because(error))?;
+            Pin::new(&mut stream)
+                .connect()
+                .await
+                .map_err(|error| unreachable(&format!("TLS is refused ({error})")).because(error))?;
+            handshake(stream).await
+        };
+        let sender =
+            timeout(self.connect_timeout, connecting).await.map_err(|_| unreachable("connecting takes too long"))??;
+        Ok(Connection { sender })
+    }
+}
+
+/// Sets TLS up: the hub's certificate is checked; a client certificate is shown when there is one.
+fn tls(config: &ClientConfig, certificate: Option<&std::path::PathBuf>) -> Result<SslConnector, KojiError> {
+    let settings = |message: String| KojiError::new(KojiErrorKind::Settings, message);
+    let mut builder = SslConnector::builder(SslMethod::tls_client())
+        .map_err(|error| settings("TLS cannot be set up".to_owned()).because(error))?;
+    builder.set_verify(SslVerifyMode::PEER);
+    if let Some(authorities) = &config.server_ca {
+        let shown = authorities.display();
+        builder
+            .set_ca_file(authorities)
+            .map_err(|error| settings(format!("the authorities in {shown} cannot be read")).because(error))?;
+    }
+    if let Some(file) = certificate {
+        let shown = file.display();
+        let unreadable = |what: &str| settings(format!("the {what} in {shown} cannot be read"));
+        builder.set_certificate_chain_file(file).map_err(|error| unreadable("client certificate").because(error))?;
+        builder
+            .set_private_key_file(file, SslFiletype::PEM)
+            .map_err(|error| unreadable("key of the client certificate").because(error))?;
+        builder.check_private_key().map_err(|error| {
+            settings(format!("key and certificate in {shown} do not belong together")).because(error)
+        })?;
+        // Koji's own Apache configuration asks for the certificate after the path is known. With TLS 1.2 that is a
+        // renegotiation, which OpenSSL answers; with TLS 1.3 it would need what the crate cannot switch on.
+        builder
+            .set_max_proto_version(Some(SslVersion::TLS1_2))
+            .map_err(|error| settings("TLS cannot be set up".to_owned()).because(error))?;
+    }
+    Ok(builder.build())
+}
+
+async fn handshake<S>(stream: S) -> Result<SendRequest<Full<Bytes>>, KojiError>
+where
+    S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
+{
+    let (sender, connection) = http1::handshake(TokioIo::new(stream))
+        .await
+        .map_err(|error| KojiError::new(KojiErrorKind::Unreachable, "HTTP cannot be spoken").because(error))?;
+    // It ends with the sender; what it fails of, the sender tells.
+    tokio::spawn(connection);
+    Ok(sender)
+}
+
+/// A connection that is kept alive between requests.
+pub(super) struct Connection {
+    sender: SendRequest<Full<Bytes>>,
+}
+
+impl Connection {
+    /// Tells whether another request can be tried on it.
+    pub(super) fn is_usable(&self) -> bool {
+        !self.sender.is_closed()
+    }
+
+    /// Sends a request and reads its answer.
+    pub(super) async fn send(
+        &mut self,
+        endpoint: &Endpoint,
+        outgoing: &Outgoing,
+        limit: Duration,
+    ) -> Result<Reply, SendError> {
+        let request = request(endpoint, outgoing).map_err(SendError::Unusable)?;
+        match timeout(limit, self.exchange(request, endpoint.largest_answer)).await {
+            Ok(answer) => answer,
+            Err(_) => Err(SendError::Lost(lost("no answer came in time"))),
+        }
+    }
+
+    async fn exchange(&mut self, request: Request<Full<Bytes>>, largest: usize) -> Result<Reply, SendError> {
+        // A connection that the hub closed while it was idle takes nothing any more.
+        if let Err(error) = self.sender.ready().await {
+            return Err(SendError::NotSent(lost("the connection was closed").because(error)));
+        }
+        let response = match self.sender.send_request(request).await {
+            Ok(response) => response,
+            Err(error) if error.is_canceled() => {
+                return Err(SendError::NotSent(lost("the connection was closed").because(error)));
+            }
+            Err(error) => return Err(SendError::Lost(lost("the connection broke").because(error))),
+        };
+        let (head, body) = response.into_parts();
+        let body: Pin<Box<dyn Future<Output = _> + Send>> = Box::pin(Limited::new(body, largest).collect());
+        match body.await {
+            Ok(body) => Ok(Reply { status: head.status, headers: head.headers, body: body.to_bytes() }),
+            Err(error) if error.is::<LengthLimitError>() => {
+                let message = format!("Koji's answer is longer than {largest} bytes");
+                Err(SendError::Unusable(KojiError::new(KojiErrorKind::Invalid, message)))
+            }
+            Err(error) => Err(SendError::Lost(lost("the answer broke off").because(error))),
+        }
+    }
+}
+
+fn lost(what: &str) -> KojiError {
+    KojiError::new(KojiErrorKind::Lost, what)
+}
+
+fn request(endpoint: &Endpoint, outgoing: &Outgoing) -> Result<Request<Full<Bytes>>, KojiError> {
+    let mut uri = String::new();
+    // Writing to memory does not fail.
+    let _ = write!(uri, "{}{}", endpoint.path, outgoing.query);
+    let mut builder = Request::builder()
+        .method(Method::POST)
+        .uri(uri)
+        .header(HOST, &endpoint.authority)
+        .header(USER_AGENT, concat!("rida-koji/", env!("CARGO_PKG_VERSION")))
+        .header(CONTENT_TYPE, outgoing.content_type)
+        // The hub's server refuses bodies whose length is not told.
+        .header(CONTENT_LENGTH, outgoing.body.len());
+    for (name, value) in &outgoing.headers {
+        builder = builder.header(name, value);
+    }
+    builder
+        .body(Full::new(outgoing.body.clone()))
+        .map_err(|error| KojiError::new(KojiErrorKind::Invalid, "the request cannot be made").because(error))
+}

@@ -1,0 +1,99 @@
+//! A double of Koji's hub, for tests: a real server that keeps state and behaves as the hub was measured to.
+//!
+//! It has users, sessions and call numbers, tags with inheritance, groups and packages, targets, tasks with courses,
+//! builds, tagging that takes a task, a queue of repositories, uploads, and the import of content generators; and it
+//! can be offline, slow, lose answers, and stop at any call. Its clock goes on by itself and can be moved.
+
+mod answer;
+mod args;
+mod auth;
+mod builds;
+mod content;
+mod dispatch;
+mod engine;
+mod repos;
+mod serve;
+mod tags;
+mod tasks;
+mod trouble;
+mod world;
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::sync::Notify;
+use tokio::task::JoinHandle;
+use url::Url;
+
+pub use self::trouble::{Trouble, When};
+pub use self::world::{Course, Dialect, HubBuild, HubTask, World};
+
+/// A hub that serves until it is dropped.
+pub struct Hub {
+    address: SocketAddr,
+    state: Arc<State>,
+    server: JoinHandle<()>,
+}
+
+struct State {
+    world: Mutex<World>,
+    /// Told when a call stopped for ever.
+    stopped: Notify,
+}
+
+impl State {
+    fn world(&self) -> MutexGuard<'_, World> {
+        self.world.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Hub {
+    /// Starts a hub on a free port of this machine. It must be called within a tokio runtime.
+    ///
+    /// It has the users `rida` (password `secret`), who may do what an orchestrator needs, `plain`, who may do nothing,
+    /// and `admin`; the tag `platform-build` with a repository of its own; the content generator
+    /// `module-build-service`, which `rida` may import with; and the tag `modular-candidate`.
+    ///
+    /// # Errors
+    /// When nothing can listen.
+    pub async fn start() -> std::io::Result<Self> {
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let address = listener.local_addr()?;
+        let state = Arc::new(State { world: Mutex::new(World::new()), stopped: Notify::new() });
+        let server = tokio::spawn(serve::serve(listener, Arc::clone(&state)));
+        Ok(Self { address, state, server })
+    }
+
+    /// Returns the hub's address.
+    pub fn url(&self) -> Url {
+        // An address of a socket makes a good URL.
+        Url::parse(&format!("http://{}/kojihub", self.address)).unwrap_or_else(|_| unreachable!("a socket's address"))
+    }
+
+    /// Returns the hub's state, to be looked at and changed. Nothing is answered while it is held.
+    pub fn world(&self) -> MutexGuard<'_, World> {
+        let mut world = self.state.world();
+        world.tick();
+        world
+    }
+
+    /// Lets time pass.
+    pub fn advance(&self, by: Duration) {
+        let mut world = self.state.world();
+        world.advance(by.as_secs_f64());
+        world.tick();
+    }
+
+    /// Waits until a call was stopped by [`Trouble::Stop`].
+    pub async fn stopped(&self) {
+        self.state.stopped.notified().await;
+    }
+}
+
+impl Drop for Hub {
+    fn drop(&mut self) {
+        self.server.abort();
+    }
+}

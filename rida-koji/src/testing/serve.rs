@@ -1,0 +1,196 @@
+//! The server in front of the hub.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::Incoming;
+use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Method, Request, Response, StatusCode};
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+
+use super::State;
+use super::answer::fault;
+use super::auth::Claim;
+use super::trouble::{Trouble, When};
+use super::world::World;
+use crate::error::fault;
+use crate::xmlrpc::{Answer, Value, decode_call, encode_fault, encode_response};
+
+/// How long requests may be.
+const LONGEST: usize = 64 * 1024 * 1024;
+/// How long calls may be.
+const LONGEST_CALL: usize = 4 * 1024 * 1024;
+
+/// Serves until it is dropped.
+pub(super) async fn serve(listener: TcpListener, state: Arc<State>) {
+    let mut connections = JoinSet::new();
+    loop {
+        let Ok((stream, _)) = listener.accept().await else { continue };
+        let _ = stream.set_nodelay(true);
+        let state = Arc::clone(&state);
+        connections.spawn(async move {
+            let service = service_fn(move |request| {
+                let state = Arc::clone(&state);
+                async move { answer(request, &state).await.ok_or(Broken) }
+            });
+            // A connection that is broken on purpose ends with an error, which is nobody's concern.
+            drop(http1::Builder::new().serve_connection(TokioIo::new(stream), service).await);
+        });
+    }
+}
+
+/// The connection is broken on purpose.
+#[derive(Debug, thiserror::Error)]
+#[error("the connection is broken on purpose")]
+struct Broken;
+
+type Reply = Response<Full<Bytes>>;
+
+/// Answers a request, or breaks the connection.
+async fn answer(request: Request<Incoming>, state: &State) -> Option<Reply> {
+    let (head, body) = request.into_parts();
+    if head.method != Method::POST {
+        return Some(plain(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed"));
+    }
+    if !head.headers.contains_key(CONTENT_LENGTH) {
+        return Some(plain(StatusCode::LENGTH_REQUIRED, "Length Required"));
+    }
+    let body = Limited::new(body, LONGEST).collect().await.ok()?.to_bytes();
+    let query: Vec<(String, String)> =
+        url::form_urlencoded::parse(head.uri.query().unwrap_or_default().as_bytes()).into_owned().collect();
+    let is_upload = query.iter().any(|(name, _)| name == "filename");
+    if !is_upload && (body.is_empty() || body.len() > LONGEST_CALL) {
+        return Some(plain(StatusCode::BAD_REQUEST, "Request too long"));
+    }
+    let call = if is_upload {
+        None
+    } else {
+        match decode_call(&body) {
+            Ok(call) => Some(call),
+            Err(error) => return Some(plain(StatusCode::BAD_REQUEST, &error.to_string())),
+        }
+    };
+    let method = call.as_ref().map_or("upload", |call| call.method.as_str()).to_owned();
+    let trouble = take_trouble(&mut state.world(), &method);
+    match &trouble {
+        Some(Trouble::BreakBefore) => return None,
+        Some(Trouble::Status(code)) => return Some(status(*code)),
+        Some(Trouble::Slow(time)) => tokio::time::sleep(*time).await,
+        Some(Trouble::Stop) => {
+            state.stopped.notify_one();
+            std::future::pending::<Infallible>().await;
+        }
+        _ => {}
+    }
+    let (result, version) = {
+        let mut world = state.world();
+        world.tick();
+        let claim = claim(&head.headers, &query, &world);
+        let result = match (&trouble, claim, call) {
+            (Some(Trouble::Fault(fault)), _, _) => Err(fault.clone()),
+            (_, Err(fault), _) => Err(fault),
+            (_, Ok(claim), Some(call)) => world.handle(&claim, call),
+            (_, Ok(claim), None) => world.upload(&claim, &query, body),
+        };
+        (result, world.dialect.version.clone())
+    };
+    match trouble {
+        Some(Trouble::BreakAfter) => None,
+        Some(Trouble::StatusAfter(code)) => Some(status(code)),
+        Some(Trouble::StopAfter) => {
+            state.stopped.notify_one();
+            std::future::pending::<Infallible>().await;
+            None
+        }
+        _ => Some(written(&result, &version)),
+    }
+}
+
+fn take_trouble(world: &mut World, method: &str) -> Option<Trouble> {
+    let number = world.call_number;
+    world.call_number += 1;
+    let fits = |when: &When| match when {
+        When::Method(name) => name == method,
+        When::Number(wanted) => *wanted == number,
+        When::Always => true,
+    };
+    let index = world.troubles.iter().position(|(when, _)| fits(when))?;
+    if matches!(world.troubles.get(index), Some((When::Always, _))) {
+        return world.troubles.get(index).map(|(_, trouble)| trouble.clone());
+    }
+    world.troubles.remove(index).map(|(_, trouble)| trouble)
+}
+
+/// Reads who makes a call: from headers, or from the address where the hub takes that.
+fn claim(headers: &HeaderMap, query: &[(String, String)], world: &World) -> Result<Claim, crate::xmlrpc::Fault> {
+    let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+    let asked = |name: &str| query.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone());
+    let (id, key, callnum) = if headers.contains_key("koji-session-id") {
+        let callnum = world.dialect.callnum_headers.iter().find_map(|name| header(name));
+        (header("koji-session-id"), header("koji-session-key"), callnum)
+    } else {
+        (asked("session-id"), asked("session-key"), asked("callnum"))
+    };
+    let number = |text: String| {
+        let wrong = format!("<class 'ValueError'>: invalid literal for int() with base 10: '{text}'");
+        text.parse::<i64>().map_err(|_| fault(fault::PYTHON, wrong))
+    };
+    let missing = || fault(fault::PYTHON, "<class 'KeyError'>: 'HTTP_KOJI_SESSION_KEY'");
+    let session = match id {
+        Some(id) => Some((number(id)?, key.ok_or_else(missing)?)),
+        None => None,
+    };
+    Ok(Claim { session, callnum: callnum.map(number).transpose()?, certificate: None })
+}
+
+fn written(answer: &Answer, version: &str) -> Reply {
+    let text = match answer {
+        Ok(value) => encode_response(value),
+        Err(fault) => encode_fault(fault),
+    };
+    // What the double makes can be written.
+    let text = text.unwrap_or_default();
+    let mut response = Response::new(Full::new(Bytes::from(text)));
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, hyper::header::HeaderValue::from_static("text/xml"));
+    if let Ok(version) = version.parse() {
+        headers.insert("koji-version", version);
+    }
+    response
+}
+
+fn status(code: u16) -> Reply {
+    let status = StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    plain(status, "<html><body>something in between</body></html>")
+}
+
+fn plain(status: StatusCode, text: &str) -> Reply {
+    let mut response = Response::new(Full::new(Bytes::from(text.to_owned())));
+    *response.status_mut() = status;
+    response
+}
+
+impl From<Broken> for std::io::Error {
+    fn from(broken: Broken) -> Self {
+        Self::other(broken)
+    }
+}
+
+/// Keeps the answer to several calls apart from that to one.
+pub(super) fn several(answers: Vec<Answer>) -> Value {
+    let each = answers.into_iter().map(|answer| match answer {
+        Ok(value) => Value::Array(vec![value]),
+        Err(fault) => Value::from([
+            ("faultCode", Value::Int(fault.code)),
+            ("faultString", Value::from(fault.message)),
+            ("traceback", Value::Array(vec![Value::from("Traceback (most recent call last):")])),
+        ]),
+    });
+    Value::Array(each.collect())
+}

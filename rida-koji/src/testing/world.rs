@@ -1,0 +1,405 @@
+//! What the hub knows.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use bytes::Bytes;
+
+use super::trouble::{Trouble, When};
+use crate::wire::TaskState;
+use crate::xmlrpc::{Answer, Struct, Value};
+
+/// How a hub of some version behaves.
+#[derive(Clone, Debug)]
+pub struct Dialect {
+    /// The version that it tells.
+    pub version: String,
+    /// The headers that it reads the number of a call from, in this order.
+    pub callnum_headers: Vec<String>,
+    /// It has a queue of repositories.
+    pub repository_queue: bool,
+    /// `newRepo` can be called.
+    pub new_repo: bool,
+    /// Sessions are taken from headers.
+    pub header_auth: bool,
+}
+
+impl Dialect {
+    /// A hub of 1.35.3.
+    pub fn released() -> Self {
+        Self {
+            version: "1.35.3".to_owned(),
+            callnum_headers: vec!["koji-callnum".to_owned()],
+            repository_queue: true,
+            new_repo: true,
+            header_auth: true,
+        }
+    }
+
+    /// A hub of 1.36.
+    pub fn next() -> Self {
+        let headers = ["koji-session-callnum", "koji-callnum"];
+        Self { version: "1.36.0".to_owned(), callnum_headers: headers.map(str::to_owned).to_vec(), ..Self::released() }
+    }
+
+    /// A hub of before the queue of repositories, and of before sessions in headers.
+    pub fn old() -> Self {
+        Self { version: "1.30.1".to_owned(), repository_queue: false, header_auth: false, ..Self::released() }
+    }
+}
+
+/// How the builds of a package go.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Course {
+    /// They take this many seconds and succeed.
+    Succeeds(f64),
+    /// They take this many seconds and fail.
+    Fails(f64),
+    /// They fail before the hub has a record of the build.
+    FailsEarly,
+    /// They never end by themselves.
+    Hangs,
+}
+
+/// A task, as tests look at it.
+#[derive(Clone, Debug)]
+pub struct HubTask {
+    /// The number.
+    pub id: i64,
+    /// What it does.
+    pub method: String,
+    /// How far it is.
+    pub state: TaskState,
+    /// What it was asked for.
+    pub request: Vec<Value>,
+    pub(super) owner: i64,
+    pub(super) parent: Option<i64>,
+    pub(super) label: Option<String>,
+    pub(super) arch: String,
+    pub(super) priority: i64,
+    pub(super) created: f64,
+    pub(super) started: Option<f64>,
+    pub(super) ended: Option<f64>,
+    /// When something happens to it next.
+    pub(super) due: f64,
+    /// The build, or repository, that it makes.
+    pub(super) makes: Option<i64>,
+    pub(super) result: Option<Answer>,
+}
+
+/// A build, as tests look at it.
+#[derive(Clone, Debug)]
+pub struct HubBuild {
+    /// The number.
+    pub id: i64,
+    /// The package.
+    pub name: String,
+    /// The version.
+    pub version: String,
+    /// The release.
+    pub release: String,
+    /// How far it is: 0 building, 1 complete, 2 deleted, 3 failed, 4 cancelled.
+    pub state: i64,
+    /// The task that made it.
+    pub task: Option<i64>,
+    /// What is known of it besides.
+    pub extra: Struct,
+    pub(super) owner: i64,
+    pub(super) source: Option<String>,
+    pub(super) created: f64,
+    pub(super) ended: Option<f64>,
+}
+
+impl HubBuild {
+    /// Returns name, version and release.
+    pub fn nvr(&self) -> String {
+        format!("{}-{}-{}", self.name, self.version, self.release)
+    }
+}
+
+pub(super) struct User {
+    pub(super) id: i64,
+    pub(super) name: String,
+    pub(super) password: String,
+    pub(super) permissions: BTreeSet<String>,
+    pub(super) blocked: bool,
+}
+
+pub(super) struct Session {
+    pub(super) key: String,
+    pub(super) user: i64,
+    pub(super) callnum: Option<i64>,
+    pub(super) started: f64,
+    pub(super) expired: bool,
+}
+
+#[derive(Clone, Debug, Default)]
+pub(super) struct Tag {
+    pub(super) id: i64,
+    pub(super) name: String,
+    pub(super) arches: String,
+    pub(super) permission: Option<String>,
+    pub(super) locked: bool,
+    pub(super) extra: Struct,
+    pub(super) parents: Vec<Struct>,
+    pub(super) groups: BTreeMap<String, BTreeSet<String>>,
+    /// Each package with its owner, and whether it is blocked.
+    pub(super) packages: BTreeMap<String, (i64, bool)>,
+    /// Builds with the event that each was tagged by, oldest first.
+    pub(super) builds: Vec<(i64, i64)>,
+    pub(super) changed: i64,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Target {
+    pub(super) id: i64,
+    pub(super) build_tag: i64,
+    pub(super) dest_tag: i64,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Rpm {
+    pub(super) id: i64,
+    pub(super) build: i64,
+    pub(super) name: String,
+    pub(super) arch: String,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Repo {
+    pub(super) id: i64,
+    pub(super) tag: i64,
+    pub(super) event: i64,
+    pub(super) state: i64,
+    pub(super) task: Option<i64>,
+    pub(super) created: f64,
+    /// The builds that it has.
+    pub(super) contents: Vec<i64>,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Request {
+    pub(super) id: i64,
+    pub(super) tag: i64,
+    pub(super) min_event: i64,
+    pub(super) owner: i64,
+    pub(super) active: bool,
+    pub(super) tries: i64,
+    pub(super) task: Option<i64>,
+    pub(super) repo: Option<i64>,
+}
+
+/// What the hub knows, and what is to go wrong.
+pub struct World {
+    /// How it behaves.
+    pub dialect: Dialect,
+    /// How the builds of each package go; others succeed after a minute.
+    pub courses: BTreeMap<String, Course>,
+    /// The hub says that it is offline.
+    pub offline: bool,
+    /// How many of the next repositories fail.
+    pub failing_repositories: u32,
+    /// How long a task waits for a builder, in seconds.
+    pub wait_for_builder: f64,
+    /// How long a repository takes, in seconds.
+    pub repository_time: f64,
+    /// The names of the packages that builds of a package make, beside those that are named as it.
+    pub more_packages: BTreeMap<String, Vec<String>>,
+    /// Every call, with the user who made it: the name of the method, or `multiCall(…)` with those in it.
+    pub calls: Vec<String>,
+    pub(super) troubles: VecDeque<(When, Trouble)>,
+    pub(super) call_number: u64,
+    pub(super) users: Vec<User>,
+    pub(super) sessions: BTreeMap<i64, Session>,
+    pub(super) tags: BTreeMap<i64, Tag>,
+    pub(super) targets: BTreeMap<String, Target>,
+    pub(super) tasks: BTreeMap<i64, HubTask>,
+    pub(super) builds: BTreeMap<i64, HubBuild>,
+    pub(super) rpms: BTreeMap<i64, Rpm>,
+    pub(super) repos: BTreeMap<i64, Repo>,
+    pub(super) requests: BTreeMap<i64, Request>,
+    pub(super) known_packages: BTreeSet<String>,
+    pub(super) uploads: BTreeMap<String, (i64, Bytes)>,
+    /// What was imported, as it was told.
+    pub(super) imported: BTreeMap<i64, Value>,
+    pub(super) generators: BTreeSet<(String, i64)>,
+    pub(super) events: Vec<f64>,
+    last_id: i64,
+    began: (Instant, f64),
+    moved: f64,
+}
+
+impl World {
+    pub(super) fn new() -> Self {
+        let at = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64());
+        let mut world = Self {
+            dialect: Dialect::released(),
+            courses: BTreeMap::new(),
+            offline: false,
+            failing_repositories: 0,
+            wait_for_builder: 2.0,
+            repository_time: 30.0,
+            more_packages: BTreeMap::new(),
+            calls: Vec::new(),
+            troubles: VecDeque::new(),
+            call_number: 0,
+            users: Vec::new(),
+            sessions: BTreeMap::new(),
+            tags: BTreeMap::new(),
+            targets: BTreeMap::new(),
+            tasks: BTreeMap::new(),
+            builds: BTreeMap::new(),
+            rpms: BTreeMap::new(),
+            repos: BTreeMap::new(),
+            requests: BTreeMap::new(),
+            known_packages: BTreeSet::new(),
+            uploads: BTreeMap::new(),
+            imported: BTreeMap::new(),
+            generators: BTreeSet::new(),
+            events: vec![at],
+            last_id: 0,
+            began: (Instant::now(), at),
+            moved: 0.0,
+        };
+        world.add_user("admin", "secret", &["admin"]);
+        let rida = world.add_user("rida", "secret", &["repo", "tag", "target"]);
+        world.add_user("plain", "secret", &[]);
+        world.generators.insert(("module-build-service".to_owned(), rida));
+        let platform = world.add_tag("platform-build", "x86_64");
+        world.add_tag("modular-candidate", "");
+        world.packages_of(platform);
+        world.add_repository(platform);
+        world
+    }
+
+    fn packages_of(&mut self, tag: i64) {
+        let groups = ["build", "srpm-build"].map(|group| (group.to_owned(), BTreeSet::from(["bash".to_owned()])));
+        if let Some(tag) = self.tags.get_mut(&tag) {
+            tag.groups.extend(groups);
+        }
+    }
+
+    /// Adds a user and returns the number.
+    pub fn add_user(&mut self, name: &str, password: &str, permissions: &[&str]) -> i64 {
+        let id = self.new_id();
+        let permissions = permissions.iter().map(|permission| (*permission).to_owned()).collect();
+        self.users.push(User { id, name: name.to_owned(), password: password.to_owned(), permissions, blocked: false });
+        id
+    }
+
+    /// Gives a user another set of permissions.
+    pub fn set_permissions(&mut self, name: &str, permissions: &[&str]) {
+        if let Some(user) = self.users.iter_mut().find(|user| user.name == name) {
+            user.permissions = permissions.iter().map(|permission| (*permission).to_owned()).collect();
+        }
+    }
+
+    /// Takes the right to import from a user.
+    pub fn forbid_import(&mut self, name: &str) {
+        let id = self.users.iter().find(|user| user.name == name).map(|user| user.id);
+        self.generators.retain(|(_, user)| Some(*user) != id);
+    }
+
+    /// Adds a tag and returns the number.
+    pub fn add_tag(&mut self, name: &str, arches: &str) -> i64 {
+        let id = self.new_id();
+        let changed = self.new_event();
+        let tag = Tag { id, name: name.to_owned(), arches: arches.to_owned(), changed, ..Tag::default() };
+        self.tags.insert(id, tag);
+        id
+    }
+
+    /// Ends every session, as the passing of a day does.
+    pub fn expire_sessions(&mut self) {
+        for session in self.sessions.values_mut() {
+            session.expired = true;
+        }
+    }
+
+    /// Forgets every session.
+    pub fn forget_sessions(&mut self) {
+        self.sessions.clear();
+    }
+
+    /// Returns how many sessions are open.
+    pub fn sessions(&self) -> usize {
+        self.sessions.len()
+    }
+
+    /// Lets something go wrong.
+    pub fn trouble(&mut self, when: When, trouble: Trouble) {
+        let when = match when {
+            When::Number(number) => When::Number(number + self.call_number),
+            other => other,
+        };
+        self.troubles.push_back((when, trouble));
+    }
+
+    /// Lets everything go well from now on.
+    pub fn calm(&mut self) {
+        self.troubles.clear();
+        self.offline = false;
+    }
+
+    /// Returns the tasks, oldest first.
+    pub fn tasks(&self) -> impl Iterator<Item = &HubTask> {
+        self.tasks.values()
+    }
+
+    /// Returns the builds, oldest first.
+    pub fn builds(&self) -> impl Iterator<Item = &HubBuild> {
+        self.builds.values()
+    }
+
+    /// Returns the metadata of an imported build.
+    pub fn imported(&self, nvr: &str) -> Option<&Value> {
+        let build = self.builds.values().find(|build| build.nvr() == nvr)?;
+        self.imported.get(&build.id)
+    }
+
+    /// Returns a file that was uploaded.
+    pub fn uploaded(&self, path: &str) -> Option<&Bytes> {
+        self.uploads.get(path).map(|(_, content)| content)
+    }
+
+    /// Returns the paths of what was uploaded.
+    pub fn uploads(&self) -> impl Iterator<Item = &str> {
+        self.uploads.keys().map(String::as_str)
+    }
+
+    /// Returns the NVRs in a tag, oldest first.
+    pub fn tagged(&self, tag: &str) -> Vec<String> {
+        let tag = self.tags.values().find(|known| known.name == tag);
+        let builds = tag.into_iter().flat_map(|tag| &tag.builds);
+        builds.filter_map(|(build, _)| self.builds.get(build)).map(HubBuild::nvr).collect()
+    }
+
+    /// Returns the names of the targets.
+    pub fn targets(&self) -> impl Iterator<Item = &str> {
+        self.targets.keys().map(String::as_str)
+    }
+
+    pub(super) fn now(&self) -> f64 {
+        let (instant, at) = self.began;
+        at + instant.elapsed().as_secs_f64() + self.moved
+    }
+
+    pub(super) fn advance(&mut self, seconds: f64) {
+        self.moved += seconds;
+    }
+
+    pub(super) const fn new_id(&mut self) -> i64 {
+        self.last_id += 1;
+        self.last_id
+    }
+
+    /// Makes an event, by which tags are known to have changed.
+    pub(super) fn new_event(&mut self) -> i64 {
+        self.events.push(self.now());
+        self.last_event()
+    }
+
+    pub(super) fn last_event(&self) -> i64 {
+        i64::try_from(self.events.len()).unwrap_or(i64::MAX)
+    }
+}

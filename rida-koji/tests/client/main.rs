@@ -1,0 +1,4 @@
+//! The client against the double of the hub.
+#![expect(clippy::unwrap_used, reason = "a test stops where something is not as it should be")]
+
+mod calls;
