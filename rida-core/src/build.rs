@@ -11,7 +11,7 @@ use crate::scm::ScmUrl;
 use crate::state::BuildState;
 use crate::timestamp::Timestamp;
 
-/// What was submitted; it never changes.
+/// What was submitted. It changes only when the module is submitted again before anything was built.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Submission {
     /// What the module is called in the world.
@@ -54,7 +54,7 @@ pub struct ModuleBuild {
     pub dist_tag: DistTag,
     /// Where the build is.
     pub phase: Phase,
-    /// When it got there.
+    /// When it got there, as the clock showed it then; later when the clock was set back since.
     pub phase_since: Timestamp,
     /// The components, by the plan's indices.
     pub components: Vec<ComponentBuild>,
@@ -185,6 +185,12 @@ impl ModuleBuild {
         let component = self.plan().get(index)?.name.clone();
         let attempt = self.components.get(index)?.attempt;
         Some(ComponentKey { build: self.id, component, attempt })
+    }
+
+    /// Tells whether another submission of the module may take the place of the one before: while it never had a slot,
+    /// so that nothing was asked of the build system.
+    pub fn may_be_submitted_anew(&self) -> bool {
+        !self.history.iter().any(|transition| transition.state == BuildState::Build)
     }
 
     /// Returns when the build entered the state that it is in.

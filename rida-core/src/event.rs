@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::build::Submission;
 use crate::component::{PinnedSource, TaskProgress};
 use crate::id::{ComponentName, Nvr, Owner, TaskId};
 use crate::timestamp::Timestamp;
@@ -116,6 +117,11 @@ pub enum Fact {
     Resubmitted {
         /// Who.
         by: Owner,
+        /// What the service makes of the modulemd now. It replaces what was first submitted unless a slot was ever
+        /// granted: what the build system was asked for must stay what it was. Absent in lines that were written before
+        /// it was recorded, and where it could not matter.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        submission: Option<Arc<Submission>>,
     },
     /// Time passed; deadlines are due.
     TimePassed,

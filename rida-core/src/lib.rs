@@ -45,8 +45,9 @@ pub use id::{
 pub use macros::{BuildMacros, dist_tag, tag_name};
 pub use policy::{Deadlines, Limits, Policy, SourcePolicy};
 pub use ports::{
-    BuildFilter, BuildSummary, BuildSystem, Commit, ComponentCheck, FetchedModulemd, ListQuery, LogChunk, LogLine,
-    OrderKey, Publisher, Queue, QueuedBuild, Receipt, Scm, Store, StoreError, StoreErrorKind, TakenEffect, WorkerId,
+    BuildFilter, BuildSummary, BuildSystem, Commit, ComponentCheck, FetchedModulemd, LeaseTimes, ListQuery, LogChunk,
+    LogLine, LookTimes, OrderKey, PendingEffect, Publisher, Queue, QueueFull, QueueRoom, QueuedBuild, Receipt, Scm,
+    Store, StoreError, StoreErrorKind, TakenEffect, WorkerId,
 };
 #[cfg(feature = "mock")]
 pub use ports::{MockBuildSystem, MockPublisher, MockScm};

@@ -39,6 +39,10 @@ pub struct Limits {
     pub builds_per_owner: usize,
     /// How many builds may be in `init` and `wait` together before a submission is refused.
     pub queue: usize,
+    /// How many of these may be of one module.
+    pub queue_per_module: usize,
+    /// How many of these may be of one user.
+    pub queue_per_owner: usize,
     /// After this long in `wait` the age alone decides who is next.
     pub patience: Duration,
 }
@@ -77,7 +81,15 @@ impl Default for Policy {
     fn default() -> Self {
         const HOUR: Duration = Duration::from_secs(3600);
         Self {
-            limits: Limits { builds: 4, builds_per_module: 2, builds_per_owner: 4, queue: 1000, patience: HOUR },
+            limits: Limits {
+                builds: 4,
+                builds_per_module: 2,
+                builds_per_owner: 4,
+                queue: 1000,
+                queue_per_module: 1000,
+                queue_per_owner: 1000,
+                patience: HOUR,
+            },
             components_at_once: 5,
             ready_at_once: true,
             deadlines: Deadlines { init: HOUR, wait: 7 * 24 * HOUR, prepare: HOUR, build: 7 * 24 * HOUR, finish: HOUR },

@@ -15,6 +15,7 @@ use crate::event::{Event, Fact};
 use crate::hint::BuildSystemHint;
 use crate::id::{BuildId, ComponentName, EffectId, ModuleName, Nsvc, Owner, StreamName, TaskId};
 use crate::plan::ComponentSource;
+use crate::policy::Limits;
 use crate::reader::{Parked, ParkedFilter, ReaderState};
 use crate::scm::{CommitHash, ScmUrl};
 use crate::state::BuildState;
@@ -165,7 +166,9 @@ pub trait Store: Send + Sync {
     ///
     /// # Errors
     /// [`Conflict`](StoreErrorKind::Conflict) when the stored revision is not the one that the change was made from,
-    /// or the queue's is not; [`Exists`](StoreErrorKind::Exists) when a new build's NSVC is taken.
+    /// or the queue's is not; [`Exists`](StoreErrorKind::Exists) when a new build's NSVC is taken;
+    /// [`QueueFull`](StoreErrorKind::QueueFull) when the change needs room in the queue and there is none, whoever
+    /// else writes at the same time.
     async fn commit(&self, commit: Commit<'_>) -> Result<u64, StoreError>;
 
     /// Returns a build as it was last committed.
@@ -186,34 +189,43 @@ pub trait Store: Send + Sync {
     /// Returns the builds that wait for a slot and those that hold one, and the revision of that picture.
     async fn queue(&self) -> Result<Queue, StoreError>;
 
+    /// Returns the builds that hold a slot, and of those that wait the first few that
+    /// [`verdicts`](crate::plan::verdicts) would serve, at most `limit`, leaving out those whose module or owner has
+    /// all its slots already. What it costs must not grow with the number of builds that wait.
+    async fn queue_head(&self, limits: &Limits, now: Timestamp, limit: usize) -> Result<Queue, StoreError>;
+
     /// Leases due instructions to a worker, oldest first. Afterwards no other worker gets them before the lease ends.
     async fn take_effects(
         &self,
         worker: &WorkerId,
-        now: Timestamp,
-        until: Timestamp,
+        times: LeaseTimes,
         limit: usize,
     ) -> Result<Vec<TakenEffect>, StoreError>;
+
+    /// Returns the instructions of a build that are not answered yet, by number.
+    async fn pending(&self, id: BuildId) -> Result<Vec<PendingEffect>, StoreError>;
 
     /// Moves the end of the leases that a worker holds of these instructions. What it does not name ends in its time:
     /// a worker may hold leases that it never learnt of, because the answer was lost.
     async fn renew_leases(&self, worker: &WorkerId, ids: &[EffectId], until: Timestamp) -> Result<(), StoreError>;
 
-    /// Gives a leased instruction back, to be taken again from `due` on. Does nothing when the worker lost the lease.
+    /// Gives a leased instruction back, to be taken again from `due` on, with how often it has failed by now. Does
+    /// nothing when the worker lost the lease.
     async fn retry_effect(
         &self,
         worker: &WorkerId,
         id: EffectId,
         due: Timestamp,
+        failures: u32,
         error: &str,
     ) -> Result<(), StoreError>;
 
     /// Removes an instruction that nothing has to be recorded for.
     async fn drop_effect(&self, id: EffectId) -> Result<(), StoreError>;
 
-    /// Returns builds whose time to look again has come, and moves that time to `next`, so that nobody else gets them
-    /// before.
-    async fn take_due_builds(&self, now: Timestamp, next: Timestamp, limit: usize) -> Result<Vec<BuildId>, StoreError>;
+    /// Returns builds whose time to look again has come, and moves that time as `times` says, so that nobody else gets
+    /// them before.
+    async fn take_due_builds(&self, times: LookTimes, limit: usize) -> Result<Vec<BuildId>, StoreError>;
 
     /// Returns lines of the log after a sequence number, in order. No line with a smaller number than one returned
     /// appears later.
@@ -293,6 +305,60 @@ pub struct Commit<'a> {
     pub look_at: Option<Timestamp>,
     /// The revision of the queue that a slot was granted by; it grows with the commit.
     pub queue_revision: Option<u64>,
+    /// The build enters the queue, which must have room for it.
+    pub room: Option<QueueRoom>,
+}
+
+/// How many builds may be in `init` and `wait` together; one more is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct QueueRoom {
+    /// In all.
+    pub in_all: usize,
+    /// Of the module.
+    pub of_module: usize,
+    /// Of the owner.
+    pub of_owner: usize,
+}
+
+/// Why there is no room in the queue.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum QueueFull {
+    /// As many builds wait as may.
+    #[error("the queue is full, with {0} waiting")]
+    InAll(usize),
+    /// As many builds of the module wait as may.
+    #[error("the queue takes no more builds of this module, of which {0} wait")]
+    OfModule(usize),
+    /// As many builds of the user wait as may.
+    #[error("the queue takes no more builds of this user, of whose {0} wait")]
+    OfOwner(usize),
+}
+
+/// The times by which instructions are leased.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LeaseTimes {
+    /// What is due by now is taken.
+    pub now: Timestamp,
+    /// When the lease ends.
+    pub until: Timestamp,
+    /// Nobody gives a due time or the end of a lease that is later than this: who did had a clock that was set back
+    /// since. Such a time counts as past.
+    pub latest: Timestamp,
+}
+
+/// The times by which builds are looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LookTimes {
+    /// What is due by now is taken.
+    pub now: Timestamp,
+    /// When builds that hold a slot are looked at next.
+    pub building: Timestamp,
+    /// When other builds are looked at next.
+    pub others: Timestamp,
+    /// Nobody sets a time to look that is later than this: who did had a clock that was set back since. Such a time
+    /// counts as past.
+    pub latest: Timestamp,
 }
 
 /// What lists and look-ups tell of a build.
@@ -425,8 +491,23 @@ pub struct WorkerId(pub String);
 pub struct TakenEffect {
     /// The instruction.
     pub effect: Effect,
-    /// How often it was tried before.
+    /// How often it was taken before, whatever came of it.
     pub attempts: u32,
+    /// How often it was tried and failed.
+    pub failures: u32,
+}
+
+/// An instruction that is not answered yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PendingEffect {
+    /// The instruction.
+    pub effect: Effect,
+    /// When it may be taken.
+    pub due: Timestamp,
+    /// How often it was taken.
+    pub attempts: u32,
+    /// Why it was given back last; absent when it never was.
+    pub error: Option<String>,
 }
 
 /// A line of the log.
@@ -457,7 +538,9 @@ pub enum StoreErrorKind {
         /// Its state.
         state: BuildState,
     },
-    /// The store cannot answer now; it may later. Nothing was written.
+    /// The queue has no room for another build.
+    QueueFull(QueueFull),
+    /// The store cannot answer now; it may later. Nothing was written, or what was is whole: who does not know asks.
     Unavailable,
     /// What is stored cannot be read, or not by this version of the software.
     Corrupt,

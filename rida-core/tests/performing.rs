@@ -80,7 +80,10 @@ fn what_stays_broken_ends_the_build_after_some_tries() {
         world.clock.advance(Duration::from_secs(120));
     }
     let reason = world.build().reason().unwrap().to_owned();
-    assert_eq!(reason, "the build environment could not be prepared: no route to the host (try 8)");
+    assert_eq!(
+        reason,
+        "the build environment could not be prepared: no route to the host (temporary; given up after 8 tries)"
+    );
 }
 
 #[test]
@@ -108,7 +111,7 @@ fn what_is_refused_is_not_asked_again() {
     assert!(matches!(world.perform().as_slice(), [Performed::Done]));
     assert!(matches!(world.perform().as_slice(), [Performed::Failed { .. }]));
     assert_eq!(world.build().reason(), Some("component module-build-macros failed to build"));
-    assert_eq!(world.build().components[0].state.reason(), Some("the package is blocked"));
+    assert_eq!(world.build().components[0].state.reason(), Some("the package is blocked (permanent; not tried again)"));
 }
 
 #[test]

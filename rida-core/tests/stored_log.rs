@@ -5,7 +5,7 @@
 use std::fmt::Write as _;
 
 use rida_core::testing::sample;
-use rida_core::{Announcement, Effect, Event, ModuleBuild};
+use rida_core::{Announcement, Effect, Event, Fact, ModuleBuild};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -22,6 +22,9 @@ fn every_line_is_written_as_promised_and_reads_back_equal() {
         written.announcements.iter().for_each(|announced| line::<Announcement>(&mut announcements, announced));
         line::<ModuleBuild>(&mut String::new(), &written.after);
     }
+    let submission = Some(sample::submission(sample::nsvc("lua:5.4:20261125:c0ffee")).into());
+    let again = Fact::Resubmitted { by: sample::owner("packager"), submission };
+    line::<Event>(&mut events, &Event { at: sample::at(9), fact: again });
     golden("events.jsonl", &events);
     golden("effects.jsonl", &effects);
     golden("announcements.jsonl", &announcements);

@@ -5,10 +5,11 @@
 use std::fmt::Write as _;
 
 use proptest::prelude::*;
+use rida_core::plan::Plan;
 use rida_core::testing::{Random, sample};
 use rida_core::{
     BuildState, Built, ComponentName, ComponentState, Event, Fact, ModuleBuild, Phase, Policy, SourceProblem, Step,
-    TaskId, TaskProgress, step, submit,
+    Submission, TaskId, TaskProgress, step, submit,
 };
 
 /// A build in each phase, as a real history makes it; the components are `bar` and `foo`, then `baz`.
@@ -41,7 +42,10 @@ fn builds() -> Vec<(&'static str, ModuleBuild)> {
     let building = builds.iter().find(|(name, _)| *name == "building").unwrap().1.clone();
     builds.push(("failed while building", advance(&building, Fact::Canceled { by: sample::owner("bob") }, &policy)));
     let failed = builds.last().unwrap().1.clone();
-    builds.push(("submitted again", advance(&failed, Fact::Resubmitted { by: sample::owner("bob") }, &policy)));
+    builds.push((
+        "submitted again",
+        advance(&failed, Fact::Resubmitted { by: sample::owner("bob"), submission: None }, &policy),
+    ));
     let init = builds.first().unwrap().1.clone();
     builds.push(("failed in init", advance(&init, refused(), &policy)));
     builds
@@ -77,10 +81,38 @@ fn facts() -> Vec<(&'static str, Fact)> {
         ("last effect failed", Fact::EffectFailed { number: 99, reason: "no".into() }),
         ("canceled", Fact::Canceled { by: by() }),
         ("marked ready", Fact::MarkedReady { by: by() }),
-        ("resubmitted", Fact::Resubmitted { by: by() }),
+        ("resubmitted", Fact::Resubmitted { by: by(), submission: None }),
+        ("resubmitted anew", Fact::Resubmitted { by: by(), submission: Some(smaller().into()) }),
         ("time passed", Fact::TimePassed),
+        ("the clock was set back", Fact::TimePassed),
         ("a month passed", Fact::TimePassed),
     ]
+}
+
+/// What the service makes of the modulemd once it was set up otherwise.
+fn smaller() -> Submission {
+    let plan = Plan::from_components(sample::plan().iter().take(2).cloned().collect());
+    Submission { plan, ..sample::submission(sample::nsvc("lua:5.4:1:c0ffee")) }
+}
+
+#[test]
+fn another_submission_counts_until_a_slot_was_granted() {
+    let policy = Policy::default();
+    let by = || sample::owner("alice");
+    let again = Submission { owner: by(), at: sample::at(99), ..smaller() };
+    let fact = || Fact::Resubmitted { by: by(), submission: Some(again.clone().into()) };
+    for (name, components, phase) in [("failed in init", 2, Phase::Init), ("failed while building", 4, Phase::Wait)] {
+        let failed = builds().into_iter().find(|(of, _)| *of == name).unwrap().1;
+        let build = advance(&failed, fact(), &policy);
+        assert_eq!((build.components.len(), build.plan().len(), &build.phase), (components, components, &phase));
+        let (submitted, first) = (&build.submission, &failed.submission);
+        assert_eq!((&submitted.owner, submitted.at), (&first.owner, first.at), "who was first stays the owner");
+        assert!(build.components.iter().all(|c| c.state != ComponentState::Waiting || c.attempt == 2), "{build:?}");
+    }
+    let failed = builds().into_iter().find(|(of, _)| *of == "failed in init").unwrap().1;
+    let other = Submission { nsvc: sample::nsvc("lua:5.4:2:c0ffee"), ..smaller() };
+    let fact = Fact::Resubmitted { by: by(), submission: Some(other.into()) };
+    assert!(step(&failed, &event(fact), &policy).is_err(), "another module is another build");
 }
 
 #[test]
@@ -93,6 +125,8 @@ fn the_whole_table_is_as_written_down() {
             let mut event = event(fact);
             if label == "a month passed" {
                 event.at = event.at.plus(std::time::Duration::from_secs(30 * 24 * 3600));
+            } else if label == "the clock was set back" {
+                event.at = sample::at(-24 * 3600);
             }
             let told = match step(&build, &event, &policy) {
                 Ok(Step::Advance(advance)) => {

@@ -180,7 +180,10 @@ impl From<SubmitError> for ApiError {
             }
             SubmitError::Invalid(problems) => Self::unprocessable(message, problems),
             SubmitError::Exists { id, .. } => Self::new(StatusCode::CONFLICT, message).about(id),
-            SubmitError::QueueFull(_) => Self::unavailable(message, LATER),
+            SubmitError::QueueFull { retry_after, .. } => {
+                let seconds = u32::try_from(retry_after.as_secs()).unwrap_or(LATER);
+                Self::unavailable(message, seconds)
+            }
             SubmitError::ScmUnavailable(cause) => {
                 tracing::warn!(error = %chain(&cause).escape_debug(), "git cannot be asked");
                 Self::unavailable(message, LATER)

@@ -134,7 +134,7 @@ impl Worker {
             let taken = if free == 0 { Ok(Vec::new()) } else { self.driver.take_effects(free).await };
             let more = rhythm.saw(&taken) && taken.as_ref().is_ok_and(|taken| taken.len() == free);
             for effect in taken.unwrap_or_default() {
-                let attempts = effect.attempts;
+                let (attempts, failures) = (effect.attempts, effect.failures);
                 // One was free for each; nobody else takes them.
                 let hand = Arc::clone(&self.hands).try_acquire_owned();
                 let (worker, stopping) = (self.clone(), stopping.clone());
@@ -145,7 +145,7 @@ impl Worker {
                     let broken_off = worker.perform(effect).await;
                     worker.held.ids().remove(&id);
                     if let Some(why) = broken_off {
-                        worker.give_back(id, attempts, &why, stopping).await;
+                        worker.give_back(id, (attempts, failures), &why, stopping).await;
                     } else if starts {
                         // A hint that the task runs, or has ended, may have come before the task was recorded.
                         worker.clone().look(id.build).await;
@@ -185,11 +185,11 @@ impl Worker {
     }
 
     /// Gives up the lease of an instruction, so that it is performed again before the lease would have ended.
-    async fn give_back(&self, id: EffectId, attempts: u32, why: &str, mut stopping: Stopping) {
+    async fn give_back(&self, id: EffectId, (attempts, failures): (u32, u32), why: &str, mut stopping: Stopping) {
         let Parts { store, clock, .. } = self.driver.parts();
         let pause = AFTER_PANIC.saturating_mul(1 << attempts.min(5));
         let given_back = async {
-            while store.retry_effect(&self.id, id, clock.now().plus(pause), why).await.is_err() {
+            while store.retry_effect(&self.id, id, clock.now().plus(pause), failures, why).await.is_err() {
                 tokio::time::sleep(self.settings.idle).await;
             }
         };

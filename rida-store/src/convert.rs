@@ -208,6 +208,7 @@ pub(crate) fn effect_row(effect: &Effect, due: Timestamp) -> Result<effects::Act
         number: Set(effect.id.number.into()),
         due_at: Set(due.millis()),
         attempts: Set(0),
+        failures: Set(0),
         lease_owner: Set(None),
         lease_until: Set(None),
         last_error: Set(None),

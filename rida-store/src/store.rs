@@ -2,13 +2,13 @@
 
 use async_trait::async_trait;
 use rida_core::{
-    AnnouncementId, BuildFilter, BuildId, BuildSummary, Commit, EffectId, ListQuery, LogLine, ModuleBuild, ModuleName,
-    Nsvc, Parked, ParkedFilter, Queue, ReaderState, Store, StoreError, StoreErrorKind, StreamName, TakenEffect,
-    Timestamp, WorkerId,
+    AnnouncementId, BuildFilter, BuildId, BuildSummary, Commit, EffectId, LeaseTimes, Limits, ListQuery, LogLine,
+    LookTimes, ModuleBuild, ModuleName, Nsvc, Parked, ParkedFilter, PendingEffect, Queue, ReaderState, Store,
+    StoreError, StoreErrorKind, StreamName, TakenEffect, Timestamp, WorkerId,
 };
 
 use crate::database::Database;
-use crate::queries::{commit, effects, list, load, log, readers};
+use crate::queries::{commit, effects, list, load, log, queue, readers};
 
 #[async_trait]
 impl Store for Database {
@@ -21,11 +21,13 @@ impl Store for Database {
         let written = commit::commit(self, commit).await;
         match &written {
             Ok(_) => writing.written(commit.after),
-            Err(error) if matches!(error.kind(), StoreErrorKind::Conflict | StoreErrorKind::Exists { .. }) => {
-                writing.refused();
-            }
-            // Whether it was written is not known.
-            Err(_) => drop(writing),
+            Err(error) => match error.kind() {
+                StoreErrorKind::Conflict | StoreErrorKind::Exists { .. } | StoreErrorKind::QueueFull(_) => {
+                    writing.refused();
+                }
+                // Whether it was written is not known.
+                _ => drop(writing),
+            },
         }
         written
     }
@@ -62,14 +64,21 @@ impl Store for Database {
         list::queue(self).await
     }
 
+    async fn queue_head(&self, limits: &Limits, now: Timestamp, limit: usize) -> Result<Queue, StoreError> {
+        queue::head(self, limits, now, limit).await
+    }
+
     async fn take_effects(
         &self,
         worker: &WorkerId,
-        now: Timestamp,
-        until: Timestamp,
+        times: LeaseTimes,
         limit: usize,
     ) -> Result<Vec<TakenEffect>, StoreError> {
-        effects::take(self, worker, now, until, limit).await
+        effects::take(self, worker, times, limit).await
+    }
+
+    async fn pending(&self, id: BuildId) -> Result<Vec<PendingEffect>, StoreError> {
+        effects::pending(self, id).await
     }
 
     async fn renew_leases(&self, worker: &WorkerId, ids: &[EffectId], until: Timestamp) -> Result<(), StoreError> {
@@ -81,17 +90,18 @@ impl Store for Database {
         worker: &WorkerId,
         id: EffectId,
         due: Timestamp,
+        failures: u32,
         error: &str,
     ) -> Result<(), StoreError> {
-        effects::retry(self, worker, id, due, error).await
+        effects::retry(self, worker, id, due, failures, error).await
     }
 
     async fn drop_effect(&self, id: EffectId) -> Result<(), StoreError> {
         effects::remove(self, id).await
     }
 
-    async fn take_due_builds(&self, now: Timestamp, next: Timestamp, limit: usize) -> Result<Vec<BuildId>, StoreError> {
-        effects::take_builds(self, now, next, limit).await
+    async fn take_due_builds(&self, times: LookTimes, limit: usize) -> Result<Vec<BuildId>, StoreError> {
+        effects::take_builds(self, times, limit).await
     }
 
     async fn log_after(&self, sequence: u64, limit: usize) -> Result<Vec<LogLine>, StoreError> {

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use rida_core::testing::sample::{Written, at, id, nsvc};
-use rida_core::{Action, Fact, Store, StoreErrorKind, WorkerId};
+use rida_core::{Action, Fact, LeaseTimes, LookTimes, QueueFull, QueueRoom, Store, StoreErrorKind, WorkerId};
 use rida_store::Database;
 use support::Place;
 
@@ -19,6 +19,7 @@ on_every_database! {
     an_instruction_is_leased_to_one_worker,
     a_due_build_is_looked_at_by_one,
     slots_are_granted_one_after_the_other,
+    the_queue_is_never_fuller_than_it_may_be,
     a_reader_is_leased_to_one_of_many,
     any_number_of_processes_may_migrate_at_once,
 }
@@ -167,7 +168,7 @@ async fn an_instruction_is_leased_to_one_worker(place: Place) {
             let worker = WorkerId(format!("worker {number}"));
             let mut mine = Vec::new();
             loop {
-                let some = database.take_effects(&worker, now, until, 7).await.unwrap();
+                let some = database.take_effects(&worker, LeaseTimes { now, until, latest: until }, 7).await.unwrap();
                 if some.is_empty() {
                     break mine;
                 }
@@ -188,10 +189,11 @@ async fn a_due_build_is_looked_at_by_one(place: Place) {
         let new = Written::new(id(number), nsvc(&format!("foo:1:{number}:c0ffee")));
         commit(&databases[0], &new.looking_at(Some(at(number)))).await;
     }
-    let taken = at_once(&databases, 6, async |database: Database, _| {
+    let times = LookTimes { now: at(50), building: at(100), others: at(100), latest: at(500) };
+    let taken = at_once(&databases, 6, move |database: Database, _| async move {
         let mut mine = Vec::new();
         loop {
-            let some = database.take_due_builds(at(50), at(100), 3).await.unwrap();
+            let some = database.take_due_builds(times, 3).await.unwrap();
             if some.is_empty() {
                 break mine;
             }
@@ -260,4 +262,18 @@ async fn any_number_of_processes_may_migrate_at_once(place: Place) {
         }
         assert_eq!(sequences, (1..=8).collect());
     }
+}
+
+async fn the_queue_is_never_fuller_than_it_may_be(place: Place) {
+    let databases = two(&place).await;
+    let room = QueueRoom { in_all: 5, of_module: 9, of_owner: 9 };
+    let outcomes = at_once(&databases, 12, move |database: Database, number| async move {
+        let id = database.reserve_id().await.unwrap();
+        let new = Written::new(id, nsvc(&format!("foo:1:{number}:c0ffee"))).needing(room);
+        database.commit(new.commit()).await.map_err(|error| error.kind().clone())
+    })
+    .await;
+    assert_eq!(outcomes.iter().filter(|outcome| outcome.is_ok()).count(), 5);
+    let refused: Vec<_> = outcomes.into_iter().filter_map(Result::err).collect();
+    assert_eq!(refused, vec![StoreErrorKind::QueueFull(QueueFull::InAll(5)); 7]);
 }

@@ -42,7 +42,10 @@ impl Driver {
             }
         }
         // After the build system's news, which may have ended the phase just in time.
-        if deadline::has_passed(&build, &self.parts.policy, self.parts.clock.now()) {
+        let now = self.parts.clock.now();
+        if deadline::has_passed(&build, &self.parts.policy, now)
+            || (build.state().is_active() && deadline::is_ahead(&build, now))
+        {
             self.note(id, Fact::TimePassed, &mut looked).await?;
         }
         Ok(looked)
@@ -69,8 +72,8 @@ impl Driver {
     /// # Errors
     /// When the store cannot answer.
     pub async fn take_due_builds(&self, limit: usize) -> Result<Vec<BuildId>, StoreError> {
-        let now = self.parts.clock.now();
-        self.parts.store.take_due_builds(now, now.plus(self.parts.policy.follow_every), limit).await
+        let times = deadline::look_times(&self.parts.policy, self.parts.clock.now());
+        self.parts.store.take_due_builds(times, limit).await
     }
 
     async fn note(&self, id: BuildId, fact: Fact, looked: &mut Looked) -> Result<(), StoreError> {

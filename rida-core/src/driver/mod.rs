@@ -15,17 +15,24 @@ pub use self::publish::{PUBLISHER, Published};
 pub use self::submit::{Request, SubmitError};
 pub use self::turn::Turn;
 
+use self::perform::LONGEST_WAIT;
 use crate::build::ModuleBuild;
-use crate::deadline::look_at;
+use crate::deadline::{SLACK, look_at};
 use crate::event::{Event, Fact};
 use crate::id::{BuildId, EffectId, Owner};
 use crate::plan::{Verdict, verdicts};
 use crate::policy::Policy;
-use crate::ports::{BuildSystem, Commit, Publisher, Scm, Store, StoreError, StoreErrorKind, TakenEffect, WorkerId};
+use crate::ports::{
+    BuildSystem, Commit, LeaseTimes, Publisher, QueueRoom, Scm, Store, StoreError, StoreErrorKind, TakenEffect,
+    WorkerId,
+};
 use crate::scm::AllowList;
 use crate::state::BuildState;
 use crate::step::{Step, step};
 use crate::timestamp::Timestamp;
+
+/// How many of those that wait are looked at together when slots are given away.
+const SLOTS_AT_ONCE: usize = 32;
 
 /// Tells the time. The one place where the core learns it.
 pub trait Clock: Send + Sync {
@@ -128,7 +135,9 @@ impl Driver {
     /// When the store cannot answer.
     pub async fn take_effects(&self, limit: usize) -> Result<Vec<TakenEffect>, StoreError> {
         let now = self.parts.clock.now();
-        self.parts.store.take_effects(&self.worker, now, now.plus(self.lease), limit).await
+        let latest = now.plus(self.lease.max(LONGEST_WAIT)).plus(SLACK);
+        let times = LeaseTimes { now, until: now.plus(self.lease), latest };
+        self.parts.store.take_effects(&self.worker, times, limit).await
     }
 
     /// Keeps the leases of these instructions, which are still being performed.
@@ -145,27 +154,34 @@ impl Driver {
     /// # Errors
     /// When the store cannot answer.
     pub async fn grant_slots(&self) -> Result<usize, StoreError> {
-        let queue = self.parts.store.queue().await?;
-        let verdicts = verdicts(&queue, &self.parts.policy.limits, self.parts.clock.now());
-        let mut revision = queue.revision;
-        let mut granted = 0;
-        for (id, verdict) in verdicts {
-            if verdict != Verdict::Granted {
-                continue;
-            }
-            match self.apply_as(id, Fact::SlotGranted, Answering::Queue { revision }).await {
-                Ok(BuildState::Build) => {
-                    granted += 1;
-                    revision += 1;
+        let Parts { store, clock, policy, .. } = &self.parts;
+        let (limits, mut granted) = (&policy.limits, 0);
+        // The head of the queue again and again, not all of it: what a slot costs does not grow with those that wait.
+        loop {
+            let now = clock.now();
+            let queue = store.queue_head(limits, now, limits.builds.min(SLOTS_AT_ONCE)).await?;
+            let mut revision = queue.revision;
+            let before = granted;
+            for (id, verdict) in verdicts(&queue, limits, now) {
+                if verdict != Verdict::Granted {
+                    continue;
                 }
-                // It was cancelled meanwhile. Its slot is given away with the next look at the queue.
-                Ok(_) | Err(ApplyError::NotFound(_) | ApplyError::Illegal(_)) => {}
-                // Somebody else granted slots from the same picture of the queue.
-                Err(ApplyError::Store(error)) if *error.kind() == StoreErrorKind::Conflict => break,
-                Err(ApplyError::Store(error)) => return Err(error),
+                match self.apply_as(id, Fact::SlotGranted, Answering::Queue { revision }).await {
+                    Ok(BuildState::Build) => {
+                        granted += 1;
+                        revision += 1;
+                    }
+                    // It was cancelled meanwhile. Its slot is given away with the next look at the queue.
+                    Ok(_) | Err(ApplyError::NotFound(_) | ApplyError::Illegal(_)) => {}
+                    // Somebody else granted slots from the same picture of the queue.
+                    Err(ApplyError::Store(error)) if *error.kind() == StoreErrorKind::Conflict => return Ok(granted),
+                    Err(ApplyError::Store(error)) => return Err(error),
+                }
+            }
+            if granted == before {
+                return Ok(granted);
             }
         }
-        Ok(granted)
     }
 
     /// Loads, steps and commits, again when somebody else was first.
@@ -199,6 +215,7 @@ impl Driver {
                 answers: answering.effect(),
                 look_at: look_at(&advance.build, policy, event.at),
                 queue_revision: answering.queue_revision(),
+                room: enters_queue(Some(&build), &advance.build).then(|| room(policy)),
             };
             match store.commit(commit).await {
                 Ok(_) => return Ok(advance.build.state()),
@@ -217,6 +234,18 @@ impl Driver {
             None => Ok(()),
         }
     }
+}
+
+/// Tells whether a change puts a build into the queue.
+fn enters_queue(before: Option<&ModuleBuild>, after: &ModuleBuild) -> bool {
+    matches!(after.state(), BuildState::Init | BuildState::Wait)
+        && before.is_none_or(|before| !before.state().is_active())
+}
+
+/// Returns how much room the queue has.
+const fn room(policy: &Policy) -> QueueRoom {
+    let limits = &policy.limits;
+    QueueRoom { in_all: limits.queue, of_module: limits.queue_per_module, of_owner: limits.queue_per_owner }
 }
 
 /// What a fact is the answer to.

@@ -52,7 +52,7 @@ const TRIES: u32 = 8;
 /// The wait after the first failure; it doubles with each further one.
 const FIRST_WAIT: Duration = Duration::from_secs(1);
 /// The longest wait.
-const LONGEST_WAIT: Duration = Duration::from_secs(120);
+pub(super) const LONGEST_WAIT: Duration = Duration::from_secs(120);
 
 impl Driver {
     /// Performs an instruction, records what came of it, and acknowledges it last.
@@ -60,7 +60,7 @@ impl Driver {
     /// # Errors
     /// When the store cannot answer; the instruction is then performed again once its lease has ended.
     pub async fn perform(&self, taken: TakenEffect) -> Result<Performed, StoreError> {
-        let TakenEffect { effect, attempts } = taken;
+        let TakenEffect { effect, attempts, failures } = taken;
         let store = &self.parts.store;
         let Some(build) = store.load(effect.id.build).await? else {
             store.drop_effect(effect.id).await?;
@@ -69,28 +69,32 @@ impl Driver {
         if effect.id.number > build.effects_issued {
             // The store shows the instruction, and a build of before it was issued. It is taken again in a moment.
             let (error, after) = (PortError::temporary("the build was read before the instruction"), FIRST_WAIT);
-            store.retry_effect(&self.worker, effect.id, self.parts.clock.now().plus(after), error.message()).await?;
+            let due = self.parts.clock.now().plus(after);
+            store.retry_effect(&self.worker, effect.id, due, failures, error.message()).await?;
             return Ok(Performed::Retry { error, after });
         }
         if !is_wanted(&build, &effect) {
             store.drop_effect(effect.id).await?;
             return Ok(Performed::Obsolete);
         }
-        match self.act(&build, &effect.action, attempts).await {
+        match self.act(&build, &effect.action, failures).await {
             Ok(Answer::Fact(fact)) => self.answer(&effect, fact, Performed::Done).await,
             Ok(Answer::Nothing) => {
                 store.drop_effect(effect.id).await?;
                 Ok(Performed::Done)
             }
-            Err(error) if is_tried_again(&error, attempts) => {
-                let after = wait(&effect, attempts);
+            Err(error) if is_tried_again(&error, failures) => {
+                let (failures, after) = match error.kind() {
+                    PortErrorKind::Unavailable => (failures, wait(&effect, attempts)),
+                    _ => (failures + 1, wait(&effect, failures)),
+                };
                 let due = self.parts.clock.now().plus(after);
-                store.retry_effect(&self.worker, effect.id, due, error.message()).await?;
+                store.retry_effect(&self.worker, effect.id, due, failures, error.message()).await?;
                 Ok(Performed::Retry { error, after })
             }
             Err(error) => {
                 let failed = |reason: String| failure(&effect, reason);
-                match failed(last_words(&error, attempts)) {
+                match failed(last_words(&error, failures)) {
                     Some(fact) => self.answer(&effect, fact, Performed::Failed { error }).await,
                     None => {
                         store.drop_effect(effect.id).await?;
@@ -110,10 +114,10 @@ impl Driver {
         }
     }
 
-    async fn act(&self, build: &ModuleBuild, action: &Action, attempts: u32) -> Result<Answer, PortError> {
+    async fn act(&self, build: &ModuleBuild, action: &Action, failures: u32) -> Result<Answer, PortError> {
         let system = &self.parts.build_system;
         match action {
-            Action::CheckSources => self.check_sources(build, attempts).await.map(Answer::Fact),
+            Action::CheckSources => self.check_sources(build, failures).await.map(Answer::Fact),
             Action::PrepareEnvironment => {
                 system.prepare(build).await?;
                 Ok(Answer::Fact(Fact::EnvironmentPrepared))
@@ -149,7 +153,7 @@ impl Driver {
     }
 
     /// Checks all components. What could not be asked is asked again a few times; then it is a problem like others.
-    async fn check_sources(&self, build: &ModuleBuild, attempts: u32) -> Result<Fact, PortError> {
+    async fn check_sources(&self, build: &ModuleBuild, failures: u32) -> Result<Fact, PortError> {
         let with_source = |(planned, _): (&crate::plan::PlannedComponent, _)| {
             planned.source.clone().map(|source| (planned.name.clone(), source))
         };
@@ -167,14 +171,14 @@ impl Driver {
                     problems.extend(messages.into_iter().map(problem));
                 }
                 ComponentCheck::Unknown(error) => {
-                    let message = last_words(&error, attempts);
+                    let message = last_words(&error, failures);
                     problems.push(SourceProblem { component, message });
                     unknown = Some(error);
                 }
             }
         }
         match unknown {
-            Some(error) if is_tried_again(&error, attempts) => Err(error),
+            Some(error) if is_tried_again(&error, failures) => Err(error),
             _ if problems.is_empty() => Ok(Fact::SourcesChecked { sources }),
             _ => Ok(Fact::SourcesRefused { problems }),
         }
@@ -219,20 +223,21 @@ fn failure(effect: &Effect, reason: String) -> Option<Fact> {
     }
 }
 
-fn is_tried_again(error: &PortError, attempts: u32) -> bool {
+fn is_tried_again(error: &PortError, failures: u32) -> bool {
     match error.kind() {
         PortErrorKind::Permanent => false,
-        PortErrorKind::Temporary => attempts + 1 < TRIES,
+        PortErrorKind::Temporary => failures.saturating_add(1) < TRIES,
         // Ended by the deadline of the phase, after which the instruction is not wanted any more.
         PortErrorKind::Unavailable => true,
     }
 }
 
-fn last_words(error: &PortError, attempts: u32) -> String {
+/// Says why it failed for good, and which kind of failure that is: one that passes, or one that does not.
+fn last_words(error: &PortError, failures: u32) -> String {
     if error.is_retryable() {
-        format!("{} (try {})", error.message(), attempts + 1)
+        format!("{} (temporary; given up after {} tries)", error.message(), failures.saturating_add(1))
     } else {
-        error.message().to_owned()
+        format!("{} (permanent; not tried again)", error.message())
     }
 }
 

@@ -1,13 +1,15 @@
 //! Accepts submissions.
 
-use super::{Driver, Parts};
+use std::time::Duration;
+
+use super::{ApplyError, Driver, Parts, room};
 use crate::build::{BuildRequire, Submission};
 use crate::deadline::look_at;
 use crate::error::PortError;
 use crate::event::{Event, Fact};
 use crate::id::{BuildId, Nsvc, Owner};
 use crate::intake::{self, Origin};
-use crate::ports::{BuildFilter, Commit, StoreError, StoreErrorKind};
+use crate::ports::{BuildFilter, Commit, QueueFull, StoreError, StoreErrorKind};
 use crate::scm::{ScmUrl, ScmUrlError};
 use crate::state::BuildState;
 use crate::step::{Advance, submit};
@@ -52,8 +54,14 @@ pub enum SubmitError {
         state: BuildState,
     },
     /// Too many builds wait.
-    #[error("the queue is full, with {0} waiting; submit again later")]
-    QueueFull(usize),
+    #[error("{full}; submit again in {} seconds or later", .retry_after.as_secs())]
+    QueueFull {
+        /// Of what.
+        full: QueueFull,
+        /// When it may be worth trying again. It differs from submission to submission, so that those that are refused
+        /// together do not come back together.
+        retry_after: Duration,
+    },
     /// Git cannot be asked now.
     #[error("the modulemd cannot be retrieved now: {0}")]
     ScmUnavailable(PortError),
@@ -74,7 +82,7 @@ impl Driver {
         if !allow.permits(url.repository()) {
             return Err(SubmitError::NotAllowed(url.to_string()));
         }
-        self.check_queue().await?;
+        self.check_queue(&request).await?;
         let fetched = scm.fetch_modulemd(&url).await.map_err(|error| {
             if error.is_retryable() { SubmitError::ScmUnavailable(error) } else { SubmitError::Unretrievable(error) }
         })?;
@@ -85,11 +93,15 @@ impl Driver {
         self.record(submission).await
     }
 
-    /// Refuses a submission while too many builds wait.
-    async fn check_queue(&self) -> Result<(), SubmitError> {
+    /// Refuses a submission while too many builds wait, before anything is read for it. What decides is the commit,
+    /// which sees those that are submitted at the same time.
+    async fn check_queue(&self, request: &Request) -> Result<(), SubmitError> {
         let waiting = BuildFilter { states: vec![BuildState::Init, BuildState::Wait], ..BuildFilter::default() };
         let waiting = usize::try_from(self.parts.store.count(&waiting).await?).unwrap_or(usize::MAX);
-        if waiting >= self.parts.policy.limits.queue { Err(SubmitError::QueueFull(waiting)) } else { Ok(()) }
+        if waiting >= self.parts.policy.limits.queue {
+            return Err(refused(QueueFull::InAll(waiting), &request.scm_url));
+        }
+        Ok(())
     }
 
     /// Finds the builds of the modules that this one is built against; base modules are the distribution's.
@@ -116,11 +128,11 @@ impl Driver {
     /// # Errors
     /// When there is such a build that has not failed, or the store cannot answer.
     pub async fn record(&self, submission: Submission) -> Result<BuildId, SubmitError> {
-        let nsvc = submission.nsvc.clone();
-        let owner = submission.owner.clone();
-        if let Some(existing) = self.parts.store.find(&nsvc).await? {
-            return self.take_up(existing.id, existing.state, nsvc, owner).await;
+        if let Some(existing) = self.parts.store.find(&submission.nsvc).await? {
+            return self.take_up(existing.id, existing.state, submission).await;
         }
+        let nsvc = submission.nsvc.clone();
+        let again = submission.clone();
         let id = self.parts.store.reserve_id().await?;
         let event = Event { at: submission.at, fact: Fact::Submitted };
         let advance = submit(id, submission, &self.parts.policy)
@@ -135,23 +147,31 @@ impl Driver {
             answers: None,
             look_at: look_at(build, &self.parts.policy, event.at),
             queue_revision: None,
+            room: Some(room(&self.parts.policy)),
         };
         match self.parts.store.commit(commit).await {
             Ok(_) => Ok(id),
-            Err(error) => match *error.kind() {
-                StoreErrorKind::Exists { id, state } => self.take_up(id, state, nsvc, owner).await,
+            Err(error) => match error.kind() {
+                StoreErrorKind::Exists { id, state } => self.take_up(*id, *state, again).await,
+                StoreErrorKind::QueueFull(full) => Err(refused(full.clone(), &nsvc.to_string())),
                 _ => Err(error.into()),
             },
         }
     }
 
-    async fn take_up(&self, id: BuildId, state: BuildState, nsvc: Nsvc, by: Owner) -> Result<BuildId, SubmitError> {
+    async fn take_up(&self, id: BuildId, state: BuildState, again: Submission) -> Result<BuildId, SubmitError> {
+        let (nsvc, by) = (again.nsvc.clone(), again.owner.clone());
         if state != BuildState::Failed {
             return Err(SubmitError::Exists { nsvc, id, state });
         }
-        match self.apply(id, Fact::Resubmitted { by }).await {
+        let build = self.parts.store.load(id).await?;
+        let anew = build.is_some_and(|build| build.may_be_submitted_anew());
+        match self.apply(id, Fact::Resubmitted { by, submission: anew.then(|| again.into()) }).await {
             Ok(_) => Ok(id),
-            Err(super::ApplyError::Store(error)) => Err(error.into()),
+            Err(ApplyError::Store(error)) => match error.kind() {
+                StoreErrorKind::QueueFull(full) => Err(refused(full.clone(), &nsvc.to_string())),
+                _ => Err(error.into()),
+            },
             // Somebody else was faster.
             Err(_) => {
                 let now = self.parts.store.load(id).await?.map_or(state, |build| build.state());
@@ -159,4 +179,10 @@ impl Driver {
             }
         }
     }
+}
+
+/// Refuses for want of room.
+fn refused(full: QueueFull, what: &str) -> SubmitError {
+    let spread = what.bytes().fold(0_u64, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte.into())) % 31;
+    SubmitError::QueueFull { full, retry_after: Duration::from_secs(30 + spread) }
 }

@@ -5,7 +5,7 @@ pub(crate) mod schedule;
 pub(crate) mod throttle;
 
 pub use self::graph::{PlanProblem, WantedComponent};
-pub use self::throttle::{Verdict, verdicts};
+pub use self::throttle::{Full, Impatient, Verdict, verdicts};
 
 use std::sync::Arc;
 

@@ -1,8 +1,10 @@
 //! Who may build next: a pure function over the queue, so that its answer can be explained.
 
-use std::collections::BTreeMap;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+use crate::deadline::SLACK;
 use crate::id::{BuildId, ModuleName, Owner};
 use crate::policy::Limits;
 use crate::ports::{Queue, QueuedBuild};
@@ -45,10 +47,10 @@ pub fn verdicts(queue: &Queue, limits: &Limits, now: Timestamp) -> Vec<(BuildId,
         usage.add(build);
     }
     let mut waiting: Vec<&QueuedBuild> = queue.waiting.iter().collect();
+    let impatient = Impatient::at(now, limits);
     waiting.sort_by_key(|build| {
-        let impatient = now.since(build.since) >= limits.patience;
-        let batches = if impatient { u32::MAX } else { build.batches.min(u32::MAX - 1) };
-        (std::cmp::Reverse(batches), build.since, build.id)
+        let batches = if impatient.includes(build.since) { u32::MAX } else { build.batches.min(u32::MAX - 1) };
+        (Reverse(batches), build.since, build.id)
     });
     let decide = |build: &QueuedBuild| {
         let verdict = usage.judge(build, limits);
@@ -58,6 +60,56 @@ pub fn verdicts(queue: &Queue, limits: &Limits, now: Timestamp) -> Vec<(BuildId,
         (build.id, verdict)
     };
     waiting.into_iter().map(decide).collect::<Vec<_>>()
+}
+
+/// The builds whose age alone decides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Impatient {
+    /// Those that have waited since this time, or since before.
+    pub since: Timestamp,
+    /// Those that have waited since after this time: the clock was set back meanwhile, and nobody knows how long.
+    pub ahead: Timestamp,
+}
+
+impl Impatient {
+    /// Finds the limits of time.
+    pub fn at(now: Timestamp, limits: &Limits) -> Self {
+        let patience = i64::try_from(limits.patience.as_millis()).unwrap_or(i64::MAX);
+        let since = Timestamp::from_millis(now.millis().saturating_sub(patience));
+        Self { since, ahead: now.plus(SLACK) }
+    }
+
+    /// Tells whether a build that has waited since then is one.
+    pub fn includes(&self, since: Timestamp) -> bool {
+        since <= self.since || since > self.ahead
+    }
+}
+
+/// The modules and owners that have all their slots.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Full {
+    /// The modules.
+    pub modules: BTreeSet<ModuleName>,
+    /// The owners.
+    pub owners: BTreeSet<Owner>,
+}
+
+impl Full {
+    /// Finds them among the builds that hold a slot.
+    pub fn of(running: &[QueuedBuild], limits: &Limits) -> Self {
+        let mut usage = Usage::default();
+        for build in running {
+            usage.add(build);
+        }
+        let modules = usage.by_module.into_iter().filter(|(_, count)| *count >= limits.builds_per_module);
+        let owners = usage.by_owner.into_iter().filter(|(_, count)| *count >= limits.builds_per_owner);
+        Self { modules: modules.map(|(name, _)| name).collect(), owners: owners.map(|(owner, _)| owner).collect() }
+    }
+
+    /// Tells whether a build has to wait for one of its module or owner to end.
+    pub fn holds_back(&self, build: &QueuedBuild) -> bool {
+        self.modules.contains(&build.name) || self.owners.contains(&build.owner)
+    }
 }
 
 #[derive(Default)]

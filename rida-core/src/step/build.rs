@@ -4,7 +4,6 @@ use super::draft::Draft;
 use super::{Illegal, Step, illegal, late};
 use crate::build::{FailureKind, Phase};
 use crate::component::{Built, ComponentState, TaskProgress};
-use crate::deadline;
 use crate::effect::Action;
 use crate::event::Fact;
 use crate::id::ComponentName;
@@ -72,16 +71,12 @@ pub(super) fn step(mut draft: Draft, fact: &Fact, policy: &Policy) -> Result<Ste
             Step::advance(draft)
         }
         Fact::TimePassed => {
-            if !deadline::has_passed(&draft.build, policy, draft.at) {
-                return Step::ignore(late::NOT_YET);
-            }
             let what = match draft.build.phase {
                 Phase::Preparing => "the build environment was not prepared in time",
                 Phase::Finishing => "the module's metadata were not written in time",
                 _ => "the components were not built in time",
             };
-            draft.fail(FailureKind::Deadline, what, Vec::new());
-            Step::advance(draft)
+            draft.time_passed(policy, what)
         }
         Fact::Submitted | Fact::SourcesChecked { .. } | Fact::SourcesRefused { .. } | Fact::SlotGranted => {
             Step::ignore(late::REPEATED)

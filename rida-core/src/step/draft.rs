@@ -2,19 +2,24 @@
 
 use std::sync::Arc;
 
-use super::Advance;
+use super::{Advance, Illegal, Step, late};
 use crate::announce::{Announcement, AnnouncementId, Change, ComponentDetails, ModuleDetails};
 use crate::build::{Failure, FailureKind, ModuleBuild, Phase, Submission, Transition};
 use crate::component::{ComponentBuild, ComponentState};
+use crate::deadline;
 use crate::effect::{Action, Effect};
 use crate::event::SourceProblem;
 use crate::id::{BuildId, DistTag, EffectId};
+use crate::policy::Policy;
 use crate::state::BuildState;
 use crate::timestamp::Timestamp;
 
 pub(super) struct Draft {
     pub(super) build: ModuleBuild,
-    pub(super) at: Timestamp,
+    /// The build's time, which never runs backwards.
+    at: Timestamp,
+    /// What the clock showed, which limits of time are measured by.
+    pub(super) learnt: Timestamp,
     effects: Vec<Effect>,
     announcements: Vec<Announcement>,
 }
@@ -38,30 +43,64 @@ impl Draft {
             modified_at: at,
             submission: Arc::new(submission),
         };
-        let mut draft = Self { build, at, effects: Vec::new(), announcements: Vec::new() };
+        let mut draft = Self { build, at, learnt: at, effects: Vec::new(), announcements: Vec::new() };
         draft.announce_state(None, None);
         draft
     }
 
     /// Starts from a build. Its time never runs backwards, whatever the clocks of the world do.
-    pub(super) fn of(build: &ModuleBuild, at: Timestamp) -> Self {
-        let at = at.max(build.modified_at);
+    pub(super) fn of(build: &ModuleBuild, learnt: Timestamp) -> Self {
+        let at = learnt.max(build.modified_at);
         let mut build = build.clone();
         build.revision += 1;
         build.modified_at = at;
-        Self { build, at, effects: Vec::new(), announcements: Vec::new() }
+        Self { build, at, learnt, effects: Vec::new(), announcements: Vec::new() }
+    }
+
+    /// Takes another submission of the same module in the place of the one before, and tells whether it differs. Who
+    /// submitted the module first stays its owner.
+    pub(super) fn submit_anew(&mut self, submission: &Submission, policy: &Policy) -> Result<bool, Illegal> {
+        let before = &self.build.submission;
+        if submission.nsvc != before.nsvc {
+            return Err(Illegal(format!("{} cannot be submitted as {}", before.nsvc, submission.nsvc)));
+        }
+        let submission = Submission { owner: before.owner.clone(), at: before.at, ..submission.clone() };
+        if submission == **before {
+            return Ok(false);
+        }
+        self.build.dist_tag =
+            super::dist_tag(self.build.id, &submission, policy).map_err(|error| Illegal(error.to_string()))?;
+        // As if each had been tried as often as any before, though none ever was.
+        let attempt = self.build.components.iter().map(|component| component.attempt).max().unwrap_or(1);
+        let waiting = ComponentBuild { source: None, attempt, state: ComponentState::Waiting };
+        self.build.components = vec![waiting; submission.plan.len()];
+        self.build.submission = Arc::new(submission);
+        Ok(true)
     }
 
     /// Enters a phase. A change of state goes into the history and is announced.
     pub(super) fn enter(&mut self, phase: Phase, reason: Option<Arc<str>>) {
         let (from, to) = (self.build.state(), phase.state());
         self.build.phase = phase;
-        self.build.phase_since = self.at;
+        self.build.phase_since = self.learnt;
         if from != to {
             debug_assert!(from.may_become(to), "{from} to {to} is no edge");
             self.build.history.push(Transition { state: to, at: self.at, reason: reason.clone() });
             self.announce_state(Some(from), reason);
         }
+    }
+
+    /// Decides what it means that time passed: the end of the phase when its limit has, in these words. When the clock
+    /// was set back, the time that the phase may take is counted anew from now.
+    pub(super) fn time_passed(mut self, policy: &Policy, what: &str) -> Result<Step, Illegal> {
+        if deadline::is_ahead(&self.build, self.learnt) {
+            self.build.phase_since = self.learnt;
+        } else if deadline::has_passed(&self.build, policy, self.learnt) {
+            self.fail(FailureKind::Deadline, what, Vec::new());
+        } else {
+            return Step::ignore(late::NOT_YET);
+        }
+        Step::advance(self)
     }
 
     /// Ends the build without a module: what runs is cancelled, what waits will not start, what was built stays.

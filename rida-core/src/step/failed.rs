@@ -6,14 +6,19 @@ use crate::build::Phase;
 use crate::component::{Built, ComponentState};
 use crate::effect::Action;
 use crate::event::Fact;
+use crate::policy::Policy;
 use crate::state::BuildState;
 
-pub(super) fn step(mut draft: Draft, failed_in: BuildState, fact: &Fact) -> Result<Step, Illegal> {
+pub(super) fn step(mut draft: Draft, failed_in: BuildState, fact: &Fact, policy: &Policy) -> Result<Step, Illegal> {
     match fact {
-        Fact::Resubmitted { by } => {
+        Fact::Resubmitted { by, submission } => {
+            let anew = match submission {
+                Some(submission) if draft.build.may_be_submitted_anew() => draft.submit_anew(submission, policy)?,
+                _ => false,
+            };
             start_again(&mut draft);
             let reason = Some(format!("submitted again by {by}").into());
-            if failed_in == BuildState::Init {
+            if anew || failed_in == BuildState::Init {
                 draft.enter(Phase::Init, reason);
                 draft.issue(Action::CheckSources);
             } else {

@@ -7,7 +7,6 @@ use super::draft::Draft;
 use super::{Illegal, Step, illegal, late};
 use crate::build::{FailureKind, Phase};
 use crate::component::PinnedSource;
-use crate::deadline;
 use crate::event::{Fact, SourceProblem};
 use crate::id::ComponentName;
 use crate::policy::Policy;
@@ -34,13 +33,7 @@ pub(super) fn step(mut draft: Draft, fact: &Fact, policy: &Policy) -> Result<Ste
             draft.fail(FailureKind::Canceled, format!("canceled by {by}"), Vec::new());
             Step::advance(draft)
         }
-        Fact::TimePassed => {
-            if !deadline::has_passed(&draft.build, policy, draft.at) {
-                return Step::ignore(late::NOT_YET);
-            }
-            draft.fail(FailureKind::Deadline, "the sources could not be checked in time", Vec::new());
-            Step::advance(draft)
-        }
+        Fact::TimePassed => draft.time_passed(policy, "the sources could not be checked in time"),
         Fact::Submitted => Step::ignore(late::REPEATED),
         // A slot that was granted while the build was cancelled and submitted again.
         Fact::SlotGranted => Step::ignore(late::PAST),

@@ -16,7 +16,7 @@ use crate::announce::Announcement;
 use crate::build::{ModuleBuild, Phase, Submission};
 use crate::effect::{Action, Effect};
 use crate::event::{Event, Fact};
-use crate::id::{BuildId, GrammarError};
+use crate::id::{BuildId, DistTag, GrammarError};
 use crate::macros;
 use crate::policy::Policy;
 
@@ -54,12 +54,16 @@ pub struct Illegal(String);
 /// # Errors
 /// When policy or modulemd make a dist tag that RPM could not take.
 pub fn submit(id: BuildId, submission: Submission, policy: &Policy) -> Result<Advance, GrammarError> {
-    let platform = submission.build_requires.iter().find(|require| policy.base_modules.contains(&require.name));
-    let platform = platform.map_or("", |require| require.stream.as_str());
-    let dist_tag = macros::dist_tag(&policy.dist_tag_prefix, platform, id, &submission.nsvc)?;
+    let dist_tag = dist_tag(id, &submission, policy)?;
     let mut draft = Draft::submitted(id, submission, dist_tag);
     draft.issue(Action::CheckSources);
     Ok(draft.finish())
+}
+
+fn dist_tag(id: BuildId, submission: &Submission, policy: &Policy) -> Result<DistTag, GrammarError> {
+    let platform = submission.build_requires.iter().find(|require| policy.base_modules.contains(&require.name));
+    let platform = platform.map_or("", |require| require.stream.as_str());
+    macros::dist_tag(&policy.dist_tag_prefix, platform, id, &submission.nsvc)
 }
 
 /// Decides what a fact does to a build.
@@ -74,7 +78,7 @@ pub fn step(build: &ModuleBuild, event: &Event, policy: &Policy) -> Result<Step,
         Phase::Wait => wait::step(draft, fact, policy),
         Phase::Preparing | Phase::Building { .. } | Phase::Finishing => build::step(draft, fact, policy),
         Phase::Done => done::step(draft, fact),
-        Phase::Failed(failure) => failed::step(draft, failure.from, fact),
+        Phase::Failed(failure) => failed::step(draft, failure.from, fact, policy),
         Phase::Ready => ready::step(draft, fact),
     }
 }

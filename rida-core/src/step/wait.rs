@@ -3,7 +3,6 @@
 use super::draft::Draft;
 use super::{Illegal, Step, illegal, late};
 use crate::build::{FailureKind, Phase};
-use crate::deadline;
 use crate::effect::Action;
 use crate::event::Fact;
 use crate::policy::Policy;
@@ -19,13 +18,7 @@ pub(super) fn step(mut draft: Draft, fact: &Fact, policy: &Policy) -> Result<Ste
             draft.fail(FailureKind::Canceled, format!("canceled by {by}"), Vec::new());
             Step::advance(draft)
         }
-        Fact::TimePassed => {
-            if !deadline::has_passed(&draft.build, policy, draft.at) {
-                return Step::ignore(late::NOT_YET);
-            }
-            draft.fail(FailureKind::Deadline, "no slot became free in time", Vec::new());
-            Step::advance(draft)
-        }
+        Fact::TimePassed => draft.time_passed(policy, "no slot became free in time"),
         Fact::ComponentStarted { component, attempt, .. }
         | Fact::TaskProgressed { component, attempt, .. }
         | Fact::ComponentBuilt { component, attempt, .. }

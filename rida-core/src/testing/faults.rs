@@ -16,9 +16,11 @@ use crate::event::Fact;
 use crate::hint::BuildSystemHint;
 use crate::id::{BuildId, ComponentName, EffectId, ModuleName, Nsvc, StreamName, TaskId};
 use crate::plan::ComponentSource;
+use crate::policy::Limits;
 use crate::ports::{
-    BuildFilter, BuildSummary, BuildSystem, Commit, ComponentCheck, FetchedModulemd, ListQuery, LogChunk, LogLine,
-    Publisher, Queue, Receipt, Scm, Store, StoreError, StoreErrorKind, TakenEffect, WorkerId,
+    BuildFilter, BuildSummary, BuildSystem, Commit, ComponentCheck, FetchedModulemd, LeaseTimes, ListQuery, LogChunk,
+    LogLine, LookTimes, PendingEffect, Publisher, Queue, Receipt, Scm, Store, StoreError, StoreErrorKind, TakenEffect,
+    WorkerId,
 };
 use crate::reader::{Parked, ParkedFilter, ReaderState};
 use crate::scm::ScmUrl;
@@ -249,15 +251,28 @@ impl<P: Store> Store for Faulty<P> {
         answer
     }
 
+    async fn queue_head(&self, limits: &Limits, now: Timestamp, limit: usize) -> Result<Queue, StoreError> {
+        self.fates.store_gate().await?;
+        let answer = self.inner.queue_head(limits, now, limit).await;
+        self.fates.store_gate().await?;
+        answer
+    }
+
     async fn take_effects(
         &self,
         worker: &WorkerId,
-        now: Timestamp,
-        until: Timestamp,
+        times: LeaseTimes,
         limit: usize,
     ) -> Result<Vec<TakenEffect>, StoreError> {
         self.fates.store_gate().await?;
-        let answer = self.inner.take_effects(worker, now, until, limit).await;
+        let answer = self.inner.take_effects(worker, times, limit).await;
+        self.fates.store_gate().await?;
+        answer
+    }
+
+    async fn pending(&self, id: BuildId) -> Result<Vec<PendingEffect>, StoreError> {
+        self.fates.store_gate().await?;
+        let answer = self.inner.pending(id).await;
         self.fates.store_gate().await?;
         answer
     }
@@ -274,10 +289,11 @@ impl<P: Store> Store for Faulty<P> {
         worker: &WorkerId,
         id: EffectId,
         due: Timestamp,
+        failures: u32,
         error: &str,
     ) -> Result<(), StoreError> {
         self.fates.store_gate().await?;
-        let answer = self.inner.retry_effect(worker, id, due, error).await;
+        let answer = self.inner.retry_effect(worker, id, due, failures, error).await;
         self.fates.store_gate().await?;
         answer
     }
@@ -289,9 +305,9 @@ impl<P: Store> Store for Faulty<P> {
         answer
     }
 
-    async fn take_due_builds(&self, now: Timestamp, next: Timestamp, limit: usize) -> Result<Vec<BuildId>, StoreError> {
+    async fn take_due_builds(&self, times: LookTimes, limit: usize) -> Result<Vec<BuildId>, StoreError> {
         self.fates.store_gate().await?;
-        let answer = self.inner.take_due_builds(now, next, limit).await;
+        let answer = self.inner.take_due_builds(times, limit).await;
         self.fates.store_gate().await?;
         answer
     }

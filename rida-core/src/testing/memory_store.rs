@@ -5,13 +5,24 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 
+mod instructions;
+mod lists;
+mod looks;
+mod places;
+
+use self::instructions::Instructions;
+use self::lists::{matches, sort, summary};
+use self::looks::Looks;
+use self::places::Places;
 use crate::announce::AnnouncementId;
 use crate::build::ModuleBuild;
 use crate::effect::Effect;
 use crate::id::{BuildId, EffectId, ModuleName, Nsvc, StreamName};
+use crate::plan::{Full, Impatient};
+use crate::policy::Limits;
 use crate::ports::{
-    BuildFilter, BuildSummary, Commit, ListQuery, LogLine, OrderKey, Queue, QueuedBuild, Store, StoreError,
-    StoreErrorKind, TakenEffect, WorkerId,
+    BuildFilter, BuildSummary, Commit, LeaseTimes, ListQuery, LogLine, LookTimes, PendingEffect, Queue, QueuedBuild,
+    Store, StoreError, StoreErrorKind, TakenEffect, WorkerId,
 };
 use crate::reader::{Parked, ParkedFilter, ReaderState};
 use crate::state::BuildState;
@@ -28,19 +39,12 @@ struct Kept {
     last_id: i64,
     builds: BTreeMap<BuildId, ModuleBuild>,
     by_nsvc: BTreeMap<Nsvc, BuildId>,
-    look_at: BTreeMap<BuildId, Timestamp>,
-    effects: BTreeMap<EffectId, KeptEffect>,
+    looks: Looks,
+    instructions: Instructions,
+    places: Places,
     log: Vec<LogLine>,
     readers: BTreeMap<String, KeptReader>,
     queue_revision: u64,
-}
-
-#[derive(Debug)]
-struct KeptEffect {
-    effect: Effect,
-    due: Timestamp,
-    attempts: u32,
-    lease: Option<(WorkerId, Timestamp)>,
 }
 
 #[derive(Debug, Default)]
@@ -70,7 +74,7 @@ impl MemoryStore {
 
     /// Returns the instructions that are not answered yet, by build and number.
     pub fn effects(&self) -> Vec<Effect> {
-        self.kept().effects.values().map(|kept| kept.effect.clone()).collect()
+        self.kept().instructions.all().map(|pending| pending.effect).collect()
     }
 
     fn kept(&self) -> MutexGuard<'_, Kept> {
@@ -130,47 +134,48 @@ impl Store for MemoryStore {
     }
 
     async fn count(&self, filter: &BuildFilter) -> Result<u64, StoreError> {
-        let matching = self.kept().builds.values().filter(|build| matches(filter, &summary(build))).count();
+        let kept = self.kept();
+        // What the driver asks before each submission must not cost more with each build that waits.
+        let only_states = BuildFilter { states: filter.states.clone(), ..BuildFilter::default() } == *filter;
+        let matching = if only_states && !filter.states.is_empty() {
+            let states: BTreeSet<BuildState> = filter.states.iter().copied().collect();
+            states.into_iter().map(|state| kept.places.in_state(state)).sum()
+        } else {
+            kept.builds.values().filter(|build| matches(filter, &summary(build))).count()
+        };
         Ok(u64::try_from(matching).unwrap_or(u64::MAX))
     }
 
     async fn queue(&self) -> Result<Queue, StoreError> {
         let kept = self.kept();
-        let in_state = |state: BuildState| kept.builds.values().filter(move |build| build.state() == state).map(queued);
-        Ok(Queue {
-            revision: kept.queue_revision,
-            waiting: in_state(BuildState::Wait).collect(),
-            running: in_state(BuildState::Build).collect(),
-        })
+        let (waiting, running) = (kept.places.waiting().cloned().collect(), kept.places.running().cloned().collect());
+        Ok(Queue { revision: kept.queue_revision, waiting, running })
+    }
+
+    async fn queue_head(&self, limits: &Limits, now: Timestamp, limit: usize) -> Result<Queue, StoreError> {
+        let kept = self.kept();
+        let running: Vec<QueuedBuild> = kept.places.running().cloned().collect();
+        let waiting = kept.places.head(&Full::of(&running, limits), Impatient::at(now, limits), limit);
+        Ok(Queue { revision: kept.queue_revision, waiting, running })
     }
 
     async fn take_effects(
         &self,
         worker: &WorkerId,
-        now: Timestamp,
-        until: Timestamp,
+        times: LeaseTimes,
         limit: usize,
     ) -> Result<Vec<TakenEffect>, StoreError> {
-        let mut kept = self.kept();
-        let mut due: Vec<&mut KeptEffect> = kept.effects.values_mut().filter(|kept| kept.is_free(now)).collect();
-        due.sort_by_key(|kept| (kept.due, kept.effect.id));
-        let take = |kept: &mut KeptEffect| {
-            let taken = TakenEffect { effect: kept.effect.clone(), attempts: kept.attempts };
-            kept.attempts = kept.attempts.saturating_add(1);
-            kept.lease = Some((worker.clone(), until));
-            taken
-        };
-        Ok(due.into_iter().take(limit).map(take).collect())
+        Ok(self.kept().instructions.take(worker, times, limit))
+    }
+
+    async fn pending(&self, id: BuildId) -> Result<Vec<PendingEffect>, StoreError> {
+        Ok(self.kept().instructions.of(id).collect())
     }
 
     async fn renew_leases(&self, worker: &WorkerId, ids: &[EffectId], until: Timestamp) -> Result<(), StoreError> {
         let mut kept = self.kept();
         for id in ids {
-            if let Some((holder, end)) = kept.effects.get_mut(id).and_then(|effect| effect.lease.as_mut())
-                && holder == worker
-            {
-                *end = until;
-            }
+            kept.instructions.renew(worker, *id, until);
         }
         Ok(())
     }
@@ -180,27 +185,25 @@ impl Store for MemoryStore {
         worker: &WorkerId,
         id: EffectId,
         due: Timestamp,
-        _error: &str,
+        failures: u32,
+        error: &str,
     ) -> Result<(), StoreError> {
-        let mut kept = self.kept();
-        let held = |kept: &&mut KeptEffect| kept.lease.as_ref().is_some_and(|(holder, _)| holder == worker);
-        if let Some(effect) = kept.effects.get_mut(&id).filter(held) {
-            effect.due = due;
-            effect.lease = None;
-        }
+        self.kept().instructions.give_back(worker, id, due, failures, error);
         Ok(())
     }
 
     async fn drop_effect(&self, id: EffectId) -> Result<(), StoreError> {
-        self.kept().effects.remove(&id);
+        self.kept().instructions.remove(id);
         Ok(())
     }
 
-    async fn take_due_builds(&self, now: Timestamp, next: Timestamp, limit: usize) -> Result<Vec<BuildId>, StoreError> {
+    async fn take_due_builds(&self, times: LookTimes, limit: usize) -> Result<Vec<BuildId>, StoreError> {
         let mut kept = self.kept();
-        let due: BTreeSet<_> = kept.look_at.iter().filter(|(_, at)| **at <= now).map(|(id, at)| (*at, *id)).collect();
-        let taken: Vec<BuildId> = due.into_iter().take(limit).map(|(_, id)| id).collect();
-        kept.look_at.extend(taken.iter().map(|id| (*id, next)));
+        let taken = kept.looks.due(times.now, times.latest, limit);
+        for id in &taken {
+            let builds = kept.builds.get(id).is_some_and(|build| build.state() == BuildState::Build);
+            kept.looks.set(*id, Some(if builds { times.building } else { times.others }));
+        }
         Ok(taken)
     }
 
@@ -338,23 +341,26 @@ impl Kept {
         if commit.queue_revision.is_some_and(|revision| revision != self.queue_revision) {
             return Err(StoreError::new(StoreErrorKind::Conflict, "the queue was changed meanwhile"));
         }
-        Ok(())
+        match commit.room.and_then(|room| self.places.is_full(&room, after)) {
+            Some(full) => {
+                let message = full.to_string();
+                Err(StoreError::new(StoreErrorKind::QueueFull(full), message))
+            }
+            None => Ok(()),
+        }
     }
 
     fn write(&mut self, commit: &Commit<'_>) -> u64 {
         let after = commit.after;
+        self.places.put(after);
         self.builds.insert(after.id, after.clone());
         self.by_nsvc.insert(after.nsvc().clone(), after.id);
-        match commit.look_at {
-            Some(at) => self.look_at.insert(after.id, at),
-            None => self.look_at.remove(&after.id),
-        };
+        self.looks.set(after.id, commit.look_at);
         for effect in commit.effects {
-            let kept = KeptEffect { effect: effect.clone(), due: commit.event.at, attempts: 0, lease: None };
-            self.effects.insert(effect.id, kept);
+            self.instructions.add(effect, commit.event.at);
         }
         if let Some(answered) = commit.answers {
-            self.effects.remove(&answered);
+            self.instructions.remove(answered);
         }
         if commit.queue_revision.is_some() {
             self.queue_revision += 1;
@@ -368,84 +374,6 @@ impl Kept {
             announcements: commit.announcements.to_vec(),
         });
         sequence
-    }
-}
-
-impl KeptEffect {
-    fn is_free(&self, now: Timestamp) -> bool {
-        self.due <= now && self.lease.as_ref().is_none_or(|(_, end)| *end <= now)
-    }
-}
-
-fn summary(build: &ModuleBuild) -> BuildSummary {
-    BuildSummary {
-        id: build.id,
-        state: build.state(),
-        nsvc: build.nsvc().clone(),
-        owner: build.submission.owner.clone(),
-        scm_url: build.submission.scm_url.as_str().to_owned(),
-        reason: build.reason().map(str::to_owned),
-        submitted_at: build.submission.at,
-        modified_at: build.modified_at,
-        completed_at: build.completed_at(),
-    }
-}
-
-fn queued(build: &ModuleBuild) -> QueuedBuild {
-    QueuedBuild {
-        id: build.id,
-        name: build.nsvc().name.clone(),
-        owner: build.submission.owner.clone(),
-        since: build.since(),
-        batches: build.plan().iter().map(|component| component.batch).max().unwrap_or(0),
-    }
-}
-
-fn matches(filter: &BuildFilter, build: &BuildSummary) -> bool {
-    // Without a rest pattern, so that a new part of the filter cannot be forgotten here.
-    let BuildFilter {
-        states,
-        name,
-        stream,
-        version,
-        context,
-        owner,
-        submitted_after,
-        submitted_before,
-        modified_after,
-        modified_before,
-        completed_after,
-        completed_before,
-    } = filter;
-    let same = |wanted: &Option<String>, text: &str| wanted.as_ref().is_none_or(|wanted| wanted == text);
-    let within = |after: &Option<Timestamp>, before: &Option<Timestamp>, at: Option<Timestamp>| {
-        after.is_none_or(|after| at.is_some_and(|at| at >= after))
-            && before.is_none_or(|before| at.is_some_and(|at| at <= before))
-    };
-    (states.is_empty() || states.contains(&build.state))
-        && same(name, build.nsvc.name.as_str())
-        && same(stream, build.nsvc.stream.as_str())
-        && version.is_none_or(|version| version == build.nsvc.version)
-        && same(context, build.nsvc.context.as_str())
-        && same(owner, build.owner.as_str())
-        && within(submitted_after, submitted_before, Some(build.submitted_at))
-        && within(modified_after, modified_before, Some(build.modified_at))
-        && within(completed_after, completed_before, build.completed_at)
-}
-
-/// Sorts builds that are in the order of their ids.
-fn sort(builds: &mut [BuildSummary], order: OrderKey) {
-    match order {
-        OrderKey::Id => {}
-        OrderKey::Name => builds.sort_by(|a, b| a.nsvc.name.cmp(&b.nsvc.name)),
-        OrderKey::Stream => builds.sort_by(|a, b| a.nsvc.stream.cmp(&b.nsvc.stream)),
-        OrderKey::Version => builds.sort_by_key(|build| build.nsvc.version),
-        OrderKey::Context => builds.sort_by(|a, b| a.nsvc.context.cmp(&b.nsvc.context)),
-        OrderKey::State => builds.sort_by_key(|build| build.state.code()),
-        OrderKey::Owner => builds.sort_by(|a, b| a.owner.cmp(&b.owner)),
-        OrderKey::Submitted => builds.sort_by_key(|build| build.submitted_at),
-        OrderKey::Modified => builds.sort_by_key(|build| build.modified_at),
-        OrderKey::Completed => builds.sort_by_key(|build| build.completed_at),
     }
 }
 

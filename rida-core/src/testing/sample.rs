@@ -9,7 +9,7 @@ use crate::effect::{Action, Effect};
 use crate::event::{Event, Fact, SourceProblem};
 use crate::id::{Arch, BuildId, ComponentName, EffectId, ModuleName, Nsvc, Owner, StreamName, TaskId};
 use crate::plan::{ComponentSource, Plan, PlannedComponent, WaitsFor};
-use crate::ports::Commit;
+use crate::ports::{Commit, QueueRoom};
 use crate::scm::{CommitHash, GitRef, Repository, ScmUrl};
 use crate::timestamp::Timestamp;
 
@@ -131,6 +131,8 @@ pub struct Written {
     pub look_at: Option<Timestamp>,
     /// The revision of the queue.
     pub queue_revision: Option<u64>,
+    /// The room that the queue must have.
+    pub room: Option<QueueRoom>,
 }
 
 impl Written {
@@ -169,6 +171,7 @@ impl Written {
             answers: None,
             look_at: Some(start),
             queue_revision: None,
+            room: None,
         };
         new.enter(Phase::Init, None);
         new.telling([Action::CheckSources])
@@ -191,6 +194,7 @@ impl Written {
             answers: None,
             look_at: self.look_at,
             queue_revision: None,
+            room: None,
         }
     }
 
@@ -234,6 +238,13 @@ impl Written {
         self
     }
 
+    /// Makes the change one that enters the queue.
+    #[must_use]
+    pub fn needing(mut self, room: QueueRoom) -> Self {
+        self.room = Some(room);
+        self
+    }
+
     /// Returns the change as a store takes it.
     pub fn commit(&self) -> Commit<'_> {
         Commit {
@@ -245,6 +256,7 @@ impl Written {
             answers: self.answers,
             look_at: self.look_at,
             queue_revision: self.queue_revision,
+            room: self.room,
         }
     }
 
@@ -377,7 +389,7 @@ pub fn life_to_failed(id: BuildId, nsvc: Nsvc) -> Vec<Written> {
         next.telling([Action::CancelTask { key, task: Some(TaskId(102)) }])
     });
     push(&mut life, |last| {
-        let mut next = last.entering(Fact::Resubmitted { by: owner("packager") }, Phase::Wait, None);
+        let mut next = last.entering(Fact::Resubmitted { by: owner("packager"), submission: None }, Phase::Wait, None);
         next.after.run_started = next.after.effects_issued;
         for component in &mut next.after.components {
             component.attempt += 1;

@@ -258,7 +258,7 @@ impl World {
                 self.trace.push(format!("{id} cancelled: {told}"));
             }
             1 | 2 => {
-                let told = block_on(driver.apply(id, Fact::Resubmitted { by })).is_ok();
+                let told = block_on(driver.apply(id, Fact::Resubmitted { by, submission: None })).is_ok();
                 self.trace.push(format!("{id} submitted again: {told}"));
             }
             _ => self.clock.advance(Duration::from_secs(self.random.below(600))),
@@ -398,6 +398,8 @@ fn policy(random: &mut Random) -> Policy {
             builds_per_module: 1 + random.index(2),
             builds_per_owner: 3,
             queue: 100,
+            queue_per_module: 100,
+            queue_per_owner: 100,
             patience: minutes(10),
         },
         components_at_once: 1 + random.index(4),

@@ -55,7 +55,10 @@ promises! {
         a_taken_id_conflicts,
         a_taken_nsvc_is_told_with_its_build,
         the_queue_tells_who_waits_and_who_runs,
-        a_slot_is_granted_by_the_newest_picture_only;
+        a_slot_is_granted_by_the_newest_picture_only,
+        another_submission_takes_the_place_of_the_first,
+        the_queue_takes_as_many_as_it_has_room_for,
+        the_head_of_the_queue_is_served_first;
     lists:
         a_summary_tells_what_the_build_has,
         each_part_of_a_filter_filters,
@@ -74,7 +77,10 @@ promises! {
         a_renewed_lease_lasts_longer,
         an_answer_removes_its_instruction_only,
         a_dropped_instruction_is_gone,
-        builds_are_looked_at_when_their_time_comes;
+        builds_are_looked_at_when_their_time_comes,
+        builds_with_a_slot_are_looked_at_sooner,
+        times_of_a_clock_that_was_set_back_are_past,
+        it_tells_what_a_build_still_asks_for;
     log:
         the_log_has_every_change_in_order,
         the_log_is_read_in_pieces,

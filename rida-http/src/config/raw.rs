@@ -71,6 +71,8 @@ pub(super) struct Limits {
     pub(super) builds_per_module: Option<u32>,
     pub(super) builds_per_owner: Option<u32>,
     pub(super) queue: Option<u32>,
+    pub(super) queue_per_module: Option<u32>,
+    pub(super) queue_per_owner: Option<u32>,
     pub(super) patience: Option<Span>,
 }
 

@@ -183,6 +183,8 @@ fn policy(pick: &mut Picker<'_>) -> Policy {
         ),
         builds_per_owner: pick.count("limits.builds_per_owner", |raw| raw.limits.builds_per_owner, of.builds_per_owner),
         queue: pick.count("limits.queue", |raw| raw.limits.queue, of.queue),
+        queue_per_module: pick.count("limits.queue_per_module", |raw| raw.limits.queue_per_module, of.queue_per_module),
+        queue_per_owner: pick.count("limits.queue_per_owner", |raw| raw.limits.queue_per_owner, of.queue_per_owner),
         patience: pick.span("limits.patience", |raw| raw.limits.patience, of.patience),
     };
     let deadlines = Deadlines {

@@ -1,3 +1,7 @@
+use std::time::Duration;
+
+use rida_core::QueueFull;
+
 use super::*;
 
 fn status(error: impl Into<ApiError>) -> u16 {
@@ -19,7 +23,7 @@ fn every_way_to_refuse_a_submission_has_its_code() {
         (SubmitError::Unretrievable(PortError::permanent("no such branch")), 422),
         (SubmitError::Invalid(vec!["no name".to_owned()]), 422),
         (exists, 409),
-        (SubmitError::QueueFull(1000), 503),
+        (SubmitError::QueueFull { full: QueueFull::InAll(1000), retry_after: Duration::from_secs(45) }, 503),
         (SubmitError::ScmUnavailable(PortError::unavailable("git is away")), 503),
         (SubmitError::Store(StoreError::new(StoreErrorKind::Unavailable, "x")), 503),
         (SubmitError::Store(StoreError::new(StoreErrorKind::Corrupt, "x")), 500),

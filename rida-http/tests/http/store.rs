@@ -68,11 +68,13 @@ passed_on! {
     fn latest_ready(&self, name: &ModuleName, stream: &StreamName) -> Option<BuildSummary>;
     fn count(&self, filter: &BuildFilter) -> u64;
     fn queue(&self) -> Queue;
-    fn take_effects(&self, worker: &WorkerId, now: Timestamp, until: Timestamp, limit: usize) -> Vec<TakenEffect>;
+    fn queue_head(&self, limits: &Limits, now: Timestamp, limit: usize) -> Queue;
+    fn take_effects(&self, worker: &WorkerId, times: LeaseTimes, limit: usize) -> Vec<TakenEffect>;
+    fn pending(&self, id: BuildId) -> Vec<PendingEffect>;
     fn renew_leases(&self, worker: &WorkerId, ids: &[EffectId], until: Timestamp) -> ();
-    fn retry_effect(&self, worker: &WorkerId, id: EffectId, due: Timestamp, error: &str) -> ();
+    fn retry_effect(&self, worker: &WorkerId, id: EffectId, due: Timestamp, failures: u32, error: &str) -> ();
     fn drop_effect(&self, id: EffectId) -> ();
-    fn take_due_builds(&self, now: Timestamp, next: Timestamp, limit: usize) -> Vec<BuildId>;
+    fn take_due_builds(&self, times: LookTimes, limit: usize) -> Vec<BuildId>;
     fn log_after(&self, sequence: u64, limit: usize) -> Vec<LogLine>;
     fn log_of(&self, id: BuildId) -> Vec<LogLine>;
     fn log_end(&self) -> u64;

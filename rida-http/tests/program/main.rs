@@ -5,7 +5,7 @@
 mod crash;
 mod running;
 
-use rida_core::{Clock, Store, WorkerId};
+use rida_core::{Clock, LeaseTimes, Store, WorkerId};
 use rida_http::SystemClock;
 use rida_store::{Database, StoreConfig};
 use serde_json::json;
@@ -48,8 +48,9 @@ async fn kill_9_loses_nothing() {
     assert_eq!((&body(&answer)["id"], &body(&answer)["state"]), (&json!(1), &json!("init")));
     // As when it is killed between taking an instruction and performing it.
     let (database, now) = (sound().await, SystemClock.now());
-    let until_much_later = now.plus(Duration::from_secs(3600));
-    database.take_effects(&WorkerId("killed".to_owned()), now, until_much_later, 100).await.unwrap();
+    let end = now.plus(Duration::from_secs(150));
+    let times = LeaseTimes { now, until: end, latest: end };
+    database.take_effects(&WorkerId("killed".to_owned()), times, 100).await.unwrap();
     database.close().await;
 
     let service = start();

@@ -6,8 +6,8 @@ use std::task::Poll;
 
 use rida_core::testing::sample::{self, Written, id, nsvc};
 use rida_core::{
-    AnnouncementId, BuildFilter, BuildId, ListQuery, Parked, ParkedFilter, Phase, Store, StoreErrorKind, Timestamp,
-    WorkerId,
+    AnnouncementId, BuildFilter, BuildId, LeaseTimes, ListQuery, LookTimes, Parked, ParkedFilter, Phase, Store,
+    StoreErrorKind, Timestamp, WorkerId,
 };
 use sea_orm::ConnectionTrait;
 use tempfile::TempDir;
@@ -252,7 +252,8 @@ async fn who_is_alone_ends_the_leases_of_those_before() {
     }
     let (before, after) = (WorkerId("before".to_owned()), WorkerId("after".to_owned()));
     let (now, until) = (sample::at(2_000_000_000), sample::at(2_000_003_600));
-    let take = async |worker| fixture.database.take_effects(worker, now, until, 10).await.unwrap();
+    let times = LeaseTimes { now, until, latest: until };
+    let take = async |worker| fixture.database.take_effects(worker, times, 10).await.unwrap();
     let taken = take(&before).await;
     assert!(taken.len() >= 2, "{taken:?}");
     assert_eq!(take(&after).await, [], "they are leased");
@@ -366,8 +367,10 @@ async fn ask_everything(database: &Database, last: &Written) -> usize {
         database.log_end().await.err(),
         database.reader("reader").await.err(),
         database.parked("reader", ParkedFilter::default(), 10).await.err(),
-        database.take_effects(&worker, now, now, 10).await.err(),
-        database.take_due_builds(now, now, 10).await.err(),
+        database.take_effects(&worker, LeaseTimes { now, until: now, latest: now }, 10).await.err(),
+        database.take_due_builds(LookTimes { now, building: now, others: now, latest: now }, 10).await.err(),
+        database.queue_head(&rida_core::Policy::default().limits, now, 10).await.err(),
+        database.pending(id(1)).await.err(),
         database.take_reader("reader", &worker, now, now).await.err(),
         database.advance_reader("reader", &worker, 3, 9, &[]).await.err(),
         database.reserve_id().await.err(),

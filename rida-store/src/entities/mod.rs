@@ -169,6 +169,7 @@ pub(crate) mod effects {
         pub number: i64,
         pub due_at: i64,
         pub attempts: i64,
+        pub failures: i64,
         pub lease_owner: Option<String>,
         pub lease_until: Option<i64>,
         pub last_error: Option<String>,

@@ -1,7 +1,7 @@
 use rida_core::testing::sample::{Written, id, nsvc};
 use rida_core::{BuildFilter, Store, StoreErrorKind};
 use rida_test_postgres::{Cluster, TestDatabase};
-use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, Statement};
+use sea_orm::{ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, Statement};
 use tempfile::TempDir;
 
 use super::*;
@@ -87,8 +87,14 @@ on_every_database! {
 }
 
 async fn texts(database: &Database, sql: &str) -> Vec<String> {
-    let statement = Statement::from_string(database.backend(), sql);
-    let rows = database.readers.query_all_raw(statement).await.unwrap();
+    // Tried again where a statement was prepared before the tables changed, as everything that is read is.
+    let read = || {
+        async |connection: &DatabaseConnection| {
+            let statement = Statement::from_string(database.backend(), sql);
+            Ok(connection.query_all_raw(statement).await?)
+        }
+    };
+    let rows = database.read(read).await.unwrap();
     rows.iter().map(|row| row.try_get_by_index(0).unwrap()).collect()
 }
 

@@ -1,6 +1,8 @@
 //! Writing a change: all of it in one transaction.
 
-use rida_core::{BuildId, Commit, StoreError, StoreErrorKind};
+use std::sync::Arc;
+
+use rida_core::{BuildId, Commit, ComponentBuild, ModuleBuild, StoreError, StoreErrorKind};
 use sea_orm::ActiveValue::Set;
 use sea_orm::sea_query::{Expr, ExprTrait, OnConflict};
 use sea_orm::{ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter, QuerySelect};
@@ -10,7 +12,7 @@ use crate::database::Database;
 use crate::entities::module_submissions;
 use crate::entities::{component_builds, counters, effects, events, module_build_requires, module_builds};
 use crate::error::{Failed, corrupt};
-use crate::queries::load;
+use crate::queries::{load, queue};
 
 /// How many rows one statement inserts; databases limit the values of a statement.
 const ROWS_AT_ONCE: usize = 500;
@@ -31,6 +33,9 @@ pub(crate) async fn commit(database: &Database, commit: Commit<'_>) -> Result<u6
                 Some(_) => update_build(tx, commit).await?,
             }
             write_effects(tx, commit).await?;
+            if let Some(room) = commit.room {
+                queue::check_room(tx, commit.after, &room).await?;
+            }
             if let Some(revision) = commit.queue_revision {
                 grant_slot(tx, revision).await?;
             }
@@ -55,7 +60,7 @@ async fn insert_build(tx: &DatabaseTransaction, commit: &Commit<'_>) -> Result<(
     module_builds::Entity::insert(row).exec_without_returning(tx).await?;
     module_submissions::Entity::insert(convert::submission_row(build)?).exec_without_returning(tx).await?;
     module_build_requires::Entity::insert_many(convert::require_rows(build)).exec_without_returning(tx).await?;
-    write_components(tx, commit).await
+    write_components(tx, commit.after, &[]).await
 }
 
 async fn update_build(tx: &DatabaseTransaction, commit: &Commit<'_>) -> Result<(), Failed> {
@@ -67,13 +72,31 @@ async fn update_build(tx: &DatabaseTransaction, commit: &Commit<'_>) -> Result<(
     if update.exec(tx).await?.rows_affected == 0 {
         return Err(conflict(format!("build {} was changed meanwhile", build.id)).into());
     }
-    write_components(tx, commit).await
+    let Some(before) = commit.before else { return Ok(()) };
+    if Arc::ptr_eq(&before.submission, &build.submission) || before.submission == build.submission {
+        write_components(tx, build, &before.components).await
+    } else {
+        replace_submission(tx, build).await
+    }
 }
 
-async fn write_components(tx: &DatabaseTransaction, commit: &Commit<'_>) -> Result<(), Failed> {
+/// Writes another submission of a build in the place of the one before, with its components and requires.
+async fn replace_submission(tx: &DatabaseTransaction, build: &ModuleBuild) -> Result<(), Failed> {
+    let id = build.id.get();
+    module_submissions::Entity::update(convert::submission_row(build)?).exec(tx).await?;
+    module_build_requires::Entity::delete_many().filter(module_build_requires::Column::BuildId.eq(id)).exec(tx).await?;
+    module_build_requires::Entity::insert_many(convert::require_rows(build)).exec_without_returning(tx).await?;
+    component_builds::Entity::delete_many().filter(component_builds::Column::BuildId.eq(id)).exec(tx).await?;
+    write_components(tx, build, &[]).await
+}
+
+async fn write_components(
+    tx: &DatabaseTransaction,
+    build: &ModuleBuild,
+    before: &[ComponentBuild],
+) -> Result<(), Failed> {
     use component_builds::Column;
-    let before = commit.before.map_or(&[][..], |before| &before.components);
-    let rows = convert::component_rows(before, commit.after)?;
+    let rows = convert::component_rows(before, build)?;
     for rows in rows.chunks(ROWS_AT_ONCE) {
         let mut replace = OnConflict::columns([Column::BuildId, Column::Position]);
         replace.update_columns([

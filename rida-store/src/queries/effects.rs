@@ -1,6 +1,8 @@
 //! Instructions and their leases, and when builds are looked at.
 
-use rida_core::{BuildId, EffectId, StoreError, TakenEffect, Timestamp, WorkerId};
+use rida_core::{
+    BuildId, BuildState, EffectId, LeaseTimes, LookTimes, PendingEffect, StoreError, TakenEffect, Timestamp, WorkerId,
+};
 use sea_orm::sea_query::{Expr, ExprTrait, LockBehavior, LockType};
 use sea_orm::{ColumnTrait, Condition, DatabaseTransaction, EntityTrait};
 use sea_orm::{QueryFilter, QueryOrder, QuerySelect, Select, SelectExt};
@@ -20,22 +22,20 @@ const ERROR_CHARACTERS: usize = 2000;
 pub(crate) async fn take(
     database: &Database,
     worker: &WorkerId,
-    now: Timestamp,
-    until: Timestamp,
+    times: LeaseTimes,
     limit: usize,
 ) -> Result<Vec<TakenEffect>, StoreError> {
-    take_rows(database, worker, now, until, limit).await.map_err(|error| error.during("lease instructions"))
+    take_rows(database, worker, times, limit).await.map_err(|error| error.during("lease instructions"))
 }
 
 async fn take_rows(
     database: &Database,
     worker: &WorkerId,
-    now: Timestamp,
-    until: Timestamp,
+    times: LeaseTimes,
     limit: usize,
 ) -> Result<Vec<TakenEffect>, Failed> {
     use effects::Column;
-    let due = due_effects(now);
+    let (due, until) = (due_effects(times), times.until);
     // Who only looks leaves the writers alone.
     if limit == 0 || !database.read(|| async |connection| Ok(due.clone().exists(connection).await?)).await? {
         return Ok(Vec::new());
@@ -76,17 +76,40 @@ fn ids(rows: &[effects::Model]) -> impl Iterator<Item = &str> {
     rows.iter().map(|row| row.id.as_str())
 }
 
-fn due_effects(now: Timestamp) -> Select<effects::Entity> {
+fn due_effects(LeaseTimes { now, latest, .. }: LeaseTimes) -> Select<effects::Entity> {
     use effects::Column;
-    let free = Condition::any().add(Column::LeaseUntil.is_null()).add(Column::LeaseUntil.lte(now.millis()));
-    effects::Entity::find().filter(Column::DueAt.lte(now.millis())).filter(free)
+    let free = past(Column::LeaseUntil, now, latest).add(Column::LeaseUntil.is_null());
+    effects::Entity::find().filter(past(Column::DueAt, now, latest)).filter(free)
+}
+
+/// A time that has come, or that nobody gives whose clock is right.
+fn past(column: impl ColumnTrait, now: Timestamp, latest: Timestamp) -> Condition {
+    Condition::any().add(column.lte(now.millis())).add(column.gt(latest.millis()))
+}
+
+/// Returns the instructions of a build that are not answered yet.
+pub(crate) async fn pending(database: &Database, id: BuildId) -> Result<Vec<PendingEffect>, StoreError> {
+    use effects::Column;
+    let rows = effects::Entity::find().filter(Column::BuildId.eq(id.get())).order_by_asc(Column::Number);
+    let rows = database.read(|| async |connection| Ok(rows.clone().all(connection).await?)).await;
+    let rows = rows.map_err(|error| error.during("read the instructions of a build"))?;
+    let pending = |row: effects::Model| {
+        Ok(PendingEffect {
+            effect: convert::parse(&row.effect, format_args!("instruction {}", row.id))?,
+            due: Timestamp::from_millis(row.due_at),
+            attempts: u32::try_from(row.attempts).unwrap_or(u32::MAX),
+            error: row.last_error,
+        })
+    };
+    rows.into_iter().map(pending).collect()
 }
 
 /// Reads an instruction back. One that cannot be read stays leased and is told of: it must not hold up the others.
 fn taken_effect(row: effects::Model) -> Option<TakenEffect> {
-    let attempts = u32::try_from(row.attempts).unwrap_or(u32::MAX);
+    let count = |number| u32::try_from(number).unwrap_or(u32::MAX);
+    let (attempts, failures) = (count(row.attempts), count(row.failures));
     match convert::parse(&row.effect, format_args!("instruction {}", row.id)) {
-        Ok(effect) => Some(TakenEffect { effect, attempts }),
+        Ok(effect) => Some(TakenEffect { effect, attempts, failures }),
         Err(error) => {
             tracing::error!(%error, effect.id = row.id, "an instruction cannot be read and is left alone");
             None
@@ -141,6 +164,7 @@ pub(crate) async fn retry(
     worker: &WorkerId,
     id: EffectId,
     due: Timestamp,
+    failures: u32,
     error: &str,
 ) -> Result<(), StoreError> {
     use effects::Column;
@@ -149,6 +173,7 @@ pub(crate) async fn retry(
         .col_expr(Column::DueAt, Expr::value(due.millis()))
         .col_expr(Column::LeaseOwner, Expr::value(None::<String>))
         .col_expr(Column::LeaseUntil, Expr::value(None::<i64>))
+        .col_expr(Column::Failures, Expr::value(i64::from(failures)))
         .col_expr(Column::LastError, Expr::value(error))
         .filter(Column::Id.eq(id.to_string()))
         .filter(Column::LeaseOwner.eq(plain(&worker.0)));
@@ -166,24 +191,21 @@ pub(crate) async fn remove(database: &Database, id: EffectId) -> Result<(), Stor
 /// Returns builds that it is time to look at, and moves that time.
 pub(crate) async fn take_builds(
     database: &Database,
-    now: Timestamp,
-    next: Timestamp,
+    times: LookTimes,
     limit: usize,
 ) -> Result<Vec<BuildId>, StoreError> {
-    let taken = take_build_rows(database, now, next, limit).await;
+    let taken = take_build_rows(database, times, limit).await;
     taken
         .and_then(|ids| ids.into_iter().map(|id| Ok(convert::build_id(id)?)).collect::<Result<Vec<_>, Failed>>())
         .map_err(|error| error.during("take builds to look at"))
 }
 
-async fn take_build_rows(
-    database: &Database,
-    now: Timestamp,
-    next: Timestamp,
-    limit: usize,
-) -> Result<Vec<i64>, Failed> {
+async fn take_build_rows(database: &Database, times: LookTimes, limit: usize) -> Result<Vec<i64>, Failed> {
     use module_builds::Column;
-    let due = module_builds::Entity::find().filter(Column::LookAt.lte(now.millis()));
+    let LookTimes { now, building, others, latest } = times;
+    let due = module_builds::Entity::find().filter(past(Column::LookAt, now, latest));
+    let builds = Column::State.eq(i32::from(BuildState::Build.code()));
+    let next = Expr::case(builds, building.millis()).finally(others.millis());
     if limit == 0 || !database.read(|| async |connection| Ok(due.clone().exists(connection).await?)).await? {
         return Ok(Vec::new());
     }
@@ -199,7 +221,7 @@ async fn take_build_rows(
             async |tx| {
                 let ids: Vec<i64> = due.clone().into_tuple().all(tx).await?;
                 let update = module_builds::Entity::update_many()
-                    .col_expr(Column::LookAt, Expr::value(next.millis()))
+                    .col_expr(Column::LookAt, next.clone().into())
                     .filter(Column::Id.is_in(ids.iter().copied()));
                 update.exec(tx).await?;
                 Ok(ids)

@@ -5,4 +5,5 @@ pub(crate) mod effects;
 pub(crate) mod list;
 pub(crate) mod load;
 pub(crate) mod log;
+pub(crate) mod queue;
 pub(crate) mod readers;

@@ -4,21 +4,31 @@ use proptest::prelude::*;
 
 use super::*;
 
+/// A time since which more than anybody's patience has passed.
+const START: i64 = 1_000_000;
+
 fn queued(id: i64, name: &str, owner: &str, since: i64, batches: u32) -> QueuedBuild {
     QueuedBuild {
         id: BuildId::new(id).unwrap(),
         name: name.parse().unwrap(),
         owner: owner.parse().unwrap(),
-        since: Timestamp::from_seconds(since),
+        since: Timestamp::from_seconds(START + since),
         batches,
     }
 }
 
-const LIMITS: Limits =
-    Limits { builds: 3, builds_per_module: 2, builds_per_owner: 2, queue: 10, patience: Duration::from_secs(1000) };
+const LIMITS: Limits = Limits {
+    builds: 3,
+    builds_per_module: 2,
+    builds_per_owner: 2,
+    queue: 10,
+    queue_per_module: 10,
+    queue_per_owner: 10,
+    patience: Duration::from_secs(1000),
+};
 
 fn granted(queue: &Queue, now: i64) -> Vec<i64> {
-    let verdicts = verdicts(queue, &LIMITS, Timestamp::from_seconds(now));
+    let verdicts = verdicts(queue, &LIMITS, Timestamp::from_seconds(START + now));
     verdicts.into_iter().filter(|(_, verdict)| *verdict == Verdict::Granted).map(|(id, _)| id.get()).collect()
 }
 
@@ -33,6 +43,13 @@ fn the_longest_path_is_first_until_somebody_has_waited_too_long() {
     let queue = Queue { revision: 0, waiting, running: vec![] };
     assert_eq!(granted(&queue, 20), [4, 3, 2]);
     assert_eq!(granted(&queue, 1000), [1, 4, 3]);
+}
+
+#[test]
+fn who_waits_since_a_time_to_come_is_served_by_age() {
+    // The clock was set back by an hour; nobody knows how long the first has waited.
+    let waiting = vec![queued(1, "a", "x", 3600, 2), queued(2, "b", "y", 10, 5), queued(3, "c", "z", 5, 5)];
+    assert_eq!(granted(&Queue { revision: 0, waiting, running: vec![] }, 20), [1, 3, 2]);
 }
 
 #[test]

@@ -1,17 +1,30 @@
 //! Builds and the changes of them.
 
 use super::{commit, refuse};
-use crate::build::{ModuleBuild, Phase};
+use crate::build::{ModuleBuild, Phase, Submission};
 use crate::effect::Action;
 use crate::event::Fact;
 use crate::id::BuildId;
 use crate::plan::Plan;
-use crate::ports::{BuildFilter, Store, StoreErrorKind, WorkerId};
+use crate::plan::{Full, Verdict, verdicts};
+use crate::policy::{Limits, Policy};
+use crate::ports::{BuildFilter, LeaseTimes, LookTimes, Queue, QueueFull, QueueRoom, Store, StoreErrorKind, WorkerId};
+use crate::state::BuildState;
 use crate::testing::sample::{self, Written, at, id, nsvc};
 use crate::timestamp::Timestamp;
 
 async fn load(store: &dyn Store, id: BuildId) -> ModuleBuild {
     store.load(id).await.expect("a stored build can be read").expect("a committed build is there")
+}
+
+/// Returns the times of leases of a hundred seconds.
+fn leases(now: i64) -> LeaseTimes {
+    LeaseTimes { now: at(now), until: at(now + 100), latest: at(now + 1000) }
+}
+
+/// Returns the times of looks every hundred seconds.
+fn looks(now: i64) -> LookTimes {
+    LookTimes { now: at(now), building: at(now + 100), others: at(now + 100), latest: at(now + 1000) }
 }
 
 /// Returns everything of the store that a refused change could have touched.
@@ -35,8 +48,8 @@ pub(super) async fn an_empty_store_knows_nothing(store: &dyn Store) {
     let queue = store.queue().await.expect("it can be asked");
     assert_eq!((queue.waiting.len(), queue.running.len()), (0, 0));
     let worker = WorkerId("a".to_owned());
-    assert_eq!(store.take_effects(&worker, at(9), at(10), 10).await.expect("it can be asked"), []);
-    assert_eq!(store.take_due_builds(at(9), at(10), 10).await.expect("it can be asked"), []);
+    assert_eq!(store.take_effects(&worker, leases(9), 10).await.expect("it can be asked"), []);
+    assert_eq!(store.take_due_builds(looks(9), 10).await.expect("it can be asked"), []);
 }
 
 pub(super) async fn ids_are_never_given_twice(store: &dyn Store) {
@@ -91,10 +104,10 @@ pub(super) async fn a_stale_change_leaves_nothing_behind(store: &dyn Store) {
     assert_eq!(refuse(store, &late).await, StoreErrorKind::Conflict);
     assert_eq!(refuse(store, &second).await, StoreErrorKind::Conflict, "committed already");
     assert_eq!(picture(store, &[id(1)]).await, before);
-    let taken = store.take_effects(&WorkerId("a".to_owned()), at(100), at(200), 10).await.expect("it can be asked");
+    let taken = store.take_effects(&WorkerId("a".to_owned()), leases(100), 10).await.expect("it can be asked");
     let actions: Vec<_> = taken.into_iter().map(|taken| taken.effect.action).collect();
     assert_eq!(actions, [Action::CheckSources, Action::PrepareEnvironment]);
-    assert_eq!(store.take_due_builds(at(-50), at(100), 10).await.expect("it can be asked"), []);
+    assert_eq!(store.take_due_builds(looks(-50), 10).await.expect("it can be asked"), []);
 }
 
 pub(super) async fn a_change_of_an_unknown_build_conflicts(store: &dyn Store) {
@@ -183,4 +196,108 @@ pub(super) async fn a_slot_is_granted_by_the_newest_picture_only(store: &dyn Sto
     assert_eq!(picture(store, &[id(1), id(2)]).await, before);
     commit(store, &late.by_queue(newer)).await;
     assert_eq!(load(store, id(2)).await.phase_since, Timestamp::from_millis(at(1).millis()));
+}
+
+pub(super) async fn the_queue_takes_as_many_as_it_has_room_for(store: &dyn Store) {
+    let room = |in_all, of_module, of_owner| QueueRoom { in_all, of_module, of_owner };
+    let new = |number: i64, name: &str, owner: &str| {
+        let submission = sample::submission(nsvc(&format!("{name}:1:{number}:c0ffee")));
+        Written::of_submission(id(number), Submission { owner: sample::owner(owner), ..submission })
+    };
+    let first = new(1, "foo", "alice").needing(room(1, 1, 1));
+    commit(store, &first).await;
+    let full = |full| StoreErrorKind::QueueFull(full);
+    let before = picture(store, &[id(1), id(2)]).await;
+    let second = new(2, "foo", "alice");
+    assert_eq!(refuse(store, &second.clone().needing(room(1, 9, 9))).await, full(QueueFull::InAll(1)));
+    assert_eq!(refuse(store, &second.clone().needing(room(9, 1, 9))).await, full(QueueFull::OfModule(1)));
+    assert_eq!(refuse(store, &second.clone().needing(room(9, 9, 1))).await, full(QueueFull::OfOwner(1)));
+    assert_eq!(refuse(store, &new(2, "foo", "bob").needing(room(9, 1, 1))).await, full(QueueFull::OfModule(1)));
+    assert_eq!(picture(store, &[id(1), id(2)]).await, before);
+    let exists = StoreErrorKind::Exists { id: id(1), state: first.after.state() };
+    assert_eq!(refuse(store, &new(1, "foo", "alice").needing(room(0, 0, 0))).await, exists, "which says more");
+    // Whoever waits counts, and whoever has a slot or has ended does not.
+    let waiting = first.entering(Fact::TimePassed, Phase::Wait, None);
+    commit(store, &waiting).await;
+    assert_eq!(refuse(store, &second.clone().needing(room(1, 9, 9))).await, full(QueueFull::InAll(1)));
+    commit(store, &new(3, "bar", "bob").needing(room(9, 1, 1))).await;
+    assert_eq!(refuse(store, &second.clone().needing(room(2, 9, 9))).await, full(QueueFull::InAll(2)));
+    commit(store, &waiting.entering(Fact::SlotGranted, Phase::Preparing, None)).await;
+    commit(store, &second.needing(room(2, 1, 1))).await;
+}
+
+pub(super) async fn the_head_of_the_queue_is_served_first(store: &dyn Store) {
+    let mut random = crate::testing::Random::new(7);
+    let (mut number, mut time) = (0, 0);
+    for state in [BuildState::Build, BuildState::Wait, BuildState::Init, BuildState::Ready] {
+        for _ in 0..12 {
+            number += 1;
+            time += 40;
+            let name = format!("module{}", random.below(5));
+            let batches = 1 + random.index(4);
+            let submission = Submission {
+                owner: sample::owner(&format!("owner{}", random.below(4))),
+                plan: Plan::from_components(sample::plan().iter().take(batches).cloned().collect()),
+                at: at(time),
+                ..sample::submission(nsvc(&format!("{name}:1:{number}:c0ffee")))
+            };
+            let mut last = Written::of_submission(id(number), submission);
+            commit(store, &last).await;
+            let phases = match state {
+                BuildState::Init => Vec::new(),
+                BuildState::Wait => vec![Phase::Wait],
+                BuildState::Build => vec![Phase::Wait, Phase::Preparing],
+                _ => vec![Phase::Wait, Phase::Preparing, Phase::Done, Phase::Ready],
+            };
+            for phase in phases {
+                last = last.entering(Fact::TimePassed, phase, None);
+                commit(store, &last).await;
+            }
+        }
+    }
+    let all = store.queue().await.expect("the queue can be read");
+    assert_eq!((all.running.len(), all.waiting.len()), (12, 12));
+    for (builds_per_module, builds_per_owner) in [(3, 4), (9, 9), (1, 1)] {
+        // Some, all and none have waited too long; and in the last case by a clock that was set back since.
+        for (now, patience) in [(960, 240), (960, 5000), (5000, 1), (700, 5000)] {
+            let patience = std::time::Duration::from_secs(patience);
+            let limits =
+                Limits { builds: 99, builds_per_module, builds_per_owner, patience, ..Policy::default().limits };
+            let full = Full::of(&all.running, &limits);
+            let served = verdicts(&all, &limits, at(now)).into_iter().filter(|(id, verdict)| {
+                let held_back = all.waiting.iter().any(|build| build.id == *id && full.holds_back(build));
+                !held_back || *verdict == Verdict::Granted
+            });
+            let served: Vec<BuildId> = served.map(|(id, _)| id).collect();
+            for limit in [0, 1, 5, 100] {
+                let head = store.queue_head(&limits, at(now), limit).await.expect("its head can be read");
+                let Queue { revision, waiting, running } = head;
+                assert_eq!((revision, &running), (all.revision, &all.running));
+                let waiting: Vec<BuildId> = waiting.iter().map(|build| build.id).collect();
+                let expected: Vec<BuildId> = served.iter().take(limit).copied().collect();
+                assert_eq!(waiting, expected, "at {now} with a patience of {patience:?}, {limit} of {full:?}");
+            }
+        }
+    }
+}
+
+pub(super) async fn another_submission_takes_the_place_of_the_first(store: &dyn Store) {
+    let first = Written::new(id(1), nsvc("foo:1:1:c0ffee"));
+    let other = Written::new(id(2), nsvc("bar:1:1:c0ffee"));
+    commit(store, &first).await;
+    commit(store, &other).await;
+    for components in [2, 4, 0] {
+        let before = load(store, id(1)).await;
+        let plan = Plan::from_components(sample::plan().iter().rev().take(components).cloned().collect());
+        let mut again = Submission { plan, modulemd: "another".into(), ..(*before.submission).clone() };
+        again.build_requires.truncate(components / 2);
+        let fact = Fact::Resubmitted { by: sample::owner("alice"), submission: Some(again.clone().into()) };
+        let mut next = first.then(fact, |_| ());
+        next.after = ModuleBuild { revision: before.revision + 1, submission: again.into(), ..before.clone() };
+        next.after.components = first.after.components.iter().take(components).cloned().collect();
+        next.before = Some(before);
+        commit(store, &next).await;
+        assert_eq!(load(store, id(1)).await, next.after);
+    }
+    assert_eq!(load(store, id(2)).await, other.after);
 }
