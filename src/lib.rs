@@ -15,11 +15,14 @@
 //! assert!(BUILD_STATES["wait"].may_become(BUILD_STATES["build"]));
 //! ```
 //!
-//! Each feature adds an adapter: `store` (SQLite), `local` (git, and builds on this machine), `http` (the deployable
+//! Each feature adds an adapter: `store` (SQLite), `local` (git, and builds on this machine),
+//! `fedmsg` (the buses fedmsg and fedora-messaging), `http` (the deployable
 //! service), and `testing` (every port in memory, with the suites that their implementations pass).
 
 pub use rida_core::*;
 
+#[cfg(feature = "fedmsg")]
+pub use rida_fedmsg as fedmsg;
 #[cfg(feature = "http")]
 pub use rida_http as http;
 #[cfg(feature = "local")]

@@ -67,8 +67,9 @@ const EMBEDDED: &[&str] = &[
 
 /// What each crate of the workspace may depend on, of the workspace.
 const ARROWS: &[(&str, &[&str])] = &[
-    ("rida", &["rida-core", "rida-http", "rida-local", "rida-store", "rida-test-postgres"]),
+    ("rida", &["rida-core", "rida-fedmsg", "rida-http", "rida-local", "rida-store", "rida-test-postgres"]),
     ("rida-core", &[]),
+    ("rida-fedmsg", &["rida-core"]),
     ("rida-http", &["rida-core", "rida-local", "rida-store", "rida-test-postgres"]),
     ("rida-koji", &["rida-core"]),
     ("rida-local", &["rida-core"]),

@@ -1,0 +1,159 @@
+//! Connections to the broker, and when to try for the next.
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use lapin::tcp::{OwnedIdentity, OwnedTLSConfig};
+use lapin::{Connection, ConnectionProperties};
+use rida_core::PortError;
+
+use crate::error::BusError;
+use crate::fedmsg::sign::read;
+
+/// How long connecting may take.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
+/// The wait after the first failure; it doubles with each further one.
+const FIRST_WAIT: Duration = Duration::from_millis(100);
+/// The longest wait.
+const LONGEST_WAIT: Duration = Duration::from_secs(30);
+
+/// Where the broker is, and how it knows this service.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct AmqpLink {
+    /// `amqp://` or `amqps://`, with user, password, host, port and virtual host. With `auth_mechanism=external` in its
+    /// query, the client certificate tells who this is.
+    pub url: String,
+    /// The certificate authority of the broker (PEM), beside those that the system trusts.
+    pub authority: Option<PathBuf>,
+    /// The client certificate and its key (PEM).
+    pub identity: Option<(PathBuf, PathBuf)>,
+}
+
+impl std::fmt::Debug for AmqpLink {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("AmqpLink")
+            .field("url", &self.redacted())
+            .field("authority", &self.authority)
+            .field("identity", &self.identity)
+            .finish()
+    }
+}
+
+impl AmqpLink {
+    /// Returns the address without the password.
+    pub fn redacted(&self) -> String {
+        redacted(&self.url)
+    }
+
+    /// Reads the files, and checks the address.
+    ///
+    /// # Errors
+    /// When a file cannot be read, or the address is none.
+    pub(super) fn tls(&self) -> Result<OwnedTLSConfig, BusError> {
+        let uri: Result<lapin::uri::AMQPUri, String> = self.url.parse();
+        if uri.is_err() {
+            let message = "the address of the broker is not like amqps://user:password@host/%2f";
+            return Err(BusError::Config(message.to_owned()));
+        }
+        let cert_chain = self.authority.as_ref().map(|path| read("the certificate authority", path)).transpose()?;
+        let identity = match &self.identity {
+            Some((certificate, key)) => Some(OwnedIdentity::PKCS8 {
+                pem: read("the client certificate", certificate)?.into_bytes(),
+                key: read("the client certificate's key", key)?.into_bytes(),
+            }),
+            None => None,
+        };
+        Ok(OwnedTLSConfig { identity, cert_chain })
+    }
+
+    /// Connects. The files are read anew, so that certificates can be renewed.
+    pub(super) async fn connect(&self, name: &str) -> Result<Connection, PortError> {
+        let unusable =
+            |error: BusError| PortError::unavailable("the connection to the broker cannot be made").because(error);
+        let tls = self.tls().map_err(unusable)?;
+        let properties = ConnectionProperties::default().with_connection_name(name.into());
+        let away =
+            |error: lapin::Error| PortError::unavailable("the broker is away, or refuses the login").because(error);
+        let runtime = lapin::runtime::default_runtime().map_err(away)?;
+        let connecting = Connection::connect_with_config(&self.url, properties, tls, runtime);
+        match tokio::time::timeout(CONNECT_TIMEOUT, connecting).await {
+            Ok(connected) => connected.map_err(away),
+            Err(_) => Err(PortError::unavailable("the broker does not answer")),
+        }
+    }
+}
+
+/// Returns an address without its password, whatever it looks like.
+fn redacted(address: &str) -> String {
+    match url::Url::parse(address) {
+        Ok(mut url) if url.has_host() => {
+            if url.password().is_some() && url.set_password(Some("***")).is_err() {
+                return "***".to_owned();
+            }
+            url.to_string()
+        }
+        // What cannot be read may have one anywhere.
+        Ok(_) | Err(_) => "***".to_owned(),
+    }
+}
+
+/// When to try again: later and later, and not at the same instant as others.
+#[derive(Debug, Default)]
+pub(super) struct Backoff {
+    failures: u32,
+    not_before: Option<Instant>,
+}
+
+impl Backoff {
+    /// Returns how long to wait yet; nothing when it is time.
+    pub(super) fn left(&self) -> Option<Duration> {
+        let left = self.not_before?.saturating_duration_since(Instant::now());
+        (!left.is_zero()).then_some(left)
+    }
+
+    pub(super) fn succeeded(&mut self) {
+        *self = Self::default();
+    }
+
+    /// Notes a failure and returns how long to wait.
+    pub(super) fn failed(&mut self) -> Duration {
+        let longest = FIRST_WAIT.saturating_mul(1 << self.failures.min(10)).min(LONGEST_WAIT);
+        self.failures = self.failures.saturating_add(1);
+        let mut random = [0];
+        // Without randomness all wait equally long.
+        let _ = openssl::rand::rand_bytes(&mut random);
+        let [random] = random;
+        let wait = longest / 2 + longest.saturating_mul(u32::from(random)) / 512;
+        self.not_before = Some(Instant::now() + wait);
+        wait
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn passwords_are_not_shown() {
+        let link =
+            AmqpLink { url: "amqp://rida:hunter2@broker.example.org:5672/%2f".to_owned(), ..AmqpLink::default() };
+        assert_eq!(link.redacted(), "amqp://rida:***@broker.example.org:5672/%2f");
+        let shown = format!("{link:?}");
+        assert!(!shown.contains("hunter2") && shown.contains("broker.example.org"), "{shown}");
+        assert_eq!(redacted("amqps://broker/%2f"), "amqps://broker/%2f");
+        assert_eq!(redacted("hunter2"), "***");
+        assert_eq!(redacted("amqp:rida:hunter2@broker"), "***", "it is no address of a host");
+    }
+
+    #[test]
+    fn waits_grow_up_to_a_limit() {
+        let mut backoff = Backoff::default();
+        assert!(backoff.left().is_none());
+        let waits: Vec<Duration> = (0..20).map(|_| backoff.failed()).collect();
+        assert!(waits.iter().all(|wait| *wait >= FIRST_WAIT / 2 && *wait <= LONGEST_WAIT));
+        assert!(waits[19] >= LONGEST_WAIT / 2);
+        assert!(backoff.left().is_some());
+        backoff.succeeded();
+        assert!(backoff.left().is_none() && backoff.failed() <= FIRST_WAIT);
+    }
+}

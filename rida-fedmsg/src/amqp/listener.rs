@@ -1,0 +1,158 @@
+//! Listening through the broker, on a queue of one's own: acknowledged once the inbox is done with a message.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use lapin::message::Delivery;
+use lapin::options::{
+    BasicAckOptions, BasicConsumeOptions, BasicNackOptions, BasicQosOptions, QueueBindOptions, QueueDeclareOptions,
+};
+use lapin::types::{AMQPValue, FieldTable, ShortString};
+use rida_core::PortError;
+use tokio::sync::watch;
+
+use super::link::{AmqpLink, Backoff};
+use crate::error::BusError;
+use crate::fedmsg::verify::Refusal;
+use crate::incoming::{Inbox, Verdict};
+use crate::json::{Json, JsonLimits};
+
+/// How to listen to fedora-messaging.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AmqpListenerConfig {
+    /// Where the broker is.
+    pub link: AmqpLink,
+    /// The exchange to bind to.
+    pub exchange: String,
+    /// The name of the queue, which is this service's own. It outlives this process and the broker's restart.
+    pub queue: String,
+    /// The topics to bind to, as AMQP has them: `org.fedoraproject.prod.buildsys.#`.
+    pub topics: Vec<String>,
+    /// How many messages the broker may send ahead.
+    pub prefetch: u16,
+    /// The exchange that gets what is no message of the build system; absent to drop it.
+    pub dead_letters: Option<String>,
+}
+
+/// How long before a message that cannot be followed now is given back.
+const AGAIN_AFTER: Duration = Duration::from_secs(1);
+
+/// Listens to fedora-messaging.
+pub struct AmqpListener {
+    config: AmqpListenerConfig,
+    inbox: Arc<Inbox>,
+}
+
+impl AmqpListener {
+    /// Makes a listener.
+    ///
+    /// # Errors
+    /// When the configuration cannot be.
+    pub fn new(config: AmqpListenerConfig, inbox: Arc<Inbox>) -> Result<Self, BusError> {
+        config.link.tls()?;
+        let names = config.topics.iter().chain([&config.exchange, &config.queue]).chain(&config.dead_letters);
+        if names.into_iter().any(|name| name.is_empty() || ShortString::try_new(name.as_str()).is_err()) {
+            return Err(BusError::Config("names of queues, exchanges and topics have 1 to 255 bytes".to_owned()));
+        }
+        Ok(Self { config, inbox })
+    }
+
+    /// Listens until `stopping` says otherwise, and connects again whenever the connection breaks.
+    pub async fn run(self, mut stopping: watch::Receiver<bool>) {
+        let mut backoff = Backoff::default();
+        let mut away = false;
+        loop {
+            let error = tokio::select! {
+                error = self.listen(&mut backoff, &mut away) => error,
+                _ = stopping.wait_for(|stopping| *stopping) => return,
+            };
+            if !away {
+                let error = crate::chain(&error);
+                tracing::warn!(error = %error.escape_debug(), "the broker is not listened to; builds are looked at in their turn");
+            }
+            away = true;
+            let wait = backoff.failed();
+            tokio::select! {
+                () = tokio::time::sleep(wait) => {}
+                _ = stopping.wait_for(|stopping| *stopping) => return,
+            }
+        }
+    }
+
+    /// Connects and listens, and returns why it ended.
+    async fn listen(&self, backoff: &mut Backoff, away: &mut bool) -> PortError {
+        match self.consume(backoff, away).await {
+            Ok(()) => PortError::unavailable("the broker ended the connection"),
+            Err(error) => error,
+        }
+    }
+
+    async fn consume(&self, backoff: &mut Backoff, away: &mut bool) -> Result<(), PortError> {
+        let config = &self.config;
+        let broken = |error: lapin::Error| PortError::unavailable("the queue cannot be used").because(error);
+        // Held while its channel is used; dropped, it is closed.
+        let connection = config.link.connect("rida listener").await?;
+        let channel = connection.create_channel().await.map_err(broken)?;
+        let mut arguments = FieldTable::default();
+        if let Some(exchange) = &config.dead_letters {
+            arguments.insert("x-dead-letter-exchange".into(), AMQPValue::LongString(exchange.as_str().into()));
+        }
+        let queue: ShortString = config.queue.as_str().into();
+        channel.queue_declare(queue.clone(), QueueDeclareOptions::durable(), arguments).await.map_err(broken)?;
+        for topic in &config.topics {
+            let (exchange, topic) = (config.exchange.as_str().into(), topic.as_str().into());
+            let binding =
+                channel.queue_bind(queue.clone(), exchange, topic, QueueBindOptions::default(), FieldTable::default());
+            binding.await.map_err(broken)?;
+        }
+        channel.basic_qos(config.prefetch.max(1), BasicQosOptions::default()).await.map_err(broken)?;
+        let consuming = channel.basic_consume(queue, "".into(), BasicConsumeOptions::default(), FieldTable::default());
+        let mut deliveries = consuming.await.map_err(broken)?;
+        if std::mem::take(away) {
+            tracing::info!("the broker is listened to again");
+        }
+        backoff.succeeded();
+        self.inbox.gap().await;
+        while let Some(delivery) = deliveries.next().await {
+            self.take(delivery.map_err(broken)?).await.map_err(broken)?;
+        }
+        Ok(())
+    }
+
+    async fn take(&self, delivery: Delivery) -> Result<(), lapin::Error> {
+        match self.judge(&delivery).await {
+            Verdict::Done => delivery.acker.ack(BasicAckOptions::default()).await?,
+            Verdict::Dropped => {
+                let options = BasicNackOptions { requeue: false, ..BasicNackOptions::default() };
+                delivery.acker.nack(options).await?
+            }
+            Verdict::Again => {
+                tokio::time::sleep(AGAIN_AFTER).await;
+                let options = BasicNackOptions { requeue: true, ..BasicNackOptions::default() };
+                delivery.acker.nack(options).await?
+            }
+        };
+        Ok(())
+    }
+
+    async fn judge(&self, delivery: &Delivery) -> Verdict {
+        match read(delivery.properties.message_id().as_ref().map(ShortString::as_str), &delivery.data) {
+            Ok((id, body)) => self.inbox.take(id, delivery.routing_key.as_str(), &body).await,
+            Err(refusal) => {
+                self.inbox.refuse(refusal);
+                Verdict::Dropped
+            }
+        }
+    }
+}
+
+/// Reads a message: its id and body.
+///
+/// # Errors
+/// When it is none.
+pub(crate) fn read<'a>(id: Option<&'a str>, payload: &[u8]) -> Result<(&'a str, Json), Refusal> {
+    let id = id.filter(|id| !id.is_empty()).ok_or(Refusal::Malformed)?;
+    let body = Json::read(payload, JsonLimits::default()).map_err(|_| Refusal::Malformed)?;
+    if matches!(body, Json::Object(_)) { Ok((id, body)) } else { Err(Refusal::Malformed) }
+}

@@ -1,0 +1,11 @@
+//! fedora-messaging: persistent messages through an AMQP broker, which confirms each.
+
+pub mod message;
+
+mod link;
+mod listener;
+mod publisher;
+
+pub use self::link::AmqpLink;
+pub use self::listener::{AmqpListener, AmqpListenerConfig};
+pub use self::publisher::{AmqpConfig, AmqpPublisher};

@@ -1,0 +1,12 @@
+//! fedmsg: signed envelopes over ZeroMQ. Nothing confirms what is sent here.
+
+pub mod envelope;
+pub mod sign;
+pub mod verify;
+
+mod listener;
+mod publisher;
+mod socket;
+
+pub use self::listener::{FedmsgListener, FedmsgListenerConfig};
+pub use self::publisher::{FedmsgConfig, FedmsgPublisher, Way};

@@ -1,0 +1,167 @@
+use std::collections::BTreeMap;
+
+use super::*;
+use crate::fedmsg::envelope::Envelope;
+use crate::fedmsg::sign::Signer;
+
+fn authority(file: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/authority").join(file)
+}
+
+fn signer(name: &str) -> Signer {
+    Signer::from_files(&authority(&format!("{name}.crt")), &authority(&format!("{name}.key"))).unwrap()
+}
+
+fn trust() -> Trust {
+    Trust { authority: authority("ca.crt"), revoked: Some(authority("revoked.pem")), ..Trust::default() }
+}
+
+fn envelope() -> Envelope {
+    Envelope {
+        topic: "org.fedoraproject.prod.buildsys.tag".to_owned(),
+        msg: Json::object([("tag", "module-foo".into()), ("owner", "Ševčík".into())]),
+        timestamp: 1_800_000_000,
+        msg_id: "2027-6c6ea4d3-1b0c-4c4a-9b9e-0b6b1d6a8d65".to_owned(),
+        i: 7,
+        username: "koji".to_owned(),
+    }
+}
+
+fn verify(trust: &Trust, topic: &str, frame: &str) -> Result<Verified, Refusal> {
+    Verifier::new(trust).unwrap().verify(&[topic.into(), frame.into()])
+}
+
+fn verdict(trust: &Trust, signer: &Signer) -> Result<String, Refusal> {
+    let envelope = envelope();
+    verify(trust, &envelope.topic, &envelope.frame(Some(signer)).unwrap()).map(|verified| verified.signer)
+}
+
+/// Frames that fedmsg's own Python library signed, with the same key: `tests/python/signed.py` made them.
+#[test]
+fn frames_are_those_that_fedmsg_makes() {
+    let (signer, verifier) = (signer("signer"), Verifier::new(&trust()).unwrap());
+    let recorded = include_str!("../../../tests/fixtures/signed.jsonl");
+    for line in recorded.lines() {
+        let line = Json::read(line.as_bytes(), JsonLimits::default()).unwrap();
+        let (fields, frame) = (line.get("fields").unwrap(), line.get("frame").and_then(Json::as_str).unwrap());
+        let text = |key| fields.get(key).and_then(Json::as_str).unwrap().to_owned();
+        let number = |key| fields.get(key).and_then(Json::as_integer).unwrap();
+        let envelope = Envelope {
+            topic: text("topic"),
+            msg: fields.get("msg").unwrap().clone(),
+            timestamp: number("timestamp"),
+            msg_id: text("msg_id"),
+            i: number("i"),
+            username: text("username"),
+        };
+        assert_eq!(envelope.frame(Some(&signer)).unwrap(), frame);
+        let verified = verifier.verify(&[text("topic").into_bytes(), frame.as_bytes().to_vec()]).unwrap();
+        assert_eq!((verified.body, verified.id), (envelope.msg, envelope.msg_id));
+    }
+    assert!(recorded.lines().count() > 30);
+}
+
+#[test]
+fn a_signature_is_that_of_openssls_usual_interface() {
+    use openssl::hash::MessageDigest;
+    use openssl::pkey::PKey;
+    let key = PKey::private_key_from_pem(&std::fs::read(authority("signer.key")).unwrap()).unwrap();
+    let mut usual = openssl::sign::Signer::new(MessageDigest::sha1(), &key).unwrap();
+    let expected = usual.sign_oneshot_to_vec(b"hello").unwrap();
+    assert_eq!(signer("signer").signature(b"hello").unwrap(), expected);
+}
+
+#[test]
+fn only_the_authoritys_own_are_believed() {
+    assert_eq!(verdict(&trust(), &signer("signer")).unwrap(), "mbs-rida01.example.org");
+    assert_eq!(verdict(&trust(), &signer("foreign")), Err(Refusal::Certificate));
+    assert_eq!(verdict(&trust(), &signer("revoked")), Err(Refusal::Certificate));
+    // Without the list nobody knows that it was revoked.
+    assert!(verdict(&Trust { revoked: None, ..trust() }, &signer("revoked")).is_ok());
+    // A list of another authority says nothing of this one's certificates, so that none is believed.
+    let other = Trust { authority: authority("other-ca.crt"), ..trust() };
+    assert_eq!(verdict(&other, &signer("foreign")), Err(Refusal::Certificate));
+}
+
+#[test]
+fn topics_are_for_those_who_may_send_them() {
+    let may = |topic: &str, name: &str, nitpicky| {
+        let policy = BTreeMap::from([(topic.to_owned(), vec![name.to_owned()])]);
+        verdict(&Trust { policy, nitpicky, ..trust() }, &signer("signer"))
+    };
+    let topic = "org.fedoraproject.prod.buildsys.tag";
+    assert!(may(topic, "mbs-rida01.example.org", true).is_ok());
+    assert_eq!(may(topic, "koji.example.org", false), Err(Refusal::Policy));
+    assert!(may("another.topic", "koji.example.org", false).is_ok());
+    assert_eq!(may("another.topic", "mbs-rida01.example.org", true), Err(Refusal::Policy));
+    assert!(Verifier::new(&Trust { nitpicky: true, ..trust() }).is_err(), "nobody could ever be believed");
+}
+
+#[test]
+fn what_was_changed_on_the_way_is_refused() {
+    let topic = envelope().topic;
+    let frame = envelope().frame(Some(&signer("signer"))).unwrap();
+    let refused = |changed: String| {
+        assert_ne!(changed, frame);
+        verify(&trust(), &topic, &changed).unwrap_err()
+    };
+    assert_eq!(refused(frame.replace("module-foo", "module-bar")), Refusal::Signature);
+    assert_eq!(refused(frame.replace("\"i\":7", "\"i\":8")), Refusal::Signature);
+    assert_eq!(refused(frame.replace("\"i\":7", "\"extra\":1,\"i\":7")), Refusal::Signature);
+    assert_eq!(refused(frame.replace("\"crypto\":\"x509\"", "\"crypto\":\"gpg\"")), Refusal::Unsigned);
+    assert_eq!(refused(envelope().frame(None).unwrap()), Refusal::Unsigned);
+    assert_eq!(refused(frame.replace("\"signature\":\"", "\"signature\":\"AAAA")), Refusal::Signature);
+    assert_eq!(refused(frame.replace("\"signature\":\"", "\"signature\":\"~")), Refusal::Malformed);
+    assert_eq!(refused(frame.replace("\"certificate\":\"", "\"certificate\":\"QUFB")), Refusal::Malformed);
+    assert_eq!(refused(frame.replace("\"msg\":", "\"gsm\":")), Refusal::Malformed);
+    // The certificate of another, whose key did not sign this.
+    let foreign = envelope().frame(Some(&signer("foreign"))).unwrap();
+    let of = |frame: &str| {
+        let json = Json::read(frame.as_bytes(), JsonLimits::default()).unwrap();
+        json.get("certificate").unwrap().canonical()
+    };
+    assert_eq!(refused(frame.replace(&of(&frame), &of(&foreign))), Refusal::Signature);
+}
+
+#[test]
+fn a_relay_may_write_it_anew() {
+    let topic = envelope().topic;
+    let frame = envelope().frame(Some(&signer("signer"))).unwrap();
+    // With spaces and in another order, as a relay's plain `json.dumps` does.
+    let spaced = frame.replace("\":", "\": ").replace(",\"", " , \"");
+    assert!(verify(&trust(), &topic, &spaced).is_ok());
+    let value: serde_json::Value = serde_json::from_str(&frame).unwrap();
+    assert!(verify(&trust(), &topic, &serde_json::to_string_pretty(&value).unwrap()).is_ok());
+}
+
+#[test]
+fn what_is_no_message_is_malformed() {
+    let verifier = Verifier::new(&trust()).unwrap();
+    let frame = envelope().frame(Some(&signer("signer"))).unwrap().into_bytes();
+    let topic = envelope().topic.into_bytes();
+    assert!(verifier.verify(&[topic.clone(), frame.clone()]).is_ok());
+    let odd: [&[Vec<u8>]; 8] = [
+        &[],
+        std::slice::from_ref(&frame),
+        &[topic.clone(), frame.clone(), Vec::new()],
+        &[b"another.topic".to_vec(), frame.clone()],
+        &[topic.clone(), b"[]".to_vec()],
+        &[topic.clone(), b"\xff".to_vec()],
+        &[topic.clone(), Vec::new()],
+        &[topic.clone(), "{".repeat(100_000).into_bytes()],
+    ];
+    for frames in odd {
+        assert_eq!(verifier.verify(frames), Err(Refusal::Malformed));
+    }
+}
+
+#[test]
+fn files_that_are_not_what_they_should_be_are_named() {
+    let missing = Verifier::new(&Trust { authority: authority("missing.crt"), ..trust() }).err().unwrap();
+    assert!(missing.to_string().contains("missing.crt"), "{missing}");
+    let empty = tempfile::NamedTempFile::new().unwrap();
+    let no_list = Trust { revoked: Some(empty.path().to_owned()), ..trust() };
+    assert!(Verifier::new(&no_list).is_err());
+    let other_key = Signer::from_files(&authority("signer.crt"), &authority("revoked.key"));
+    assert!(other_key.err().unwrap().to_string().contains("not that of the private key"));
+}
