@@ -9,7 +9,7 @@ use rida::scm::{GitRef, Repository};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let file = std::env::args_os().nth(1).ok_or("usage: plan FILE")?;
-    let module = modulemd::read(&std::fs::read(file)?)?.into_stream();
+    let module = modulemd::read(&std::fs::read(file)?)?.to_source()?;
     // Where sources are does not matter for their order.
     let somewhere = Repository::parse("https://src.example.org/rpms")?;
     let wanted = module.components.rpms.iter().map(|(name, rpm)| wanted(name, rpm, &somewhere));

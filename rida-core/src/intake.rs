@@ -7,7 +7,7 @@ use crate::build::{BuildRequire, Submission};
 use crate::context::declared_context;
 use crate::id::{Arch, ComponentName, ModuleName, Nsvc, Owner, StreamName};
 use crate::macros;
-use crate::modulemd::{self, Document, ModuleStream, Rule, Rules};
+use crate::modulemd::{self, ModuleStream, Options, Rule, Rules};
 use crate::plan::{ComponentSource, Plan, WantedComponent};
 use crate::policy::Policy;
 use crate::ports::FetchedModulemd;
@@ -35,15 +35,20 @@ pub(crate) fn submission(
     // YAML allows other encodings, which not everything that a modulemd passes on its way does.
     let text = std::str::from_utf8(&fetched.bytes)
         .map_err(|_| vec!["the modulemd is not written in UTF-8; convert it".to_owned()])?;
-    let document = modulemd::read(text.as_bytes()).map_err(|problems| problems.lines())?;
-    let mut problems = Vec::new();
-    if let Err(found) = document.check(&rules(policy)) {
-        problems.extend(found.lines());
-    }
-    let name = module_name(document.stream(), origin.url);
-    let stream = stream_name(document.stream(), origin.branch);
-    let context = declared_context(document.stream()).map_err(|problem| vec![document.located(problem).to_string()]);
-    let plan = plan(document.stream(), stream.as_ref().ok(), allow, policy);
+    let judged = modulemd::judge(text.as_bytes(), &Options::default(), &rules(policy));
+    let mut problems = judged.problems.map(|problems| problems.lines()).unwrap_or_default();
+    let Some(document) = judged.document else { return Err(problems) };
+    let source = match document.to_source() {
+        Ok(source) => source,
+        Err(found) => {
+            problems.extend(found.lines());
+            return Err(distinct(problems));
+        }
+    };
+    let name = module_name(&source, origin.url);
+    let stream = stream_name(&source, origin.branch);
+    let context = declared_context(&source).map_err(|problem| vec![document.located(problem).to_string()]);
+    let plan = plan(&source, stream.as_ref().ok(), allow, policy);
     let (name, stream, context, plan) = match (name, stream, context, plan) {
         (Ok(name), Ok(stream), Ok(context), Ok(plan)) if problems.is_empty() => (name, stream, context, plan),
         (name, stream, context, plan) => {
@@ -52,14 +57,14 @@ pub(crate) fn submission(
             return Err(distinct(problems));
         }
     };
-    let version = version(document.stream(), fetched.committed_at, policy);
+    let version = version(&source, fetched.committed_at, policy);
     Ok(Submission {
         nsvc: Nsvc { name, stream, version, context },
         scm_url: origin.url.pinned(fetched.commit.clone()),
         owner: origin.owner,
         modulemd: text.into(),
         plan,
-        build_requires: build_requires(&document),
+        build_requires: build_requires(&source),
         at: origin.at,
     })
 }
@@ -126,8 +131,8 @@ fn version(stream: &ModuleStream, committed_at: Timestamp, policy: &Policy) -> u
     prefixed.or_else(|| plain.parse().ok()).unwrap_or_default()
 }
 
-fn build_requires(document: &Document) -> Vec<BuildRequire> {
-    let blocks = document.stream().dependencies.iter();
+fn build_requires(source: &ModuleStream) -> Vec<BuildRequire> {
+    let blocks = source.dependencies.iter();
     let named = blocks.flat_map(|block| &block.buildrequires).flat_map(|(module, streams)| {
         streams.iter().map(move |stream| (ModuleName::new(module), StreamName::new(stream)))
     });

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::problem::{Collector, FieldPath, Position, Problem, Shown};
 use super::rule::Rule;
+use super::time::Minute;
 use super::tree::{Kind, Node};
 
 /// Walks a tree; after a problem it goes on with a default value, so that all problems are told at once.
@@ -12,6 +13,38 @@ pub(crate) struct Decoder<'n> {
     path: Vec<Segment<'n>>,
     pub(crate) problems: Collector,
     pub(crate) warnings: Collector,
+}
+
+/// What is thought of a key that occurs again in its mapping.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Repeat {
+    /// The last one holds.
+    Warned,
+    /// The format forbids it.
+    Refused,
+    /// The format forbids it for these keys.
+    RefusedFor(&'static [&'static str]),
+}
+
+/// The keys of a mapping so far: most mappings have few.
+#[derive(Default)]
+struct Seen<'n> {
+    few: Vec<&'n str>,
+    many: BTreeSet<&'n str>,
+}
+
+impl<'n> Seen<'n> {
+    fn insert(&mut self, name: &'n str) -> bool {
+        const FEW: usize = 16;
+        if self.few.len() < FEW {
+            let new = !self.few.contains(&name);
+            if new {
+                self.few.push(name);
+            }
+            return new;
+        }
+        !self.few.contains(&name) && self.many.insert(name)
+    }
 }
 
 #[derive(Clone, Copy)]
@@ -23,6 +56,13 @@ enum Segment<'n> {
 impl<'n> Decoder<'n> {
     pub(crate) fn new(strict: bool, problems: Collector) -> Self {
         Self { strict, path: Vec::new(), problems, warnings: Collector::default() }
+    }
+
+    /// Reads on with unknown keys being problems.
+    pub(crate) fn strictly(&mut self, read: impl FnOnce(&mut Self)) {
+        let before = std::mem::replace(&mut self.strict, true);
+        read(self);
+        self.strict = before;
     }
 
     /// Notes a problem with the field being read.
@@ -50,45 +90,80 @@ impl<'n> Decoder<'n> {
         value
     }
 
-    /// Reads a mapping with keys of the document's own choice; of a key that occurs twice, the first.
-    pub(crate) fn entries(&mut self, node: &'n Node, mut each: impl FnMut(&mut Self, &'n Node, &'n str, &'n Node)) {
-        let Kind::Map(entries) = &node.kind else {
+    /// Reads a mapping with keys of the document's own choice. A key that occurs again is passed on again, with a warning:
+    /// the last one holds.
+    pub(crate) fn entries(&mut self, node: Node<'n>, each: impl FnMut(&mut Self, Node<'n>, &'n str, Node<'n>)) {
+        self.entries_with(node, Repeat::Warned, each);
+    }
+
+    /// Reads a mapping with keys of the document's own choice.
+    pub(crate) fn entries_with(
+        &mut self,
+        node: Node<'n>,
+        repeat: Repeat,
+        mut each: impl FnMut(&mut Self, Node<'n>, &'n str, Node<'n>),
+    ) {
+        if node.kind() != Kind::Map {
             self.wrong_kind(node, Rule::Mapping, "a mapping", "write `key: value` lines below it, or `{}` for none");
             return;
-        };
-        let mut seen = BTreeSet::new();
-        for (key, value) in entries {
+        }
+        let mut seen = Seen::default();
+        for (key, value) in node.entries() {
             let Some(name) = self.key(key) else { continue };
             self.within(Segment::Key(name), |decoder| {
-                if seen.insert(name) {
-                    each(decoder, key, name, value);
-                } else {
-                    decoder.problem(
-                        Rule::DuplicateKey,
-                        key.position,
-                        "the key occurs a second time in its mapping",
-                        "keep one of the two",
-                    );
+                if !seen.insert(name) {
+                    decoder.repeated(key, name, repeat);
                 }
+                each(decoder, key, name, value);
             });
         }
+    }
+
+    fn repeated(&mut self, key: Node<'n>, name: &str, repeat: Repeat) {
+        let refused = match repeat {
+            Repeat::Refused => true,
+            Repeat::RefusedFor(keys) => keys.contains(&name),
+            Repeat::Warned => false,
+        };
+        let (told, rule) = match refused {
+            true => (&mut self.problems, Rule::RepeatedKey),
+            false => (&mut self.warnings, Rule::DuplicateKey),
+        };
+        if told.is_full() {
+            told.omit();
+            return;
+        }
+        let message = "the key occurs a second time in its mapping";
+        let problem = Problem::new(rule, self.field(), message, "keep one of the two").at(key.position());
+        if refused { self.problems.push(problem) } else { self.warnings.push(problem) }
     }
 
     /// Reads a mapping with keys that the format defines. `each` tells whether it knows the key.
     pub(crate) fn fields(
         &mut self,
-        node: &'n Node,
+        node: Node<'n>,
         known: &[&str],
-        mut each: impl FnMut(&mut Self, &'n str, &'n Node) -> bool,
+        each: impl FnMut(&mut Self, &'n str, Node<'n>) -> bool,
     ) {
-        self.entries(node, |decoder, key, name, value| {
+        self.fields_with(node, known, Repeat::Warned, each);
+    }
+
+    /// Reads a mapping with keys that the format defines. `each` tells whether it knows the key.
+    pub(crate) fn fields_with(
+        &mut self,
+        node: Node<'n>,
+        known: &[&str],
+        repeat: Repeat,
+        mut each: impl FnMut(&mut Self, &'n str, Node<'n>) -> bool,
+    ) {
+        self.entries_with(node, repeat, |decoder, key, name, value| {
             if !each(decoder, name, value) {
-                decoder.unknown(key.position, name, known);
+                decoder.unknown(key, name, known);
             }
         });
     }
 
-    fn unknown(&mut self, at: Position, name: &str, known: &[&str]) {
+    fn unknown(&mut self, key: Node<'n>, name: &str, known: &[&str]) {
         let told = if self.strict { &mut self.problems } else { &mut self.warnings };
         if told.is_full() {
             told.omit();
@@ -99,30 +174,31 @@ impl<'n> Decoder<'n> {
             None if known.is_empty() => "leave it out".to_owned(),
             None => format!("leave it out, or write one of: {}", known.join(", ")),
         };
-        let problem = Problem::new(Rule::UnknownKey, self.field(), "the format has no such key", hint).at(at);
+        let problem =
+            Problem::new(Rule::UnknownKey, self.field(), "the format has no such key", hint).at(key.position());
         if self.strict { self.problems.push(problem) } else { self.warnings.push(problem) }
     }
 
-    fn key(&mut self, key: &'n Node) -> Option<&'n str> {
-        if key.as_text().is_none() && key.kind != Kind::Refused {
-            self.problem(Rule::Key, key.position, "the key is not a text", "write `key: value`");
+    fn key(&mut self, key: Node<'n>) -> Option<&'n str> {
+        if matches!(key.kind(), Kind::List | Kind::Map) {
+            self.problem(Rule::Key, key.position(), "the key is not a text", "write `key: value`");
         }
         self.checked(key)
     }
 
     /// Reads a list.
-    pub(crate) fn items(&mut self, node: &'n Node, mut each: impl FnMut(&mut Self, &'n Node)) {
-        let Kind::List(items) = &node.kind else {
+    pub(crate) fn items(&mut self, node: Node<'n>, mut each: impl FnMut(&mut Self, Node<'n>)) {
+        if node.kind() != Kind::List {
             self.wrong_kind(node, Rule::List, "a list", "write `- value` lines below it, or `[]` for none");
             return;
-        };
-        for (index, item) in items.iter().enumerate() {
+        }
+        for (index, item) in node.children().enumerate() {
             self.within(Segment::Index(index), |decoder| each(decoder, item));
         }
     }
 
     /// Reads a text, exactly as written.
-    pub(crate) fn text(&mut self, node: &'n Node) -> Option<&'n str> {
+    pub(crate) fn text(&mut self, node: Node<'n>) -> Option<&'n str> {
         if node.as_text().is_none() {
             self.wrong_kind(node, Rule::Text, "a single value", "write one text or number");
         }
@@ -130,30 +206,30 @@ impl<'n> Decoder<'n> {
     }
 
     /// Reads a text that is owned.
-    pub(crate) fn string(&mut self, node: &'n Node) -> Option<String> {
+    pub(crate) fn string(&mut self, node: Node<'n>) -> Option<String> {
         self.text(node).map(str::to_owned)
     }
 
-    fn checked(&mut self, node: &'n Node) -> Option<&'n str> {
+    fn checked(&mut self, node: Node<'n>) -> Option<&'n str> {
         let text = node.as_text()?;
         if text.contains('\0') {
-            self.problem(Rule::Nul, node.position, "the text has a NUL character", "leave `\\0` out");
+            self.problem(Rule::Nul, node.position(), "the text has a NUL character", "leave `\\0` out");
             return None;
         }
         Some(text)
     }
 
     /// Reads a set of texts: a list, or one text alone. An empty value is the empty set.
-    pub(crate) fn set(&mut self, node: &'n Node) -> BTreeSet<String> {
-        match &node.kind {
-            Kind::Scalar(text) if text.is_empty() => BTreeSet::new(),
+    pub(crate) fn set(&mut self, node: Node<'n>) -> BTreeSet<String> {
+        match node.kind() {
+            Kind::Scalar("") => BTreeSet::new(),
             Kind::Scalar(_) => self.string(node).into_iter().collect(),
-            Kind::List(_) => {
-                let mut set = BTreeSet::new();
-                self.items(node, |decoder, item| set.extend(decoder.string(item)));
-                set
+            Kind::List => {
+                let mut texts = Vec::with_capacity(node.size());
+                self.items(node, |decoder, item| texts.extend(decoder.string(item)));
+                texts.into_iter().collect()
             }
-            Kind::Map(_) | Kind::Refused => {
+            Kind::Map | Kind::Refused => {
                 self.wrong_kind(node, Rule::List, "a list of texts", "write `- value` lines below it");
                 BTreeSet::new()
             }
@@ -161,16 +237,16 @@ impl<'n> Decoder<'n> {
     }
 
     /// Reads a mapping of names to sets.
-    pub(crate) fn sets(&mut self, node: &'n Node) -> BTreeMap<String, BTreeSet<String>> {
+    pub(crate) fn sets(&mut self, node: Node<'n>, repeat: Repeat) -> BTreeMap<String, BTreeSet<String>> {
         let mut sets = BTreeMap::new();
-        self.entries(node, |decoder, _, name, value| {
+        self.entries_with(node, repeat, |decoder, _, name, value| {
             sets.insert(name.to_owned(), decoder.set(value));
         });
         sets
     }
 
     /// Reads a number from 0.
-    pub(crate) fn unsigned(&mut self, node: &'n Node) -> Option<u64> {
+    pub(crate) fn unsigned(&mut self, node: Node<'n>) -> Option<u64> {
         let text = self.text(node)?;
         let number = unsigned(text);
         if number.is_none() {
@@ -180,7 +256,7 @@ impl<'n> Decoder<'n> {
     }
 
     /// Reads the epoch of a package.
-    pub(crate) fn epoch(&mut self, node: &'n Node) -> Option<u32> {
+    pub(crate) fn epoch(&mut self, node: Node<'n>) -> Option<u32> {
         let text = self.text(node)?;
         let number = unsigned(text).and_then(|number| u32::try_from(number).ok());
         if number.is_none() {
@@ -190,7 +266,7 @@ impl<'n> Decoder<'n> {
     }
 
     /// Reads a number that may be negative.
-    pub(crate) fn signed(&mut self, node: &'n Node) -> Option<i32> {
+    pub(crate) fn signed(&mut self, node: Node<'n>) -> Option<i32> {
         let text = self.text(node)?;
         let number = signed(text);
         if number.is_none() {
@@ -199,13 +275,29 @@ impl<'n> Decoder<'n> {
         number
     }
 
-    fn not_a_number(&mut self, node: &Node, text: &str, what: &str) {
+    fn not_a_number(&mut self, node: Node<'_>, text: &str, what: &str) {
         let message = format!("`{}` is not {what}", Shown(text));
-        self.problem(Rule::Number, node.position, message, "write decimal digits only");
+        self.problem(Rule::Number, node.position(), message, "write decimal digits only");
+    }
+
+    /// Reads a time to the minute.
+    pub(crate) fn time(&mut self, node: Node<'n>) -> Option<Minute> {
+        let text = self.text(node)?;
+        let minute = Minute::parse(text);
+        if minute.is_none() {
+            let message = format!("`{}` is not a time in UTC", Shown(text));
+            self.problem(
+                Rule::Time,
+                node.position(),
+                message,
+                "write it as YYYY-MM-DDThh:mmZ, such as 2030-06-30T00:00Z",
+            );
+        }
+        minute
     }
 
     /// Reads `true` or `false`, quoted or not.
-    pub(crate) fn boolean(&mut self, node: &'n Node) -> Option<bool> {
+    pub(crate) fn boolean(&mut self, node: Node<'n>) -> Option<bool> {
         let text = self.text(node)?;
         let hint = match text {
             "true" => return Some(true),
@@ -215,20 +307,20 @@ impl<'n> Decoder<'n> {
             _ => "write true or false",
         };
         let message = format!("`{}` is neither true nor false", Shown(text));
-        self.problem(Rule::Boolean, node.position, message, hint);
+        self.problem(Rule::Boolean, node.position(), message, hint);
         None
     }
 
-    fn wrong_kind(&mut self, node: &Node, rule: Rule, wanted: &str, hint: &str) {
-        let found = match &node.kind {
+    fn wrong_kind(&mut self, node: Node<'_>, rule: Rule, wanted: &str, hint: &str) {
+        let found = match node.kind() {
             // It has been reported.
             Kind::Refused => return,
-            Kind::Scalar(text) if text.is_empty() => "empty".to_owned(),
+            Kind::Scalar("") => "empty".to_owned(),
             Kind::Scalar(text) => format!("the text `{}`", Shown(text)),
-            Kind::List(_) => "a list".to_owned(),
-            Kind::Map(_) => "a mapping".to_owned(),
+            Kind::List => "a list".to_owned(),
+            Kind::Map => "a mapping".to_owned(),
         };
-        self.problem(rule, node.position, format!("expected {wanted}, but this is {found}"), hint);
+        self.problem(rule, node.position(), format!("expected {wanted}, but this is {found}"), hint);
     }
 }
 

@@ -23,12 +23,12 @@
 //! ";
 //! let document = modulemd::read(text).unwrap();
 //! document.check(&Rules::default()).unwrap();
-//! let stream = document.into_stream();
+//! let stream = document.into_stream().unwrap();
 //! assert_eq!(stream.components.rpms["lua"].reference.as_deref(), Some("5.30"));
 //! assert_eq!(rida_core::context::declared_context(&stream).unwrap().as_str().len(), 8);
 //!
 //! let written = stream.to_yaml();
-//! assert_eq!(modulemd::read(written.as_bytes()).unwrap().into_stream(), stream);
+//! assert_eq!(modulemd::read(written.as_bytes()).unwrap().into_stream(), Some(stream));
 //!
 //! let problems = modulemd::read(b"document: modulemd\nversion: 2\ndata: {summary: x, licence: MIT}").unwrap_err();
 //! assert_eq!(
@@ -45,31 +45,44 @@
 //! on the way: a `context` of `4051e825` stays what it is.
 
 mod decode;
+mod defaults;
 mod document;
+mod index;
+mod obsoletes;
 mod options;
+mod packager;
 mod problem;
 mod rule;
 mod service;
+mod source;
 mod stream;
+mod time;
+mod translations;
 mod tree;
 mod xmd;
 mod yaml;
 
-pub use self::document::Document;
+pub use self::defaults::{DefaultSet, Defaults};
+pub use self::document::{Content, Document, Judged};
+pub use self::index::{Failure, Index, IndexOptions, MergeConflict, Merger, Module, ReadIndex};
+pub use self::obsoletes::{Obsoletes, Successor};
 pub use self::options::{Limits, Options};
+pub use self::packager::{Configuration, Packager};
 pub use self::problem::{FieldPath, Position, Problem, Problems};
 pub use self::rule::Rule;
 pub use self::service::Rules;
 pub use self::stream::{
-    Artifacts, BuildOpts, Components, Date, Dependencies, License, ModuleComponent, ModuleStream, Profile, References,
+    Artifacts, BuildOpts, Components, Dependencies, License, ModuleComponent, ModuleStream, Profile, References,
     RpmBuildOpts, RpmComponent, RpmMapEntry, RpmSet, ServiceLevel,
 };
+pub use self::time::{Date, Minute};
+pub use self::translations::{Translation, Translations};
 pub use self::xmd::Xmd;
 
 /// Reads a document, within the default limits; keys that the format does not define are warnings.
 ///
 /// # Errors
-/// All that is wrong with it.
+/// All that is wrong with it by the format.
 pub fn read(bytes: &[u8]) -> Result<Document, Problems> {
     read_with(bytes, &Options::default())
 }
@@ -77,7 +90,18 @@ pub fn read(bytes: &[u8]) -> Result<Document, Problems> {
 /// Reads a document.
 ///
 /// # Errors
-/// All that is wrong with it.
+/// All that is wrong with it by the format.
 pub fn read_with(bytes: &[u8], options: &Options) -> Result<Document, Problems> {
-    document::read(bytes, options)
+    let judged = document::judge(bytes, options, &Rules::none());
+    match (judged.document, judged.problems) {
+        (_, Some(problems)) => Err(problems),
+        (Some(document), None) => Ok(document),
+        // There is a document when there is no problem.
+        (None, None) => Err(source::problem(Rule::Envelope, "there is no document", "write one").into()),
+    }
+}
+
+/// Judges a document by the format and by the rules of a service, all in one go.
+pub fn judge(bytes: &[u8], options: &Options, rules: &Rules) -> Judged {
+    document::judge(bytes, options, rules)
 }

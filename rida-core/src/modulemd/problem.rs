@@ -186,8 +186,24 @@ impl Collector {
         self.problems.len() >= TOLD
     }
 
+    /// Returns how many problems there are, told and counted.
+    pub(crate) fn count(&self) -> usize {
+        self.problems.len() + self.omitted
+    }
+
+    /// Tells whether a rule was told to be broken at a place.
+    pub(crate) fn has(&self, rule: Rule, at: Position) -> bool {
+        self.problems.iter().any(|problem| problem.rule == rule && problem.position == Some(at))
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.problems.is_empty()
+    }
+
+    /// Adds further problems.
+    pub(crate) fn append(&mut self, further: Self) {
+        further.problems.into_iter().for_each(|problem| self.push(problem));
+        self.omitted += further.omitted;
     }
 
     /// Adds further problems, but none with a field that has one already, or with a field in or around such a field:

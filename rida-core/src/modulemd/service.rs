@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::document::Content;
+use super::packager::Configuration;
 use super::problem::{Collector, FieldPath, Problem, Problems, Shown};
 use super::rule::Rule;
 use super::stream::ModuleStream;
@@ -23,6 +25,7 @@ pub struct Rules {
 impl Rules {
     /// All the rules of a build service.
     pub const ALL: &'static [Rule] = &[
+        Rule::DuplicateKey,
         Rule::ModuleName,
         Rule::StreamName,
         Rule::ContextName,
@@ -74,6 +77,23 @@ impl Rules {
         let mut problems = Collector::default();
         self.apply(stream, &mut problems);
         problems.finish(())
+    }
+
+    pub(super) fn apply_to(&self, content: &Content, problems: &mut Collector) {
+        match content {
+            Content::Stream(stream) => self.apply(stream, problems),
+            // What its streams would break is told of the document itself, once.
+            Content::Packager(packager) if !self.enabled.is_empty() => {
+                let mut found = Collector::default();
+                self.apply(&packager.common(), &mut found);
+                let mut check = Check { rules: self, problems: &mut found };
+                for (context, configuration) in &packager.configurations {
+                    check.configuration(context, configuration);
+                }
+                problems.append_unrelated(found);
+            }
+            Content::Packager(_) | Content::Defaults(_) | Content::Obsoletes(_) | Content::Translations(_) => {}
+        }
     }
 
     pub(super) fn apply(&self, stream: &ModuleStream, problems: &mut Collector) {
@@ -158,6 +178,23 @@ impl Check<'_> {
                     }
                 }
             }
+        }
+    }
+
+    fn configuration(&mut self, context: &str, configuration: &Configuration) {
+        for (kind, modules) in [("buildrequires", &configuration.buildrequires), ("requires", &configuration.requires)]
+        {
+            for (module, stream) in modules {
+                let field = ["configurations", context, kind, module];
+                self.grammar(Rule::DependencyName, field, module, ModuleName::new(module));
+                self.grammar(Rule::DependencyName, field, stream, StreamName::new(stream));
+            }
+        }
+        let field = ["configurations", context, "platform"];
+        self.grammar(Rule::DependencyName, field, &configuration.platform, StreamName::new(&configuration.platform));
+        for arch in configuration.buildopts.iter().flat_map(|opts| &opts.arches) {
+            let field = ["configurations", context, "buildopts", "arches", arch];
+            self.grammar(Rule::ArchName, field, arch, Arch::new(arch));
         }
     }
 

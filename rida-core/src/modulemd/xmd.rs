@@ -51,14 +51,14 @@ impl Xmd {
         matches!(self, Self::Map(entries) if entries.is_empty())
     }
 
-    pub(super) fn read<'n>(decoder: &mut Decoder<'n>, node: &'n Node) -> Self {
-        match &node.kind {
-            Kind::List(_) => {
+    pub(super) fn read<'n>(decoder: &mut Decoder<'n>, node: Node<'n>) -> Self {
+        match node.kind() {
+            Kind::List => {
                 let mut list = Vec::new();
                 decoder.items(node, |decoder, item| list.push(Self::read(decoder, item)));
                 Self::List(list)
             }
-            Kind::Map(_) => {
+            Kind::Map => {
                 let mut map = BTreeMap::new();
                 decoder.entries(node, |decoder, _, name, value| {
                     map.insert(name.to_owned(), Self::read(decoder, value));

@@ -17,8 +17,24 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn new() -> Self {
+    fn new() -> Self {
         Self { events: vec![Event::stream_start(Encoding::Utf8), Event::document_start(None, &[], false)] }
+    }
+
+    /// Writes a document of a type.
+    pub(super) fn document(document: &str, version: u8, data: impl FnOnce(&mut Self)) -> String {
+        let mut writer = Self::new();
+        writer.map(|w| {
+            w.key("document").bare(document);
+            w.key("version").bare(&version.to_string());
+            w.key("data").map(data);
+        });
+        writer.finish()
+    }
+
+    /// Writes a list of texts.
+    pub(super) fn texts<'a>(&mut self, flow: Flow, texts: impl IntoIterator<Item = &'a String>) {
+        self.list(flow, |w| texts.into_iter().for_each(|text| w.text(text)));
     }
 
     pub(super) fn map(&mut self, content: impl FnOnce(&mut Self)) {
@@ -81,7 +97,7 @@ impl Writer {
         self.events.push(Event::scalar(None, None, text, true, true, style));
     }
 
-    pub(super) fn finish(mut self) -> String {
+    fn finish(mut self) -> String {
         self.events.push(Event::document_end(false));
         self.events.push(Event::stream_end());
         let mut output = Vec::new();

@@ -57,7 +57,7 @@ fn many_keys() {
     let keys: String = (0..90_000).map(|number| format!("k{number}: a\n")).collect();
     assert_eq!(refused(keys.as_bytes()), [Rule::TooManyNodes]);
     let same = format!("{HEAD}{}", "  summary: a\n".repeat(40_000));
-    assert!(refused(same.as_bytes()).iter().all(|rule| *rule == Rule::DuplicateKey));
+    assert!(modulemd::read(same.as_bytes()).unwrap().warnings().iter().all(|odd| odd.rule == Rule::DuplicateKey));
     let unknown: String = (0..40_000).map(|number| format!("  k{number}: a\n")).collect();
     let start = Instant::now();
     let document = modulemd::read(format!("{HEAD}{unknown}").as_bytes()).unwrap();
@@ -82,7 +82,7 @@ fn bytes() {
 fn one_long_text() {
     let long = format!("{HEAD}  name: {}\n", "a".repeat(1_000_000));
     let start = Instant::now();
-    let stream = modulemd::read(long.as_bytes()).unwrap().into_stream();
+    let stream = modulemd::read(long.as_bytes()).unwrap().into_stream().unwrap();
     assert_eq!(stream.name.map(|name| name.len()), Some(1_000_000));
     let key = format!("{HEAD}  {}: a\n", "k".repeat(2000));
     assert_eq!(refused(key.as_bytes()), [Rule::Syntax]);
@@ -91,7 +91,7 @@ fn one_long_text() {
 
 #[test]
 fn a_byte_order_mark_and_line_ends_of_all_kinds() {
-    let expected = modulemd::read(HEAD.as_bytes()).unwrap().into_stream();
+    let expected = modulemd::read(HEAD.as_bytes()).unwrap().into_stream().unwrap();
     let utf16 = |mark: u16, bytes: fn(u16) -> [u8; 2]| -> Vec<u8> {
         std::iter::once(mark).chain(HEAD.encode_utf16()).flat_map(bytes).collect()
     };
@@ -103,7 +103,7 @@ fn a_byte_order_mark_and_line_ends_of_all_kinds() {
         utf16(0xfeff, u16::to_le_bytes),
     ];
     for text in variants {
-        assert_eq!(modulemd::read(&text).unwrap().into_stream(), expected);
+        assert_eq!(modulemd::read(&text).unwrap().into_stream().unwrap(), expected);
     }
 }
 

@@ -16,7 +16,7 @@ const SERVICE_XMD: &[&str] = &["mbs", "mbs_options", "rida"];
 /// Reads the modulemd of a build.
 pub(crate) fn read(build: &ModuleBuild) -> Result<ModuleStream, PortError> {
     let document = modulemd::read(build.submission.modulemd.as_bytes());
-    document.map(modulemd::Document::into_stream).map_err(|problems| {
+    document.and_then(|document| document.to_source()).map_err(|problems| {
         PortError::permanent(format!("the modulemd of the build cannot be read: {}", problems.lines().join("; ")))
     })
 }

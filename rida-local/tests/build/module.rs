@@ -159,7 +159,7 @@ async fn a_module_of_two_batches_is_built_and_can_be_installed() {
     let document = repository.with_file_name("modules.yaml");
     output("modulemd-validator", &[document.to_str().unwrap()]);
     let document = fs::read(document).unwrap();
-    let stream = rida_core::modulemd::read(&document).unwrap().into_stream();
+    let stream = rida_core::modulemd::read(&document).unwrap().to_source().unwrap();
     assert_eq!((stream.version, stream.context.as_deref()), (Some(1), Some("c0ffee")));
     let artifacts = [
         format!("tool-2:1.0-1{dist}.noarch"),

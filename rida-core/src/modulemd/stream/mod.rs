@@ -5,11 +5,14 @@ mod validate;
 mod write;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 
+use super::time::Date;
 use super::xmd::Xmd;
 
-pub(super) use read::{Version, read};
+pub(super) use read::{Version, build_opts, components, profiles, read, references, rpm_set, xmd};
+pub(super) use write::{
+    set, text, write_build_opts, write_components, write_profiles, write_references, write_rpm_sets, write_xmd,
+};
 
 /// A module stream in the form of version 2, which older documents are brought into.
 ///
@@ -56,29 +59,6 @@ pub struct ModuleStream {
     pub components: Components,
     /// What was built; sources have none.
     pub artifacts: Artifacts,
-}
-
-/// A day of the calendar.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Date(time::Date);
-
-impl Date {
-    /// Reads `YYYY-MM-DD`; leading zeros may be left out.
-    pub fn parse(text: &str) -> Option<Self> {
-        let parts: Vec<&str> = text.split('-').collect();
-        let &[year, month, day] = parts.as_slice() else { return None };
-        let number = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse::<u16>().ok());
-        let small = |text: &str| number(text).flatten().and_then(|number| u8::try_from(number).ok());
-        let year = number(year).flatten().filter(|year| *year > 0)?;
-        let month = time::Month::try_from(small(month)?).ok()?;
-        time::Date::from_calendar_date(i32::from(year), month, small(day)?).ok().map(Self)
-    }
-}
-
-impl fmt::Display for Date {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:04}-{:02}-{:02}", self.0.year(), u8::from(self.0.month()), self.0.day())
-    }
 }
 
 /// Until when a module is supported.
@@ -163,6 +143,14 @@ pub struct Components {
     pub rpms: BTreeMap<String, RpmComponent>,
     /// Other modules, by name.
     pub modules: BTreeMap<String, ModuleComponent>,
+}
+
+impl Components {
+    /// Adds others; of two of one name, the other one holds.
+    pub(super) fn extend(&mut self, others: Self) {
+        self.rpms.extend(others.rpms);
+        self.modules.extend(others.modules);
+    }
 }
 
 /// A source package that a module is built from.

@@ -3,12 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    Artifacts, BuildOpts, Components, Date, Dependencies, License, ModuleComponent, ModuleStream, Profile, References,
+    Artifacts, BuildOpts, Components, Dependencies, License, ModuleComponent, ModuleStream, Profile, References,
     RpmBuildOpts, RpmComponent, RpmMapEntry, RpmSet, ServiceLevel,
 };
-use crate::modulemd::decode::{Decoder, digits};
+use crate::modulemd::decode::{Decoder, Repeat, digits};
 use crate::modulemd::problem::Shown;
 use crate::modulemd::rule::Rule;
+use crate::modulemd::time::Date;
 use crate::modulemd::tree::Node;
 use crate::modulemd::xmd::Xmd;
 
@@ -57,7 +58,7 @@ impl Version {
 }
 
 /// Reads `data`; what is missing of the required fields is noted as a problem too.
-pub(in crate::modulemd) fn read<'n>(decoder: &mut Decoder<'n>, data: &'n Node, version: Version) -> ModuleStream {
+pub(in crate::modulemd) fn read<'n>(decoder: &mut Decoder<'n>, data: Node<'n>, version: Version) -> ModuleStream {
     let known = version.known();
     let mut stream = ModuleStream::default();
     let mut given = BTreeSet::new();
@@ -73,13 +74,13 @@ pub(in crate::modulemd) fn read<'n>(decoder: &mut Decoder<'n>, data: &'n Node, v
         if !given.contains(key) {
             let message = format!("the module has no {key}");
             let hint = format!("add `{key}:` to the keys of data");
-            decoder.problem_of(key, Rule::Required, data.position, message, hint);
+            decoder.problem_of(key, Rule::Required, data.position(), message, hint);
         }
     }
     stream
 }
 
-fn field<'n>(decoder: &mut Decoder<'n>, stream: &mut ModuleStream, key: &str, value: &'n Node, version: Version) {
+fn field<'n>(decoder: &mut Decoder<'n>, stream: &mut ModuleStream, key: &str, value: Node<'n>, version: Version) {
     match key {
         "name" => stream.name = decoder.string(value),
         "stream" => stream.stream = decoder.string(value),
@@ -97,7 +98,7 @@ fn field<'n>(decoder: &mut Decoder<'n>, stream: &mut ModuleStream, key: &str, va
             stream.servicelevels.insert("rawhide".to_owned(), ServiceLevel { eol: date(decoder, value) });
         }
         "xmd" => stream.xmd = xmd(decoder, value),
-        "dependencies" => stream.dependencies = dependencies(decoder, value, version),
+        "dependencies" => dependencies(decoder, value, version, &mut stream.dependencies),
         "references" => stream.references = references(decoder, value),
         "profiles" => stream.profiles = profiles(decoder, value),
         "api" => stream.api = rpm_set(decoder, value),
@@ -110,7 +111,7 @@ fn field<'n>(decoder: &mut Decoder<'n>, stream: &mut ModuleStream, key: &str, va
     }
 }
 
-fn license<'n>(decoder: &mut Decoder<'n>, node: &'n Node, version: Version) -> License {
+fn license<'n>(decoder: &mut Decoder<'n>, node: Node<'n>, version: Version) -> License {
     let mut license = License::default();
     let known: &[&str] = if version == Version::Packager2 { &["module"] } else { &["module", "content"] };
     decoder.fields(node, known, |decoder, key, value| {
@@ -124,7 +125,7 @@ fn license<'n>(decoder: &mut Decoder<'n>, node: &'n Node, version: Version) -> L
     license
 }
 
-fn service_levels<'n>(decoder: &mut Decoder<'n>, node: &'n Node) -> BTreeMap<String, ServiceLevel> {
+fn service_levels<'n>(decoder: &mut Decoder<'n>, node: Node<'n>) -> BTreeMap<String, ServiceLevel> {
     let mut levels = BTreeMap::new();
     decoder.entries(node, |decoder, _, name, value| {
         let mut level = ServiceLevel::default();
@@ -140,46 +141,49 @@ fn service_levels<'n>(decoder: &mut Decoder<'n>, node: &'n Node) -> BTreeMap<Str
     levels
 }
 
-fn date<'n>(decoder: &mut Decoder<'n>, node: &'n Node) -> Option<Date> {
+fn date<'n>(decoder: &mut Decoder<'n>, node: Node<'n>) -> Option<Date> {
     let text = decoder.text(node)?;
     let date = Date::parse(text);
     if date.is_none() {
         let message = format!("`{}` is not a day of the calendar", Shown(text));
-        decoder.problem(Rule::Date, node.position, message, "write it as YYYY-MM-DD, such as 2030-06-30");
+        decoder.problem(Rule::Date, node.position(), message, "write it as YYYY-MM-DD, such as 2030-06-30");
     }
     date
 }
 
-fn xmd<'n>(decoder: &mut Decoder<'n>, node: &'n Node) -> Xmd {
+pub(in crate::modulemd) fn xmd<'n>(decoder: &mut Decoder<'n>, node: Node<'n>) -> Xmd {
     let xmd = Xmd::read(decoder, node);
     if matches!(xmd, Xmd::List(_)) {
-        decoder.problem(Rule::Mapping, node.position, "expected a mapping, but this is a list", "write `key: value`");
+        decoder.problem(Rule::Mapping, node.position(), "expected a mapping, but this is a list", "write `key: value`");
     }
     xmd
 }
 
-fn dependencies<'n>(decoder: &mut Decoder<'n>, node: &'n Node, version: Version) -> Vec<Dependencies> {
-    let mut list = Vec::new();
+/// Reads dependencies; a section that occurs again adds others.
+fn dependencies<'n>(decoder: &mut Decoder<'n>, node: Node<'n>, version: Version, list: &mut Vec<Dependencies>) {
     if version == Version::Stream1 {
         // One mapping, with one stream for each module.
-        list.push(block(decoder, node, |decoder, node| {
+        let read = block(decoder, node, |decoder, node| {
             let mut modules = BTreeMap::new();
             decoder.entries(node, |decoder, _, name, value| {
                 modules.insert(name.to_owned(), decoder.string(value).into_iter().collect());
             });
             modules
-        }));
-        list.retain(|block| *block != Dependencies::default());
+        });
+        let mut whole = list.pop().unwrap_or_default();
+        whole.buildrequires.extend(read.buildrequires);
+        whole.requires.extend(read.requires);
+        list.extend(Some(whole).filter(|block| *block != Dependencies::default()));
     } else {
-        decoder.items(node, |decoder, item| list.push(block(decoder, item, Decoder::sets)));
+        let sets = |decoder: &mut Decoder<'n>, node| decoder.sets(node, Repeat::Refused);
+        decoder.items(node, |decoder, item| list.push(block(decoder, item, sets)));
     }
-    list
 }
 
 fn block<'n>(
     decoder: &mut Decoder<'n>,
-    node: &'n Node,
-    modules: fn(&mut Decoder<'n>, &'n Node) -> BTreeMap<String, BTreeSet<String>>,
+    node: Node<'n>,
+    modules: fn(&mut Decoder<'n>, Node<'n>) -> BTreeMap<String, BTreeSet<String>>,
 ) -> Dependencies {
     let mut block = Dependencies::default();
     decoder.fields(node, &["buildrequires", "requires"], |decoder, key, value| {
@@ -193,7 +197,7 @@ fn block<'n>(
     block
 }
 
-fn references<'n>(decoder: &mut Decoder<'n>, node: &'n Node) -> References {
+pub(in crate::modulemd) fn references<'n>(decoder: &mut Decoder<'n>, node: Node<'n>) -> References {
     let mut references = References::default();
     decoder.fields(node, REFERENCES, |decoder, key, value| {
         match key {
@@ -207,7 +211,7 @@ fn references<'n>(decoder: &mut Decoder<'n>, node: &'n Node) -> References {
     references
 }
 
-fn profiles<'n>(decoder: &mut Decoder<'n>, node: &'n Node) -> BTreeMap<String, Profile> {
+pub(in crate::modulemd) fn profiles<'n>(decoder: &mut Decoder<'n>, node: Node<'n>) -> BTreeMap<String, Profile> {
     let mut profiles = BTreeMap::new();
     decoder.entries(node, |decoder, _, name, value| {
         let mut profile = Profile::default();
@@ -225,7 +229,7 @@ fn profiles<'n>(decoder: &mut Decoder<'n>, node: &'n Node) -> BTreeMap<String, P
     profiles
 }
 
-fn rpm_set<'n>(decoder: &mut Decoder<'n>, node: &'n Node) -> RpmSet {
+pub(in crate::modulemd) fn rpm_set<'n>(decoder: &mut Decoder<'n>, node: Node<'n>) -> RpmSet {
     let mut set = RpmSet::default();
     decoder.fields(node, &["rpms"], |decoder, key, value| {
         let known = key == "rpms";
@@ -237,7 +241,7 @@ fn rpm_set<'n>(decoder: &mut Decoder<'n>, node: &'n Node) -> RpmSet {
     set
 }
 
-fn build_opts<'n>(decoder: &mut Decoder<'n>, node: &'n Node) -> BuildOpts {
+pub(in crate::modulemd) fn build_opts<'n>(decoder: &mut Decoder<'n>, node: Node<'n>) -> BuildOpts {
     let mut opts = BuildOpts::default();
     decoder.fields(node, &["rpms", "arches"], |decoder, key, value| {
         match key {
@@ -250,7 +254,7 @@ fn build_opts<'n>(decoder: &mut Decoder<'n>, node: &'n Node) -> BuildOpts {
     opts
 }
 
-fn rpm_build_opts<'n>(decoder: &mut Decoder<'n>, node: &'n Node) -> RpmBuildOpts {
+fn rpm_build_opts<'n>(decoder: &mut Decoder<'n>, node: Node<'n>) -> RpmBuildOpts {
     let mut opts = RpmBuildOpts::default();
     decoder.fields(node, &["macros", "whitelist"], |decoder, key, value| {
         match key {
@@ -263,7 +267,7 @@ fn rpm_build_opts<'n>(decoder: &mut Decoder<'n>, node: &'n Node) -> RpmBuildOpts
     opts
 }
 
-fn components<'n>(decoder: &mut Decoder<'n>, node: &'n Node) -> Components {
+pub(in crate::modulemd) fn components<'n>(decoder: &mut Decoder<'n>, node: Node<'n>) -> Components {
     let mut components = Components::default();
     decoder.fields(node, &["rpms", "modules"], |decoder, key, value| {
         match key {
@@ -280,7 +284,7 @@ fn components<'n>(decoder: &mut Decoder<'n>, node: &'n Node) -> Components {
     components
 }
 
-fn rpm_component<'n>(decoder: &mut Decoder<'n>, node: &'n Node) -> RpmComponent {
+fn rpm_component<'n>(decoder: &mut Decoder<'n>, node: Node<'n>) -> RpmComponent {
     let mut component = RpmComponent::default();
     decoder.fields(node, RPM_COMPONENT, |decoder, key, value| {
         match key {
@@ -303,7 +307,7 @@ fn rpm_component<'n>(decoder: &mut Decoder<'n>, node: &'n Node) -> RpmComponent 
     component
 }
 
-fn module_component<'n>(decoder: &mut Decoder<'n>, node: &'n Node) -> ModuleComponent {
+fn module_component<'n>(decoder: &mut Decoder<'n>, node: Node<'n>) -> ModuleComponent {
     let mut component = ModuleComponent::default();
     decoder.fields(node, MODULE_COMPONENT, |decoder, key, value| {
         match key {
@@ -319,7 +323,7 @@ fn module_component<'n>(decoder: &mut Decoder<'n>, node: &'n Node) -> ModuleComp
     component
 }
 
-fn artifacts<'n>(decoder: &mut Decoder<'n>, node: &'n Node, version: Version) -> Artifacts {
+fn artifacts<'n>(decoder: &mut Decoder<'n>, node: Node<'n>, version: Version) -> Artifacts {
     let mut artifacts = Artifacts::default();
     let known: &[&str] = if version == Version::Stream1 { &["rpms"] } else { &["rpms", "rpm-map"] };
     decoder.fields(node, known, |decoder, key, value| {
@@ -339,7 +343,7 @@ fn artifacts<'n>(decoder: &mut Decoder<'n>, node: &'n Node, version: Version) ->
     artifacts
 }
 
-fn rpm_map_entry<'n>(decoder: &mut Decoder<'n>, node: &'n Node) -> RpmMapEntry {
+fn rpm_map_entry<'n>(decoder: &mut Decoder<'n>, node: Node<'n>) -> RpmMapEntry {
     let mut entry = RpmMapEntry::default();
     let mut given = BTreeSet::new();
     decoder.fields(node, RPM_MAP_ENTRY, |decoder, key, value| {
@@ -357,7 +361,7 @@ fn rpm_map_entry<'n>(decoder: &mut Decoder<'n>, node: &'n Node) -> RpmMapEntry {
     });
     for key in RPM_MAP_ENTRY.iter().filter(|key| !given.contains(*key)) {
         let message = format!("the entry has no {key}");
-        decoder.problem_of(key, Rule::Required, node.position, message, format!("add `{key}:`"));
+        decoder.problem_of(key, Rule::Required, node.position(), message, format!("add `{key}:`"));
     }
     entry
 }

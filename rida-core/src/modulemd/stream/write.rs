@@ -4,8 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    Artifacts, BuildOpts, Components, Dependencies, ModuleComponent, ModuleStream, Profile, RpmComponent, RpmMapEntry,
-    RpmSet,
+    Artifacts, BuildOpts, Components, Dependencies, ModuleComponent, ModuleStream, Profile, References, RpmComponent,
+    RpmMapEntry, RpmSet,
 };
 use crate::modulemd::xmd::Xmd;
 use crate::modulemd::yaml::{Flow, Writer};
@@ -13,13 +13,7 @@ use crate::modulemd::yaml::{Flow, Writer};
 impl ModuleStream {
     /// Returns the document, version 2, in canonical form. Reading it gives an equal stream, to libmodulemd too.
     pub fn to_yaml(&self) -> String {
-        let mut writer = Writer::new();
-        writer.map(|w| {
-            w.key("document").bare("modulemd");
-            w.key("version").bare("2");
-            w.key("data").map(|w| self.write(w));
-        });
-        writer.finish()
+        Writer::document("modulemd", 2, |w| self.write(w))
     }
 
     fn write(&self, w: &mut Writer) {
@@ -51,7 +45,7 @@ impl ModuleStream {
             set(w, "content", &self.license.content);
         });
         if !self.xmd.is_empty() {
-            xmd(w.key("xmd"), &self.xmd);
+            write_xmd(w.key("xmd"), &self.xmd);
         }
         if !self.dependencies.is_empty() {
             w.key("dependencies")
@@ -61,39 +55,48 @@ impl ModuleStream {
     }
 
     fn write_packages(&self, w: &mut Writer) {
-        let references = &self.references;
-        if *references != super::References::default() {
-            w.key("references").map(|w| {
-                text(w, "community", references.community.as_deref());
-                text(w, "documentation", references.documentation.as_deref());
-                text(w, "tracker", references.tracker.as_deref());
-            });
-        }
-        if !self.profiles.is_empty() {
-            w.key("profiles").map(|w| {
-                for (name, content) in &self.profiles {
-                    w.key(name).map(|w| profile(w, content));
-                }
-            });
-        }
-        for (key, content) in [("api", &self.api), ("filter", &self.filter), ("demodularized", &self.demodularized)] {
-            if *content != RpmSet::default() {
-                w.key(key).map(|w| set(w, "rpms", &content.rpms));
-            }
-        }
+        write_references(w, &self.references);
+        write_profiles(w, &self.profiles);
+        write_rpm_sets(w, &self.api, &self.filter, &self.demodularized);
         if let Some(opts) = &self.buildopts {
-            w.key("buildopts").map(|w| build_opts(w, opts));
+            w.key("buildopts").map(|w| write_build_opts(w, opts));
         }
-        if self.components != Components::default() {
-            w.key("components").map(|w| components(w, &self.components));
-        }
+        write_components(w, &self.components);
         if self.artifacts != Artifacts::default() {
             w.key("artifacts").map(|w| artifacts(w, &self.artifacts));
         }
     }
 }
 
-fn text(w: &mut Writer, key: &str, value: Option<&str>) {
+pub(in crate::modulemd) fn write_references(w: &mut Writer, references: &References) {
+    if *references != References::default() {
+        w.key("references").map(|w| {
+            text(w, "community", references.community.as_deref());
+            text(w, "documentation", references.documentation.as_deref());
+            text(w, "tracker", references.tracker.as_deref());
+        });
+    }
+}
+
+pub(in crate::modulemd) fn write_profiles(w: &mut Writer, profiles: &BTreeMap<String, Profile>) {
+    if !profiles.is_empty() {
+        w.key("profiles").map(|w| {
+            for (name, content) in profiles {
+                w.key(name).map(|w| profile(w, content));
+            }
+        });
+    }
+}
+
+pub(in crate::modulemd) fn write_rpm_sets(w: &mut Writer, api: &RpmSet, filter: &RpmSet, demodularized: &RpmSet) {
+    for (key, content) in [("api", api), ("filter", filter), ("demodularized", demodularized)] {
+        if *content != RpmSet::default() {
+            w.key(key).map(|w| set(w, "rpms", &content.rpms));
+        }
+    }
+}
+
+pub(in crate::modulemd) fn text(w: &mut Writer, key: &str, value: Option<&str>) {
     if let Some(value) = value {
         w.key(key).text(value);
     }
@@ -105,36 +108,32 @@ fn flag(w: &mut Writer, key: &str, value: bool) {
     }
 }
 
-fn set(w: &mut Writer, key: &str, values: &BTreeSet<String>) {
+pub(in crate::modulemd) fn set(w: &mut Writer, key: &str, values: &BTreeSet<String>) {
     if !values.is_empty() {
-        texts(w.key(key), Flow::Block, values);
+        w.key(key).texts(Flow::Block, values);
     }
 }
 
 fn flow_set(w: &mut Writer, key: &str, values: &BTreeSet<String>) {
     if !values.is_empty() {
-        texts(w.key(key), Flow::Line, values);
+        w.key(key).texts(Flow::Line, values);
     }
 }
 
-fn texts(w: &mut Writer, flow: Flow, values: &BTreeSet<String>) {
-    w.list(flow, |w| values.iter().for_each(|value| w.text(value)));
-}
-
-fn xmd(w: &mut Writer, value: &Xmd) {
+pub(in crate::modulemd) fn write_xmd(w: &mut Writer, value: &Xmd) {
     match value {
         Xmd::Bool(true) => w.bare("TRUE"),
         Xmd::Bool(false) => w.bare("FALSE"),
         Xmd::Text(text) => w.text(text),
-        Xmd::List(items) => w.list(Flow::Block, |w| items.iter().for_each(|item| xmd(w, item))),
-        Xmd::Map(entries) => w.map(|w| entries.iter().for_each(|(key, value)| xmd(w.key(key), value))),
+        Xmd::List(items) => w.list(Flow::Block, |w| items.iter().for_each(|item| write_xmd(w, item))),
+        Xmd::Map(entries) => w.map(|w| entries.iter().for_each(|(key, value)| write_xmd(w.key(key), value))),
     }
 }
 
 fn dependencies(w: &mut Writer, block: &Dependencies) {
     let modules = |w: &mut Writer, key: &str, modules: &BTreeMap<String, BTreeSet<String>>| {
         if !modules.is_empty() {
-            w.key(key).map(|w| modules.iter().for_each(|(name, streams)| texts(w.key(name), Flow::Line, streams)));
+            w.key(key).map(|w| modules.iter().for_each(|(name, streams)| w.key(name).texts(Flow::Line, streams)));
         }
     };
     w.map(|w| {
@@ -149,7 +148,7 @@ fn profile(w: &mut Writer, profile: &Profile) {
     flag(w, "default", profile.default);
 }
 
-fn build_opts(w: &mut Writer, opts: &BuildOpts) {
+pub(in crate::modulemd) fn write_build_opts(w: &mut Writer, opts: &BuildOpts) {
     if opts.rpms != super::RpmBuildOpts::default() {
         w.key("rpms").map(|w| {
             text(w, "macros", opts.rpms.macros.as_deref());
@@ -157,6 +156,12 @@ fn build_opts(w: &mut Writer, opts: &BuildOpts) {
         });
     }
     flow_set(w, "arches", &opts.arches);
+}
+
+pub(in crate::modulemd) fn write_components(w: &mut Writer, content: &Components) {
+    if *content != Components::default() {
+        w.key("components").map(|w| components(w, content));
+    }
 }
 
 fn components(w: &mut Writer, components: &Components) {
