@@ -13,6 +13,9 @@ use sea_orm::ConnectionTrait;
 use tempfile::TempDir;
 
 use super::*;
+use crate::config::Durability;
+
+mod postgres;
 
 struct Fixture {
     database: Database,

@@ -136,7 +136,8 @@ async fn grant_slot(tx: &DatabaseTransaction, revision: u64) -> Result<(), Faile
     }
 }
 
-async fn append(tx: &DatabaseTransaction, commit: &Commit<'_>) -> Result<i64, Failed> {
+/// Appends a line to the log and returns its number.
+pub(crate) async fn append(tx: &DatabaseTransaction, commit: &Commit<'_>) -> Result<i64, Failed> {
     let sequence = next(tx, "log").await?;
     let row = events::ActiveModel {
         sequence: Set(sequence),

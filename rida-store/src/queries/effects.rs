@@ -60,13 +60,15 @@ async fn take_rows(
     };
     // What was leased and not learnt of would wait for the end of the lease.
     let is_leased = |taken: &Vec<effects::Model>| {
-        let held = effects::Entity::find()
-            .filter(Column::Id.is_in(ids(taken)))
-            .filter(Column::LeaseOwner.eq(plain(&worker.0)))
-            .filter(Column::LeaseUntil.eq(until.millis()))
-            .lock_exclusive();
-        let all = taken.len();
-        async move |tx: &DatabaseTransaction| Ok(held.all(tx).await?.len() == all)
+        // By their keys alone: a condition on the lease would be judged before the lock is waited for.
+        let named = effects::Entity::find().filter(Column::Id.is_in(ids(taken))).lock_exclusive();
+        let (all, owner) = (taken.len(), plain(&worker.0));
+        async move |tx: &DatabaseTransaction| {
+            let ours = |row: &effects::Model| {
+                row.lease_owner.as_deref() == Some(&*owner) && row.lease_until == Some(until.millis())
+            };
+            Ok(named.all(tx).await?.iter().filter(|row| ours(row)).count() == all)
+        }
     };
     let taken = database.write_once(take, is_leased).await?;
     Ok(taken.into_iter().filter_map(taken_effect).collect())
