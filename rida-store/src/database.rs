@@ -15,6 +15,7 @@ use crate::config::{Location, StoreConfig};
 use crate::error::{Failed, Fate, SetupError, no_answer};
 use crate::memory::Memory;
 use crate::queries::effects;
+use postgres::Outdated;
 use retry::Patience;
 
 /// How often the write lock of SQLite is asked for. It waits for most holders as long as it is told to, but answers at
@@ -37,6 +38,7 @@ pub struct Database {
     answer_timeout: Option<Duration>,
     /// How many connections of each kind there are.
     connections: u32,
+    outdated: Outdated,
     pub(crate) memory: Memory,
 }
 
@@ -46,9 +48,10 @@ impl Database {
     /// # Errors
     /// When it cannot be opened.
     pub async fn connect(config: &StoreConfig) -> Result<Self, SetupError> {
+        let outdated = Outdated::default();
         let (writers, readers) = match &config.location {
             Location::Sqlite(file) => sqlite::connect(file, config).await?,
-            Location::Postgres(url) => postgres::connect(url, config).await?,
+            Location::Postgres(url) => postgres::connect(url, config, &outdated).await?,
         };
         let network = matches!(config.location, Location::Postgres(_));
         Ok(Self {
@@ -57,6 +60,7 @@ impl Database {
             busy_timeout: config.busy_timeout,
             answer_timeout: network.then(|| config.statement_timeout.saturating_add(NETWORK)),
             connections: config.readers.max(config.writers),
+            outdated,
             memory: Memory::new(config.remembered),
         })
     }
@@ -94,7 +98,7 @@ impl Database {
         let mut patience = Patience::new(self.connections);
         loop {
             match self.in_time(work()(&self.readers)).await {
-                Err(error) if patience.allows(error.fate()) => patience.pause().await,
+                Err(error) if self.allows(&mut patience, &error) => patience.pause().await,
                 answer => return answer,
             }
         }
@@ -113,7 +117,7 @@ impl Database {
         loop {
             match self.attempt(work()).await {
                 Attempt::Done(done) => return Ok(done),
-                Attempt::Failed(error) | Attempt::Unknown(_, error) if patience.allows(error.fate()) => {
+                Attempt::Failed(error) | Attempt::Unknown(_, error) if self.allows(&mut patience, &error) => {
                     patience.pause().await;
                 }
                 Attempt::Failed(error) | Attempt::Unknown(_, error) => return Err(error),
@@ -144,18 +148,18 @@ impl Database {
                         return unknown.ok_or_else(|| no_answer().into());
                     }
                     Attempt::Done(false) | Attempt::Unknown(false, _) => unknown = None,
-                    Attempt::Failed(error) if patience.allows(error.fate()) => patience.pause().await,
+                    Attempt::Failed(error) if self.allows(&mut patience, &error) => patience.pause().await,
                     Attempt::Failed(error) => return Err(error),
                 }
                 continue;
             }
             match self.attempt(work()).await {
                 Attempt::Done(done) => return Ok(done),
-                Attempt::Unknown(done, error) if patience.allows(error.fate()) => {
+                Attempt::Unknown(done, error) if self.allows(&mut patience, &error) => {
                     unknown = Some(done);
                     patience.pause().await;
                 }
-                Attempt::Failed(error) if patience.allows(error.fate()) => patience.pause().await,
+                Attempt::Failed(error) if self.allows(&mut patience, &error) => patience.pause().await,
                 Attempt::Failed(error) | Attempt::Unknown(_, error) => return Err(error),
             }
         }
@@ -169,7 +173,7 @@ impl Database {
         match self.in_time(work(&tx)).await {
             Ok(done) => match self.in_time(async { Ok(tx.commit().await?) }).await {
                 Ok(()) => Attempt::Done(done),
-                Err(error) if error.fate() == Fate::RolledBack => Attempt::Failed(error),
+                Err(error) if matches!(error.fate(), Fate::RolledBack | Fate::Outdated) => Attempt::Failed(error),
                 Err(error) => Attempt::Unknown(done, error),
             },
             Err(error) => {
@@ -181,6 +185,16 @@ impl Database {
                 Attempt::Failed(error)
             }
         }
+    }
+
+    /// Tells whether to try again, and leaves connections behind that would fail again.
+    fn allows(&self, patience: &mut Patience, error: &Failed) -> bool {
+        let fate = error.fate();
+        if fate == Fate::Outdated {
+            tracing::info!("the tables were changed; connecting to the database anew");
+            self.outdated.all_until_now();
+        }
+        patience.allows(fate)
     }
 
     async fn begin(&self) -> Result<DatabaseTransaction, Failed> {

@@ -119,6 +119,8 @@ pub(crate) fn corrupt(what: impl std::fmt::Display) -> StoreError {
 pub(crate) enum Fate {
     /// The database rolled it back because of others; the same may go well at once.
     RolledBack,
+    /// It was rolled back because a statement was prepared before the tables changed; a new connection prepares it anew.
+    Outdated,
     /// The connection was lost. What was not committed is rolled back; whether a commit was done is not known.
     Lost,
     /// It was rolled back, and the same would end the same way for now.

@@ -1,6 +1,7 @@
 //! Connections to a PostgreSQL server.
 
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use sea_orm::sqlx::postgres::PgConnectOptions;
 use sea_orm::{ConnectOptions, ConnectionTrait, DatabaseConnection, DbBackend, DbErr, RuntimeErr, Statement};
@@ -25,12 +26,13 @@ const OLDEST: i32 = 120_000;
 pub(super) async fn connect(
     url: &PostgresUrl,
     config: &StoreConfig,
+    outdated: &Outdated,
 ) -> Result<(DatabaseConnection, DatabaseConnection), SetupError> {
     let reach = |source: DbErr| SetupError::Reach { address: url.to_string(), source };
     let unreadable = |error| reach(DbErr::Conn(RuntimeErr::SqlxError(std::sync::Arc::new(error))));
     let session = session(url.options().map_err(unreadable)?, config);
-    let writing = options(config.writers, config, session.clone());
-    let reading = options(config.readers, config, session.options([("default_transaction_read_only", "on")]));
+    let writing = options(config.writers, config, outdated, session.clone());
+    let reading = options(config.readers, config, outdated, session.options([("default_transaction_read_only", "on")]));
     let writers = sea_orm::Database::connect(writing).await.map_err(reach)?;
     let readers = sea_orm::Database::connect(reading).await.map_err(reach)?;
     check_server(&readers).await?;
@@ -60,7 +62,24 @@ fn session(options: PgConnectOptions, config: &StoreConfig) -> PgConnectOptions 
     ])
 }
 
-fn options(connections: u32, config: &StoreConfig, session: PgConnectOptions) -> ConnectOptions {
+/// Knows which connections are not to be used any more, because they have prepared statements for tables of before.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Outdated(Arc<Mutex<Option<Instant>>>);
+
+impl Outdated {
+    /// Lets all connections be that there are.
+    pub(super) fn all_until_now(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+    }
+
+    fn is(&self, age: Duration) -> bool {
+        let until = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        until.is_some_and(|until| age >= until.elapsed())
+    }
+}
+
+fn options(connections: u32, config: &StoreConfig, outdated: &Outdated, session: PgConnectOptions) -> ConnectOptions {
+    let outdated = outdated.clone();
     // The address stays out of here: what is here is shown in traces.
     let mut options = ConnectOptions::new("postgres://localhost/");
     options
@@ -72,7 +91,11 @@ fn options(connections: u32, config: &StoreConfig, session: PgConnectOptions) ->
         .idle_timeout(Some(IDLE))
         .max_lifetime(Some(LIFETIME))
         .sqlx_logging(false)
-        .map_sqlx_postgres_opts(move |_| session.clone());
+        .map_sqlx_postgres_opts(move |_| session.clone())
+        .map_sqlx_postgres_before_acquire(move |_, connection| {
+            let usable = !outdated.is(connection.age);
+            Box::pin(async move { Ok(usable) })
+        });
     options
 }
 

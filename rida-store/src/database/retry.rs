@@ -28,7 +28,7 @@ impl Patience {
     /// Tells whether to try again after such an end.
     pub(super) fn allows(&mut self, fate: Fate) -> bool {
         let left = match fate {
-            Fate::RolledBack => &mut self.tries_left,
+            Fate::RolledBack | Fate::Outdated => &mut self.tries_left,
             Fate::Lost => &mut self.losses_left,
             Fate::Ended => return false,
         };

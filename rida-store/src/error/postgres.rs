@@ -57,7 +57,8 @@ fn fate_of(code: &str) -> Fate {
     const COMPLETION_UNKNOWN: &str = "40003";
     const PREPARED_FOR_OTHER_TABLES: &str = "0A000";
     match code {
-        SERIALIZATION | DEADLOCK | STOOD_STILL | PREPARED_FOR_OTHER_TABLES => Fate::RolledBack,
+        SERIALIZATION | DEADLOCK | STOOD_STILL => Fate::RolledBack,
+        PREPARED_FOR_OTHER_TABLES => Fate::Outdated,
         // A shutdown, which may be told of after a commit was done.
         "57P01" | "57P02" | "57P03" | "57P05" | COMPLETION_UNKNOWN => Fate::Lost,
         _ if class(code) == "08" => Fate::Lost,

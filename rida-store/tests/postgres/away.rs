@@ -10,6 +10,8 @@ use rida_core::{BuildFilter, Fact, Store, StoreErrorKind, WorkerId};
 use rida_store::{Database, SetupError, StoreConfig};
 use rida_test_postgres::{Cluster, Settings};
 
+use crate::lease;
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_pool_survives_restarts_and_crashes_under_load() {
     const WRITERS: i64 = 4;
@@ -106,7 +108,7 @@ async fn a_server_that_is_away_makes_it_unavailable_in_time() {
         database.ping().await.unwrap_err(),
         database.load(id(1)).await.unwrap_err(),
         database.commit(first.commit()).await.unwrap_err(),
-        database.take_effects(&worker, at(0), at(1), 1).await.unwrap_err(),
+        database.take_effects(&worker, lease(at(0), at(1)), 1).await.unwrap_err(),
         database.release_leases().await.unwrap_err(),
     ];
     assert!(errors.iter().all(|error| *error.kind() == StoreErrorKind::Unavailable), "{errors:?}");

@@ -8,6 +8,7 @@ use rida_store::{Database, StoreConfig};
 use rida_test_postgres::{Cluster, TestDatabase};
 
 use crate::proxy::{Fate, Proxy};
+use crate::{lease, look};
 
 /// A store whose connections break off, and one beside it whose connections do not.
 struct Bench {
@@ -101,12 +102,12 @@ async fn what_was_leased_with_a_lost_answer_is_known_and_counted_once() {
         bench.firm.commit(new.commit()).await.unwrap();
         let (ours, other) = (WorkerId("ours".to_owned()), WorkerId("other".to_owned()));
         bench.proxy.next_commit(fate());
-        let taken = bench.shaky.take_effects(&ours, at(10), at(100), 10).await.unwrap();
+        let taken = bench.shaky.take_effects(&ours, lease(at(10), at(100)), 10).await.unwrap();
         assert!(bench.proxy.is_done(), "{name}");
         assert_eq!(taken.len(), 2, "{name}");
         assert!(taken.iter().all(|taken| taken.attempts == 0));
-        assert_eq!(bench.firm.take_effects(&other, at(99), at(200), 10).await.unwrap(), []);
-        let again = bench.firm.take_effects(&other, at(100), at(200), 10).await.unwrap();
+        assert_eq!(bench.firm.take_effects(&other, lease(at(99), at(200)), 10).await.unwrap(), []);
+        let again = bench.firm.take_effects(&other, lease(at(100), at(200)), 10).await.unwrap();
         assert!(again.len() == 2 && again.iter().all(|taken| taken.attempts == 1), "{name}: {again:?}");
         bench.assert_sound().await;
     }
@@ -127,23 +128,23 @@ async fn everything_else_may_be_asked_for_twice() {
         let new = new.looking_at(Some(at(5)));
         store.commit(new.commit()).await.unwrap();
         let effect = |number| EffectId { build: given, number };
-        store.take_effects(worker, at(10), at(100), 10).await.unwrap();
+        store.take_effects(worker, lease(at(10), at(100)), 10).await.unwrap();
         lose();
         store.renew_leases(worker, &[effect(1), effect(2)], at(150)).await.unwrap();
-        assert_eq!(store.take_effects(worker, at(149), at(200), 10).await.unwrap(), []);
+        assert_eq!(store.take_effects(worker, lease(at(149), at(200)), 10).await.unwrap(), []);
         lose();
-        store.retry_effect(worker, effect(1), at(20), "it's away").await.unwrap();
+        store.retry_effect(worker, effect(1), at(20), 1, "it's away").await.unwrap();
         lose();
         store.drop_effect(effect(2)).await.unwrap();
-        let taken = bench.firm.take_effects(worker, at(20), at(300), 10).await.unwrap();
+        let taken = bench.firm.take_effects(worker, lease(at(20), at(300)), 10).await.unwrap();
         assert_eq!(taken.iter().map(|taken| taken.effect.id).collect::<Vec<_>>(), [effect(1)]);
         lose();
-        let due = store.take_due_builds(at(5), at(50), 10).await.unwrap();
+        let due = store.take_due_builds(look(at(5), at(50)), 10).await.unwrap();
         assert!(due == [given] || (due.is_empty() && name != "dropped"), "{name}: at the latest with the next look");
         // A delayed one may still hold the build, which is passed over then.
         let mut later = Vec::new();
         while later.is_empty() {
-            later = bench.firm.take_due_builds(at(50), at(60), 10).await.unwrap();
+            later = bench.firm.take_due_builds(look(at(50), at(60)), 10).await.unwrap();
         }
         assert_eq!(later, [given]);
 

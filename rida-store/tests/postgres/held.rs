@@ -9,6 +9,7 @@ use rida_test_postgres::{Cluster, TestDatabase};
 use tokio::sync::oneshot;
 
 use crate::proxy::{Fate, Proxy};
+use crate::{lease, look};
 
 /// A store whose commits can be held, and one beside it.
 async fn two(of: &TestDatabase<'_>) -> (Proxy, Database, Database) {
@@ -37,11 +38,11 @@ async fn who_leases_waits_for_nobody_who_does() {
     }
     let (a, b) = (WorkerId("a".to_owned()), WorkerId("b".to_owned()));
     let (is_there, go) = hold(&proxy);
-    let slowly = slow.take_effects(&a, at(10), at(100), 2);
+    let slowly = slow.take_effects(&a, lease(at(10), at(100)), 2);
     let meanwhile = async {
         is_there.await.unwrap();
         let start = Instant::now();
-        let taken = free.take_effects(&b, at(10), at(100), 10).await.unwrap();
+        let taken = free.take_effects(&b, lease(at(10), at(100)), 10).await.unwrap();
         assert!(start.elapsed() < Duration::from_millis(400), "it was not waited for the lock");
         go.send(()).unwrap();
         taken
@@ -52,11 +53,11 @@ async fn who_leases_waits_for_nobody_who_does() {
     assert_eq!(builds(second), [id(3), id(4), id(5), id(6)]);
 
     let (is_there, go) = hold(&proxy);
-    let slowly = slow.take_due_builds(at(10), at(100), 2);
+    let slowly = slow.take_due_builds(look(at(10), at(100)), 2);
     let meanwhile = async {
         is_there.await.unwrap();
         let start = Instant::now();
-        let taken = free.take_due_builds(at(10), at(100), 10).await.unwrap();
+        let taken = free.take_due_builds(look(at(10), at(100)), 10).await.unwrap();
         assert!(start.elapsed() < Duration::from_millis(400), "it was not waited for the lock");
         go.send(()).unwrap();
         taken

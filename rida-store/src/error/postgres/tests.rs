@@ -6,7 +6,7 @@ fn every_class_of_codes_has_a_meaning() {
     for (code, expected, fate) in [
         ("08006", Unavailable, Fate::Lost),
         ("08P01", Unavailable, Fate::Lost),
-        ("0A000", Unavailable, Fate::RolledBack),
+        ("0A000", Unavailable, Fate::Outdated),
         ("22021", Corrupt, Fate::Ended),
         ("23505", Corrupt, Fate::Ended),
         ("25006", Unavailable, Fate::Ended),
