@@ -552,13 +552,14 @@ pub enum StoreErrorKind {
 pub struct StoreError {
     kind: StoreErrorKind,
     message: String,
+    outside: Option<&'static str>,
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
 
 impl StoreError {
     /// Makes an error of a kind, with a text for the log.
     pub fn new(kind: StoreErrorKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), source: None }
+        Self { kind, message: message.into(), outside: None, source: None }
     }
 
     /// Adds the cause.
@@ -566,6 +567,18 @@ impl StoreError {
     pub fn because(mut self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         self.source = Some(source.into());
         self
+    }
+
+    /// Adds what people outside can be told of the cause.
+    #[must_use]
+    pub const fn telling(mut self, outside: Option<&'static str>) -> Self {
+        self.outside = outside;
+        self
+    }
+
+    /// Returns what people outside can be told of the cause, where there is more to say than that the store failed.
+    pub const fn outside(&self) -> Option<&'static str> {
+        self.outside
     }
 
     /// Returns what the failure means for who made the call.

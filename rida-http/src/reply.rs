@@ -158,7 +158,9 @@ impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
         match error.kind() {
             // The log has it from the worker, once and not for each request.
-            StoreErrorKind::Unavailable => Self::unavailable("the database cannot be reached; try again later", SOON),
+            StoreErrorKind::Unavailable => {
+                Self::unavailable(error.outside().unwrap_or("the database cannot be reached; try again later"), SOON)
+            }
             StoreErrorKind::Conflict => {
                 Self::unavailable("the build is being changed by others at this moment; try again", 1)
             }

@@ -103,7 +103,8 @@ impl Failed {
                     StoreErrorKind::Corrupt => "what is stored does not fit this version",
                     _ => "the database cannot answer now",
                 };
-                StoreError::new(kind, format!("cannot {action}: {text}")).because(error)
+                let outside = outside(&error);
+                StoreError::new(kind, format!("cannot {action}: {text}")).because(error).telling(outside)
             }
         }
     }
@@ -144,6 +145,20 @@ fn meaning(error: &DbErr) -> StoreErrorKind {
         },
         DbErr::ConnectionAcquire(_) => StoreErrorKind::Unavailable,
         _ => StoreErrorKind::Corrupt,
+    }
+}
+
+/// Returns what people outside can be told of an error: what only an administrator can mend.
+fn outside(error: &DbErr) -> Option<&'static str> {
+    const FULL: &str = "the disk of the server is full; its administrator can make room";
+    const READ_ONLY: &str = "the database may not be written at this moment; the server's administrator can mend that";
+    let database = sqlx_error(error)?.as_database_error()?;
+    if sqlite::is_full(database) || postgres::is_full(database) {
+        Some(FULL)
+    } else if sqlite::is_read_only(database) || postgres::is_read_only(database) {
+        Some(READ_ONLY)
+    } else {
+        None
     }
 }
 

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "in the helpers of tests, too, it is an assertion")]
 
 mod crash;
+mod disk;
 mod running;
 
 use rida_core::{Clock, LeaseTimes, Store, WorkerId};

@@ -112,6 +112,10 @@ impl Running {
         body(&self.ask(&format!("GET {path}")))
     }
 
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Returns all that it has said.
     pub(crate) fn said(&self) -> String {
         read(&self.said)

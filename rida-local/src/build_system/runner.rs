@@ -8,14 +8,14 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use rida_core::{ComponentName, Nvr, PortError};
+use rida_core::{ComponentName, Nvr, PortError, PortErrorKind};
 use tokio::time::sleep;
 
 use crate::build_system::packages::{self, Package, Relation};
 use crate::build_system::report::{self, note};
 use crate::build_system::requirements::{self, Selection};
 use crate::build_system::shop::{Backend, Environment, Running, Shop, Slot};
-use crate::build_system::supervisor::{Exit, Order, State, Traces};
+use crate::build_system::supervisor::{End, Exit, Order, State, Traces};
 use crate::layout::{beside, blocking, put_folder, read_record, remove_tree, storage, write_record};
 use crate::mock::{self, MockRepository};
 use crate::repo;
@@ -27,8 +27,15 @@ use crate::tasks::{Source, Task, TaskFolder, TaskResult};
 /// How often something is tried that may work later.
 const TRIES: u32 = 8;
 
-/// How often a run is started again that is gone without a trace.
+/// The longest pause while something is away that the task cannot do without: the disk, or a git server.
+const LONGEST_PAUSE: Duration = Duration::from_secs(15);
+
+/// How many runs of a task may come to no end of their own: gone without a trace, or ended because the disk was nearly
+/// full.
 const MOST_STARTS: u32 = 3;
+
+/// Counts those runs in a task's folder.
+const LOST: &str = "lost.json";
 
 /// How often to look whether the disk has room again.
 const ROOM: Duration = Duration::from_secs(5);
@@ -97,15 +104,28 @@ async fn until_result(shop: &Shop, task: &Task, folder: &TaskFolder, running: &R
         tried += 1;
         match steps(shop, task, folder).await {
             Ok(nvr) => return TaskResult::Built(Arc::new(nvr)),
-            Err(error) if error.is_retryable() && tried < TRIES => {
+            Err(error) => {
+                let Some(pause) = pause(error.kind(), tried) else {
+                    return TaskResult::Failed(error.message().into());
+                };
                 tracing::warn!(
                     build.id = %task.build, component.name = %task.component, task.id = %task.id, error = ?error,
                     "task {} is tried again: {error}", task.id
                 );
-                sleep(Duration::from_secs(1 << tried.min(6))).await;
+                sleep(pause).await;
             }
-            Err(error) => return TaskResult::Failed(error.message().into()),
         }
+    }
+}
+
+/// Returns how long to wait before a task is tried again that has been tried so often; nothing when it is not.
+fn pause(failed: PortErrorKind, tried: u32) -> Option<Duration> {
+    let growing = Duration::from_secs(1 << tried.min(6));
+    match failed {
+        // It is for the build's deadline, which cancels the task, to say when that has lasted too long.
+        PortErrorKind::Unavailable => Some(growing.min(LONGEST_PAUSE)),
+        PortErrorKind::Temporary => Some(growing).filter(|_| tried < TRIES),
+        _ => None,
     }
 }
 
@@ -217,27 +237,36 @@ async fn supervise(
     let traces = traces(folder, ask);
     loop {
         match traces.state().map_err(storage)? {
+            // The administrator's to mend, not the packager's: it starts again once there is room.
+            State::Ended(Exit { end: End::DiskFull, .. }) if !is_given_up(folder)? => {
+                start_again(folder, &traces, "the disk of the server was nearly full; the build starts again")?;
+            }
             State::Ended(exit) => return Ok(exit),
             State::Running => traces.gone(None).await.map_err(storage)?,
             State::New => start(shop, task, folder, ask, before, &traces).await?,
-            State::Lost => {
-                count_start(folder)?;
-                note(&folder.log(), "the build was interrupted and starts again").map_err(storage)?;
-                traces.clear().map_err(storage)?;
-            }
+            State::Lost => start_again(folder, &traces, "the build was interrupted and starts again")?,
         }
     }
 }
 
-/// Counts the runs that are gone without a trace.
-fn count_start(folder: &TaskFolder) -> Result<(), PortError> {
-    let path = folder.join("lost.json");
-    let lost = read_record(&path).map_err(storage)?.unwrap_or(0_u32) + 1;
-    write_record(&path, &lost).map_err(storage)?;
+/// Forgets a run that came to no end of its own, so that the next one can start.
+fn start_again(folder: &TaskFolder, traces: &Traces, why: &str) -> Result<(), PortError> {
+    let lost = lost_runs(folder)? + 1;
+    write_record(&folder.join(LOST), &lost).map_err(storage)?;
     if lost >= MOST_STARTS {
         return Err(PortError::permanent(format!("the build was interrupted {lost} times and is given up")));
     }
-    Ok(())
+    note(&folder.log(), why).map_err(storage)?;
+    traces.clear().map_err(storage)
+}
+
+/// Tells whether the next run that comes to no end of its own is the last.
+fn is_given_up(folder: &TaskFolder) -> Result<bool, PortError> {
+    Ok(lost_runs(folder)? + 1 >= MOST_STARTS)
+}
+
+fn lost_runs(folder: &TaskFolder) -> Result<u32, PortError> {
+    Ok(read_record(&folder.join(LOST)).map_err(storage)?.unwrap_or(0))
 }
 
 async fn start(
@@ -408,5 +437,20 @@ fn order(
         log: folder.log(),
         watched: folder.work(),
         grace,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_away_is_waited_for_and_what_fails_is_given_up() {
+        assert!(
+            (1..10_000).all(|tried| pause(PortErrorKind::Unavailable, tried).is_some_and(|it| it <= LONGEST_PAUSE))
+        );
+        let temporary: Vec<_> = (1..=TRIES).map(|tried| pause(PortErrorKind::Temporary, tried).is_some()).collect();
+        assert_eq!(temporary.iter().filter(|again| **again).count(), 7, "{temporary:?}");
+        assert_eq!(pause(PortErrorKind::Permanent, 1), None);
     }
 }

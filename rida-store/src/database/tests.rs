@@ -83,13 +83,14 @@ async fn a_full_disk_makes_it_unavailable_until_there_is_room() {
     fixture.pragma("PRAGMA max_page_count = 100").await;
     let mut written = 0;
     let refused = loop {
-        match fixture.commit(&large(written + 1)).await {
+        match fixture.database.commit(large(written + 1).commit()).await {
             Ok(_) => written += 1,
-            Err(kind) => break kind,
+            Err(refused) => break refused,
         }
         assert!(written < 100, "the disk never gets full");
     };
-    assert_eq!(refused, StoreErrorKind::Unavailable);
+    assert_eq!(refused.kind(), &StoreErrorKind::Unavailable);
+    assert!(refused.outside().is_some_and(|text| text.contains("the disk of the server is full")), "{refused:?}");
     assert!(written > 0);
     assert_eq!(fixture.database.count(&BuildFilter::default()).await.unwrap(), written.unsigned_abs());
     assert_eq!(fixture.database.load(id(written + 1)).await.unwrap(), None);
@@ -136,7 +137,9 @@ async fn a_read_only_database_makes_it_unavailable_until_it_may_be_written() {
     fixture.pragma("PRAGMA query_only = ON").await;
     let next = Written::new(id(2), nsvc("bar:1:1:c0ffee"));
     assert_eq!(fixture.commit(&next).await, Err(StoreErrorKind::Unavailable));
-    assert_eq!(fixture.database.reserve_id().await.unwrap_err().kind(), &StoreErrorKind::Unavailable);
+    let refused = fixture.database.reserve_id().await.unwrap_err();
+    assert_eq!(refused.kind(), &StoreErrorKind::Unavailable);
+    assert!(refused.outside().is_some_and(|text| text.contains("may not be written")), "{refused:?}");
     assert_eq!(fixture.database.list(&ListQuery { limit: 9, ..ListQuery::default() }).await.unwrap().len(), 1);
     fixture.pragma("PRAGMA query_only = OFF").await;
     fixture.commit(&next).await.unwrap();

@@ -37,6 +37,18 @@ pub(super) fn is_busy(error: &dyn DatabaseError) -> bool {
     code(error) == Some(LOCK_NOT_AVAILABLE)
 }
 
+/// Tells whether the disk had no room.
+pub(super) fn is_full(error: &dyn DatabaseError) -> bool {
+    const DISK_FULL: &str = "53100";
+    code(error) == Some(DISK_FULL)
+}
+
+/// Tells whether the database may not be written: a standby, or one that was made so.
+pub(super) fn is_read_only(error: &dyn DatabaseError) -> bool {
+    const READ_ONLY_TRANSACTION: &str = "25006";
+    code(error) == Some(READ_ONLY_TRANSACTION)
+}
+
 /// Tells what became of a transaction.
 pub(super) fn fate(error: &DbErr) -> Fate {
     match sqlx_error(error) {

@@ -28,6 +28,18 @@ pub(super) fn is_busy(error: &dyn DatabaseError) -> bool {
     matches!(code(error), Some(BUSY | LOCKED))
 }
 
+/// Tells whether the disk had no room.
+pub(super) fn is_full(error: &dyn DatabaseError) -> bool {
+    const FULL: i32 = 13;
+    code(error) == Some(FULL)
+}
+
+/// Tells whether the database may not be written.
+pub(super) fn is_read_only(error: &dyn DatabaseError) -> bool {
+    const READ_ONLY: i32 = 8;
+    code(error) == Some(READ_ONLY)
+}
+
 /// Returns the primary result code.
 fn code(error: &dyn DatabaseError) -> Option<i32> {
     error.try_downcast_ref::<SqliteError>()?;
