@@ -32,6 +32,53 @@ fn a_bad_modulemd_is_told_with_places() {
 }
 
 #[test]
+fn problems_are_told_as_compilers_do_in_lines_and_as_json() {
+    let told = |format: &str| {
+        let output = example("validate", &["--format".into(), format.into(), module("broken.yaml")]);
+        assert_eq!(output.status.code(), Some(1), "{output:?}");
+        text(&output.stdout).to_owned()
+    };
+    assert!(told("human").contains("error[buildafter-unknown]"), "{}", told("human"));
+    assert!(told("human").contains(" ^^^^\n   = help: "), "{}", told("human"));
+    assert!(
+        told("lines").lines().all(|line| line.contains("broken.yaml:") && line.ends_with(']')),
+        "{}",
+        told("lines")
+    );
+    let json: serde_json::Value = serde_json::from_str(&told("json")).expect("it is JSON");
+    assert_eq!(json["problems"][0]["rule"], "required");
+}
+
+#[test]
+fn rules_are_explained_listed_and_switched() {
+    let output = example("validate", &["--explain".into(), "alias".into()]);
+    assert!(output.status.success() && text(&output.stdout).contains("Instead of"), "{output:?}");
+    let output = example("validate", &["--explain".into(), "none".into()]);
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    let output = example("validate", &["--rules".into()]);
+    assert!(text(&output.stdout).lines().count() > 50, "{output:?}");
+    let output = example("validate", &["--with".into(), "custom-repository".into(), module("hello.yaml")]);
+    assert!(output.status.success(), "{output:?}");
+    let output = example("validate", &["no-such-file".into()]);
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+}
+
+#[test]
+fn a_compressed_index_is_told_document_by_document() {
+    let index = |name: &str| {
+        let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("rida-core/tests/fixtures/modulemd/index");
+        example("validate", &[fixtures.join(name)])
+    };
+    let output = index("bad/good-and-bad.yaml");
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    assert_eq!(text(&output.stdout).matches("error[").count(), 5, "{output:?}");
+    if cfg!(feature = "compression") {
+        let output = index("compressed/index.yaml.xz");
+        assert!(output.status.success() && text(&output.stdout).ends_with(": 4 documents\n"), "{output:?}");
+    }
+}
+
+#[test]
 fn a_plan_is_printed_in_batches() {
     let output = example("plan", &[module("hello.yaml")]);
     assert!(output.status.success(), "{output:?}");

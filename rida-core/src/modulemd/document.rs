@@ -202,7 +202,7 @@ pub(super) fn judge(bytes: &[u8], options: &Options, rules: &Rules) -> Judged {
         Ok(text) => text,
         Err(problem) => return Judged { document: None, problems: Some(problem.into()), warnings: Vec::new() },
     };
-    let Outcome { content, format, service, warnings } = outcome(&text, START, options, rules);
+    let Outcome { content, format, service, warnings, .. } = outcome(&text, START, options, rules);
     let warnings = warnings.into_sorted().0;
     let document = content.filter(|_| format.is_empty()).map(|content| Document {
         content,
@@ -219,6 +219,8 @@ pub(super) fn judge(bytes: &[u8], options: &Options, rules: &Rules) -> Judged {
 
 /// What was found in a text.
 pub(super) struct Outcome {
+    /// It is a packager document, whatever it was read to.
+    pub(super) is_packager: bool,
     /// What it says, as far as it could be read.
     pub(super) content: Option<Content>,
     /// What breaks rules of the format.
@@ -234,6 +236,7 @@ pub(super) fn outcome(text: &str, start: Position, options: &Options, rules: &Ru
     let mut problems = Collector::default();
     let Some(tree) = Tree::read(text, start, &options.limits, &mut problems) else {
         return Outcome {
+            is_packager: false,
             content: None,
             format: problems,
             service: Collector::default(),
@@ -241,7 +244,9 @@ pub(super) fn outcome(text: &str, start: Position, options: &Options, rules: &Ru
         };
     };
     let mut decoder = Decoder::new(options.strict, problems);
-    let read = envelope(&mut decoder, tree.root()).map(|(kind, data)| (kind.read(&mut decoder, data), data));
+    let envelope = envelope(&mut decoder, tree.root());
+    let is_packager = matches!(envelope, Some((Type::Packager | Type::Stream(Version::Packager2), _)));
+    let read = envelope.map(|(kind, data)| (kind.read(&mut decoder, data), data));
     let Decoder { problems: mut format, warnings, .. } = decoder;
     let mut service = Collector::default();
     let content = read.map(|(content, data)| {
@@ -253,7 +258,7 @@ pub(super) fn outcome(text: &str, start: Position, options: &Options, rules: &Ru
         locate(&mut service, data);
         content
     });
-    Outcome { content, format, service, warnings }
+    Outcome { is_packager, content, format, service, warnings }
 }
 
 /// A type and version that documents can have.

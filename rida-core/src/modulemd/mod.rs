@@ -44,14 +44,18 @@
 //! `tests/fixtures/modulemd/DIFFERENCES.md` lists with their reasons. Texts are never resolved to numbers or booleans
 //! on the way: a `context` of `4051e825` stays what it is.
 
+#[cfg(feature = "compression")]
+mod compression;
 mod decode;
 mod defaults;
 mod document;
+mod explain;
 mod index;
 mod obsoletes;
 mod options;
 mod packager;
 mod problem;
+mod report;
 mod rule;
 mod service;
 mod source;
@@ -62,6 +66,8 @@ mod tree;
 mod xmd;
 mod yaml;
 
+#[cfg(feature = "compression")]
+pub use self::compression::{DecompressError, decompress};
 pub use self::defaults::{DefaultSet, Defaults};
 pub use self::document::{Content, Document, Judged};
 pub use self::index::{Failure, Index, IndexOptions, MergeConflict, Merger, Module, ReadIndex};
@@ -69,6 +75,7 @@ pub use self::obsoletes::{Obsoletes, Successor};
 pub use self::options::{Limits, Options};
 pub use self::packager::{Configuration, Packager};
 pub use self::problem::{FieldPath, Position, Problem, Problems};
+pub use self::report::Report;
 pub use self::rule::Rule;
 pub use self::service::Rules;
 pub use self::stream::{
@@ -104,4 +111,9 @@ pub fn read_with(bytes: &[u8], options: &Options) -> Result<Document, Problems> 
 /// Judges a document by the format and by the rules of a service, all in one go.
 pub fn judge(bytes: &[u8], options: &Options, rules: &Rules) -> Judged {
     document::judge(bytes, options, rules)
+}
+
+/// Tells whether a text holds several documents, and so is to be read as an [`Index`].
+pub fn is_index(bytes: &[u8]) -> bool {
+    source::decode(bytes).is_ok_and(|text| source::parts(&text).nth(1).is_some())
 }

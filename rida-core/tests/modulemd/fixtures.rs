@@ -54,7 +54,7 @@ fn what_breaks_a_rule_is_told_with_its_place_and_what_to_write() {
 }
 
 /// Compares with a file of the fixtures, or writes it anew.
-fn golden(name: &str, told: &str) {
+pub(crate) fn golden(name: &str, told: &str) {
     let golden = fixtures().join(name);
     if std::env::var_os("UPDATE_GOLDEN").is_some() {
         std::fs::write(&golden, told).unwrap();

@@ -6,8 +6,9 @@ use proptest::collection::{btree_map, btree_set, vec};
 use proptest::option;
 use proptest::prelude::*;
 use rida_core::modulemd::{
-    Artifacts, BuildOpts, Components, Date, Dependencies, License, ModuleComponent, ModuleStream, Profile, References,
-    RpmBuildOpts, RpmComponent, RpmMapEntry, RpmSet, ServiceLevel, Xmd,
+    Artifacts, BuildOpts, Components, Configuration, Content, Date, DefaultSet, Defaults, Dependencies, License,
+    Minute, ModuleComponent, ModuleStream, Obsoletes, Packager, Profile, References, RpmBuildOpts, RpmComponent,
+    RpmMapEntry, RpmSet, ServiceLevel, Successor, Translation, Translations, Xmd,
 };
 
 /// Texts that readers and writers of YAML are known to get wrong, and any other.
@@ -269,4 +270,74 @@ pub(crate) fn stream() -> impl Strategy<Value = ModuleStream> {
         components,
         ..identity
     })
+}
+
+fn default_set() -> impl Strategy<Value = DefaultSet> {
+    (option::of(text()), btree_map(text(), texts(), 0..3))
+        .prop_map(|(stream, profiles)| DefaultSet { stream, profiles })
+}
+
+fn defaults() -> impl Strategy<Value = Defaults> {
+    (option::of(text()), any::<u64>(), default_set(), btree_map(text(), default_set(), 0..3))
+        .prop_map(|(module, modified, base, intents)| Defaults { module, modified, base, intents })
+}
+
+fn minute() -> impl Strategy<Value = Minute> {
+    (date(), 0..24, 0..60).prop_map(|(date, hour, minute)| Minute::parse(&format!("{date}T{hour}:{minute}Z")).unwrap())
+}
+
+fn given() -> impl Strategy<Value = String> {
+    text().prop_filter("something is given", |text| !text.is_empty())
+}
+
+fn obsoletes() -> impl Strategy<Value = Obsoletes> {
+    let successor = (text(), text()).prop_map(|(module, stream)| Successor { module, stream });
+    let end = (option::of(minute()), option::of(successor), any::<bool>());
+    (minute(), (given(), given(), given()), option::of(text()), end).prop_map(|(modified, names, context, end)| {
+        let (eol_date, obsoleted_by, reset) = end;
+        let reset = reset && eol_date.is_none() && obsoleted_by.is_none();
+        let (module, stream, message) = names;
+        Obsoletes { modified: Some(modified), reset, module, stream, context, eol_date, message, obsoleted_by }
+    })
+}
+
+fn translations() -> impl Strategy<Value = Translations> {
+    let translation = (option::of(text()), option::of(text()), btree_map(text(), text(), 0..3))
+        .prop_map(|(summary, description, profiles)| Translation { summary, description, profiles });
+    (given(), given(), 1..=u64::MAX, btree_map(text(), translation, 0..3))
+        .prop_map(|(module, stream, modified, translations)| Translations { module, stream, modified, translations })
+}
+
+fn packager() -> impl Strategy<Value = Packager> {
+    let requires = || btree_map(text(), text(), 0..3);
+    let configuration = (text(), requires(), requires(), option::of(build_opts())).prop_map(
+        |(platform, buildrequires, requires, buildopts)| Configuration { platform, buildrequires, requires, buildopts },
+    );
+    let own = (option::of(text()), option::of(text()), texts(), btree_map("[a-zA-Z0-9]{1,10}", configuration, 0..3));
+    (stream(), own).prop_map(|(stream, (summary, description, license, configurations))| Packager {
+        name: stream.name,
+        stream: stream.stream,
+        summary,
+        description,
+        license,
+        xmd: stream.xmd,
+        configurations,
+        references: stream.references,
+        profiles: stream.profiles,
+        api: stream.api,
+        filter: stream.filter,
+        demodularized: stream.demodularized,
+        components: stream.components,
+    })
+}
+
+/// Documents of every type that keep the rules of the format.
+pub(crate) fn content() -> impl Strategy<Value = Content> {
+    prop_oneof![
+        stream().prop_map(|stream| Content::Stream(Box::new(stream))),
+        packager().prop_map(|packager| Content::Packager(Box::new(packager))),
+        defaults().prop_map(Content::Defaults),
+        obsoletes().prop_map(Content::Obsoletes),
+        translations().prop_map(Content::Translations),
+    ]
 }

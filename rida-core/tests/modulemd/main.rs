@@ -5,11 +5,14 @@
 mod canonical;
 mod corpus;
 mod differences;
+mod explained;
 mod fixtures;
 mod generated;
 mod hostile;
+mod index;
 mod laws;
 mod libmodulemd;
+mod reported;
 
 use std::path::{Path, PathBuf};
 

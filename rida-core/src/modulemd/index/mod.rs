@@ -46,10 +46,7 @@ impl Index {
     pub fn add(&mut self, content: Content) -> Result<(), Problem> {
         match content {
             Content::Stream(stream) => self.add_stream(*stream),
-            Content::Packager(_) => {
-                let message = "a packager document is no part of an index";
-                Err(problem(Rule::NotInIndex, "", message, "leave it out, or put the streams there that it makes"))
-            }
+            Content::Packager(_) => Err(packager()),
             Content::Defaults(defaults) => match defaults.module.clone() {
                 Some(module) => {
                     self.modules.entry(module).or_default().defaults = Some(defaults);
@@ -224,6 +221,12 @@ impl ModuleStream {
         let text = parts.map(|part| part.as_deref().unwrap_or_default()).join(":");
         text.trim_end_matches(':').to_owned()
     }
+}
+
+/// Refuses a packager document.
+fn packager() -> Problem {
+    let message = "a packager document is no part of an index";
+    problem(Rule::NotInIndex, "", message, "leave it out, or put the streams there that it makes")
 }
 
 fn problem(rule: Rule, key: &str, message: &str, hint: &str) -> Problem {

@@ -102,9 +102,10 @@ fn refused(problem: Problem) -> ReadIndex {
 
 impl ReadIndex {
     fn add(&mut self, line: u32, outcome: Outcome, warnings: &mut Collector) {
-        let Outcome { content, format, warnings: odd, .. } = outcome;
+        let Outcome { is_packager, content, format, warnings: odd, .. } = outcome;
         let added = match (format.finish(()), content) {
             (Err(problems), _) => Err(problems),
+            (Ok(()), Some(_)) if is_packager => Err(super::packager().at(start_of(line)).into()),
             (Ok(()), Some(content)) => self.index.add(content).map_err(|problem| problem.at(start_of(line)).into()),
             (Ok(()), None) => Ok(()),
         };
