@@ -164,7 +164,7 @@ impl FedmsgPublisher {
     /// As [`Publisher::publish`] has them.
     pub async fn send(&self, envelope: &Envelope) -> Result<(), PortError> {
         let frame = envelope.frame(self.inner.signer.as_ref())?;
-        self.hand_over(envelope.topic.clone(), frame).await
+        self.send_frame(envelope.topic.clone(), frame).await
     }
 
     /// Returns once somebody listens to a topic.
@@ -176,7 +176,11 @@ impl FedmsgPublisher {
         }
     }
 
-    async fn hand_over(&self, topic: String, frame: String) -> Result<(), PortError> {
+    /// Sends the two frames of a message as they are.
+    ///
+    /// # Errors
+    /// As [`Publisher::publish`] has them.
+    pub async fn send_frame(&self, topic: String, frame: String) -> Result<(), PortError> {
         let (sent, told) = oneshot::channel();
         match self.inner.sender.try_send(Command::Send { topic, frame, sent }) {
             Ok(()) => {}
@@ -213,7 +217,7 @@ impl Publisher for FedmsgPublisher {
     /// Signs and sends an announcement. fedmsg confirms nothing: who listens has most likely got it.
     async fn publish(&self, announcement: &Announcement) -> Result<Receipt, PortError> {
         let (topic, frame) = self.message(announcement)?;
-        self.hand_over(topic, frame).await?;
+        self.send_frame(topic, frame).await?;
         Ok(Receipt::HandedOver)
     }
 }

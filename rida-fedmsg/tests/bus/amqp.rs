@@ -1,0 +1,244 @@
+//! Announcing on fedora-messaging, to its own consumer, through a real broker.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rida_core::testing::{MemoryBuildSystem, MemoryPublisher, MemoryScm, MemoryStore, TestClock, sample};
+use rida_core::{Driver, ParkedFilter, Parts, Policy, Publisher, Receipt, Store, WorkerId};
+use rida_fedmsg::amqp::{AmqpConfig, AmqpLink, AmqpPublisher};
+use rida_fedmsg::{MessageIds, Topics};
+use serde_json::Value;
+
+use crate::announcements;
+use crate::authority;
+use crate::broker::{Broker, broker};
+use crate::programs::{PATIENCE, Program};
+
+fn publisher(link: AmqpLink) -> AmqpPublisher {
+    AmqpPublisher::new(AmqpConfig::new(link), Topics::default(), MessageIds::new("test")).unwrap()
+}
+
+/// Starts a consumer on a queue of its own, which keeps what comes while nobody consumes.
+fn consumer(broker: &Broker, queue: &str) -> Program {
+    let mut consumer = Program::python("fedora-messaging", "fedora_hear.py", &[&broker.url(), queue]);
+    consumer.event("listening");
+    consumer
+}
+
+async fn tried_until_taken(publisher: &AmqpPublisher, announcement: &rida_core::Announcement) -> u32 {
+    let start = Instant::now();
+    let mut failures = 0;
+    loop {
+        match publisher.publish(announcement).await {
+            Ok(Receipt::Confirmed) => return failures,
+            Ok(receipt) => panic!("{receipt:?}"),
+            Err(error) => {
+                assert!(error.is_retryable(), "{error}");
+                assert!(start.elapsed() < PATIENCE * 2, "{error}");
+                failures += 1;
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_consumer_takes_every_message_without_a_complaint() {
+    let broker = broker().await;
+    let mut consumer = consumer(&broker, "rida-test-form");
+    let publisher = publisher(broker.link());
+    for announcement in &announcements() {
+        assert_eq!(publisher.publish(announcement).await.unwrap(), Receipt::Confirmed);
+    }
+    for announcement in &announcements() {
+        let message = consumer.event("message");
+        let text = |key: &str| message[key].as_str().unwrap().to_owned();
+        assert_eq!(text("id"), MessageIds::new("test").uuid(announcement));
+        assert_eq!(message["body"]["announcement"], announcement.id.to_string());
+        assert_eq!((text("content_type"), text("encoding")), ("application/json".to_owned(), "utf-8".to_owned()));
+        assert_eq!((message["delivery_mode"].as_u64(), text("kind").as_str()), (Some(2), "Message"));
+        assert_eq!(message["headers"]["fedora_messaging_module_lua"], true);
+        assert!(text("topic").starts_with("org.fedoraproject.stg.mbs."));
+        assert!([Some(20), Some(30)].contains(&message["severity"].as_u64()));
+    }
+    assert!(!consumer.said().contains("complaint"), "{}", consumer.said());
+    assert_eq!(publisher.unrouted(), 0);
+    publisher.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_no_queue_wants_is_confirmed_and_counted_or_held_back() {
+    let broker = broker().await;
+    let topics = || Topics::new("org.nobody", "stg", "mbs").unwrap();
+    let config = AmqpConfig::new(broker.link());
+    let forgets = AmqpPublisher::new(config.clone(), topics(), MessageIds::new("test")).unwrap();
+    let held = AmqpConfig { needs_queue: true, ..config };
+    let holds = AmqpPublisher::new(held, topics(), MessageIds::new("test")).unwrap();
+    let announcement = &announcements()[0];
+    // Consumers of other tests have bound queues to everything.
+    let queues = ["rida-test-form", "rida-test-crash", "rida-test-driver"];
+    delete_queues(&broker, &queues).await;
+    assert_eq!(forgets.publish(announcement).await.unwrap(), Receipt::Confirmed);
+    assert_eq!(forgets.unrouted(), 1);
+    let error = holds.publish(announcement).await.unwrap_err();
+    assert!(error.is_retryable() && error.message().contains("no queue"), "{error}");
+}
+
+async fn delete_queues(broker: &Broker, queues: &[&str]) {
+    let connection = lapin::Connection::connect(&broker.url(), lapin::ConnectionProperties::default()).await.unwrap();
+    let channel = connection.create_channel().await.unwrap();
+    for queue in queues {
+        let _ = channel.queue_delete((*queue).into(), lapin::options::QueueDeleteOptions::default()).await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn certificates_tell_who_it_is() {
+    let broker = broker().await;
+    let publisher = publisher(broker.tls_link("client", "ca.crt"));
+    assert_eq!(publisher.publish(&announcements()[0]).await.unwrap(), Receipt::Confirmed);
+    // One of another authority, and a broker of an authority that is not trusted.
+    for link in [broker.tls_link("foreign", "ca.crt"), broker.tls_link("client", "other-ca.crt")] {
+        let error = self::publisher(link).publish(&announcements()[0]).await.unwrap_err();
+        assert!(error.is_retryable(), "somebody mends the certificate: {error}");
+    }
+    // Python's consumer is refused the queue, not the login, which only this user's permissions say.
+    let files = ["ca.crt", "client.crt", "client.key"].map(|file| authority(file).display().to_string());
+    let url = broker.tls_url();
+    let arguments = [&url, "not-rida", &files[0], &files[1], &files[2]];
+    let mut refused = Program::python("fedora-messaging", "fedora_hear.py", &arguments);
+    let line = refused.line(|line| line.contains("ACCESS_REFUSED") || line.contains("PermissionException"));
+    assert!(!line.contains("login"), "{line}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_topic_that_is_not_permitted_is_refused_for_good_and_the_next_is_taken() {
+    let broker = broker().await;
+    let topics = Topics::new("org.fedoraproject", "prod", "mbs").unwrap();
+    let config = AmqpConfig::new(broker.tls_link("client", "ca.crt"));
+    let forbidden = AmqpPublisher::new(config, topics, MessageIds::new("test")).unwrap();
+    for _ in 0..2 {
+        let error = forbidden.publish(&announcements()[0]).await.unwrap_err();
+        assert!(!error.is_retryable() && error.message().contains("permit"), "{error:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wrong_password_is_tried_until_somebody_mends_it() {
+    let broker = broker().await;
+    let url = broker.url().replace("guest:guest", "guest:wrong");
+    let publisher = publisher(AmqpLink { url, ..AmqpLink::default() });
+    let error = publisher.publish(&announcements()[0]).await.unwrap_err();
+    assert!(error.is_retryable(), "{error}");
+    assert!(!format!("{error:?}").contains("wrong"), "{error:?}");
+    let soon = Instant::now();
+    let error = publisher.publish(&announcements()[0]).await.unwrap_err();
+    assert!(soon.elapsed() < Duration::from_secs(5) && error.is_retryable(), "it waits before it tries again");
+}
+
+/// How many messages are in flight around the broker's death; `RIDA_BUS_MESSAGES` changes it.
+fn many() -> usize {
+    std::env::var("RIDA_BUS_MESSAGES").ok().map_or(3000, |text| text.parse().expect("a number of messages"))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_broker_killed_in_the_middle_loses_nothing_and_keeps_the_order() {
+    let mut broker = broker().await;
+    const QUEUE: &str = "rida-test-crash";
+    // Bound and then left alone: the queue keeps what comes.
+    drop(consumer(&broker, QUEUE));
+    drain(&broker, QUEUE, 0).await;
+    let publisher = publisher(broker.link());
+    let life = sample::life_to_ready(sample::id(1), sample::nsvc("lua:5.4:1:c0ffee"));
+    let mut announcement = life[0].announcements[0].clone();
+    let many = many();
+    let (mut failures, start) = (0, Instant::now());
+    for number in 0..many {
+        announcement.id.revision = u64::try_from(number).unwrap();
+        if number == many / 2 {
+            broker.kill();
+            assert!(publisher.publish(&announcement).await.is_err(), "nobody is there");
+            broker.start().await;
+        }
+        failures += tried_until_taken(&publisher, &announcement).await;
+    }
+    let took = start.elapsed();
+    let got = drain(&broker, QUEUE, many).await;
+    let mut last = -1;
+    let mut distinct = BTreeSet::new();
+    let mut repeats = 0;
+    for number in &got {
+        if distinct.insert(*number) {
+            assert_eq!(*number, last + 1, "each comes first in its turn");
+            last = *number;
+        } else {
+            repeats += 1;
+        }
+    }
+    assert_eq!(distinct.len(), many, "none is lost");
+    assert!(repeats <= 2, "only what was in flight is sent again: {repeats}");
+    println!("{many} messages across a kill: {repeats} repeated, {failures} tries failed, {:.1} s", took.as_secs_f32());
+}
+
+/// Takes everything out of a queue, and returns the revisions in order; waits for at least so many.
+async fn drain(broker: &Broker, queue: &str, at_least: usize) -> Vec<i64> {
+    use lapin::options::BasicGetOptions;
+    let connection = lapin::Connection::connect(&broker.url(), lapin::ConnectionProperties::default()).await.unwrap();
+    let channel = connection.create_channel().await.unwrap();
+    let mut got = Vec::new();
+    let start = Instant::now();
+    loop {
+        match channel.basic_get(queue.into(), BasicGetOptions { no_ack: true }).await.unwrap() {
+            Some(message) => {
+                let body: Value = serde_json::from_slice(&message.data).unwrap();
+                let id = body["announcement"].as_str().unwrap().to_owned();
+                got.push(id.split('.').nth(1).unwrap().parse().unwrap());
+            }
+            None if got.len() >= at_least => return got,
+            None => {
+                assert!(start.elapsed() < PATIENCE, "{} of {at_least} came", got.len());
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        }
+    }
+}
+
+/// The whole way: the log, its reader, the broker; what is refused is parked, mended, and told in order.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_broker_does_not_permit_is_parked_until_it_does() {
+    let mut broker = broker().await;
+    let mut consumer = consumer(&broker, "rida-test-driver");
+    let store = MemoryStore::new();
+    for written in sample::life_to_ready(sample::id(1), sample::nsvc("lua:5.4:1:c0ffee")) {
+        store.commit(written.commit()).await.unwrap();
+    }
+    let clock = Arc::new(TestClock::at(sample::at(0)));
+    let parts = Parts {
+        store: Arc::new(store.clone()),
+        build_system: Arc::new(MemoryBuildSystem::new(clock.clone())),
+        publisher: Arc::new(MemoryPublisher::default()),
+        scm: Arc::new(MemoryScm::default()),
+        clock,
+        allow: rida_core::scm::AllowList::default(),
+        policy: Policy::default(),
+    };
+    let driver = Driver::new(parts, WorkerId("test".to_owned()));
+    let publisher = publisher(broker.tls_link("client", "ca.crt"));
+    broker.control("set_topic_permissions rida amq.topic ^nothing$ .*");
+    let published = driver.publish_with("amqp", &publisher, 1000).await.unwrap();
+    assert_eq!((published.announcements, published.refused.len()), (0, 1), "{published:?}");
+    let parked = store.parked("amqp", ParkedFilter::default(), 1000).await.unwrap();
+    assert!(parked.len() > 5 && parked[0].reason.contains("permit"), "{parked:?}");
+
+    broker.control("set_topic_permissions rida amq.topic ^org\\.fedoraproject\\.stg\\. .*");
+    store.retry_parked("amqp", None).await.unwrap();
+    // Permissions are remembered for the time of a channel.
+    publisher.close().await;
+    let published = driver.publish_with("amqp", &publisher, 1000).await.unwrap();
+    assert_eq!((published.announcements, published.confirmed), (parked.len(), parked.len()), "{published:?}");
+    for expected in &parked {
+        let message = consumer.event("message");
+        assert_eq!(message["body"]["announcement"], expected.announcement.to_string(), "in order");
+    }
+}

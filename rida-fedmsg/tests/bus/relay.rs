@@ -1,0 +1,76 @@
+//! Announcing through a relay that is away, comes, is killed in the middle, and comes back.
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use rida_core::Publisher;
+use rida_fedmsg::fedmsg::{FedmsgConfig, Way};
+
+use crate::fedmsg::{command, publisher, settings, signer};
+use crate::programs::{PATIENCE, Program};
+use crate::{announcements, free_port};
+
+/// How many messages are sent while the relay is killed and started again.
+const MANY: usize = 300;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_relay_that_is_killed_in_the_middle_is_found_again() {
+    let (inbound, outbound) = (format!("tcp://127.0.0.1:{}", free_port()), format!("tcp://127.0.0.1:{}", free_port()));
+    let publisher = publisher(&FedmsgConfig::new(Way::Connect(inbound.clone())), Some(signer("signer")));
+    let announcement = &announcements()[0];
+    let error = publisher.publish(announcement).await.unwrap_err();
+    assert!(error.is_retryable() && error.message().contains("relay"), "nothing is dropped while it is away: {error}");
+
+    let folder = settings(&outbound, &inbound);
+    let mut relay = Some(command("fedmsg-relay", &folder, &[]));
+    let mut listener = Program::python("fedmsg", "fedmsg_hear.py", &[&outbound]);
+    listener.event("listening");
+    let topic = publisher.message(announcement).unwrap().0;
+    tokio::time::timeout(PATIENCE, publisher.listened_to(&topic)).await.unwrap();
+    // Until the listener has found the relay's other side, which only its messages tell.
+    let start = Instant::now();
+    loop {
+        let _ = publisher.publish(announcement).await;
+        if listener.event_within("message", Duration::from_millis(300)).is_some() {
+            break;
+        }
+        assert!(start.elapsed() < PATIENCE, "{}", listener.said());
+    }
+
+    let mut sent = 0;
+    let mut refused = 0;
+    let start = Instant::now();
+    while sent < MANY {
+        match publisher.publish(announcement).await {
+            Ok(_) => sent += 1,
+            Err(error) => {
+                assert!(error.is_retryable(), "{error}");
+                refused += 1;
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        }
+        if sent == MANY / 2
+            && let Some(killed) = relay.take()
+        {
+            killed.kill();
+            tokio::time::sleep(Duration::from_millis(300)).await;
+            relay = Some(command("fedmsg-relay", &folder, &[]));
+            // A mark that is taken once.
+            sent += 1;
+        }
+        assert!(start.elapsed() < PATIENCE, "{sent} sent, {refused} refused");
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    assert!(refused > 0, "while the relay was away nothing was handed over to nobody");
+    let mut good = 0;
+    let mut distinct = BTreeSet::new();
+    while let Some(message) = listener.event_within("message", Duration::from_secs(3)) {
+        assert_eq!(message["good"], true, "a relay's copy is believed, too: {message}");
+        distinct.insert(message["id"].as_str().unwrap().to_owned());
+        good += 1;
+    }
+    // What the relay had not passed on when it was killed is lost: that is fedmsg.
+    assert!(good >= MANY / 2, "{good} of {MANY} arrived");
+    assert_eq!(distinct.len(), 1, "each repeat has the id of the first");
+    println!("{good} of {MANY} arrived across the death of the relay");
+}
