@@ -26,7 +26,8 @@ impl Program {
         let mut child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
         let (line, lines) = channel();
         let (out, err) = (child.stdout.take().unwrap(), child.stderr.take().unwrap());
-        for output in [Box::new(out) as Box<dyn std::io::Read + Send>, Box::new(err)] {
+        let outputs: [Box<dyn std::io::Read + Send>; 2] = [Box::new(out), Box::new(err)];
+        for output in outputs {
             let line = line.clone();
             std::thread::spawn(move || {
                 for text in BufReader::new(output).lines().map_while(Result::ok) {
