@@ -26,7 +26,7 @@ fn a_bad_modulemd_is_told_with_places() {
     let output = example("validate", &[module("broken.yaml")]);
     assert_eq!(output.status.code(), Some(1), "{output:?}");
     let told = text(&output.stdout);
-    for part in ["description", "zlib", "broken.yaml: "] {
+    for part in ["description", "zlib", "broken.yaml:"] {
         assert!(told.contains(part), "{part} is missing in {told}");
     }
 }

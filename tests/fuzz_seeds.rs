@@ -6,6 +6,16 @@ use std::path::Path;
 #[path = "../fuzz/targets/modulemd.rs"]
 mod modulemd;
 
+#[path = "../fuzz/targets/modulemd_readers.rs"]
+#[cfg(feature = "testing")]
+mod modulemd_readers;
+
+#[test]
+#[cfg(feature = "testing")]
+fn both_readers_of_modulemd_agree_on_their_seeds() {
+    each_seed("modulemd-readers", modulemd_readers::run);
+}
+
 #[test]
 fn modulemd_stands_its_seeds() {
     each_seed("modulemd", modulemd::run);

@@ -117,3 +117,13 @@ pub fn judge(bytes: &[u8], options: &Options, rules: &Rules) -> Judged {
 pub fn is_index(bytes: &[u8]) -> bool {
     source::decode(bytes).is_ok_and(|text| source::parts(&text).nth(1).is_some())
 }
+
+/// Holds the two readers of YAML against each other on a text, for fuzzing.
+///
+/// # Panics
+/// When they disagree.
+#[cfg(feature = "testing")]
+#[doc(hidden)]
+pub fn readers_agree(bytes: &[u8]) {
+    tree::agree::agree_on(bytes);
+}

@@ -4,6 +4,8 @@
 //! for the plain part of YAML comes first; what it does not know is read by the complete parser, event by event, so that
 //! a hostile text is refused as soon as it breaks a limit.
 
+#[cfg(any(test, feature = "testing"))]
+pub(crate) mod agree;
 mod complete;
 mod fast;
 #[cfg(test)]

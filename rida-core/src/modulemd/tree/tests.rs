@@ -1,31 +1,5 @@
-use super::{Cow, Flat, FlatKind, Limits, Node, Tree, complete, fast};
-use crate::modulemd::problem::Collector;
-
-/// Where one answers, both readers see the same nodes at the same places.
-#[track_caller]
-fn agree(text: &str) -> bool {
-    let limits = Limits::default();
-    let Some(nodes) = fast::read(text, &limits) else { return false };
-    let fast = Tree { nodes, places: super::Places::bytes(text, super::START) };
-    let mut problems = Collector::default();
-    let complete = complete::read(text, super::START, &limits, &mut problems)
-        .unwrap_or_else(|problem| panic!("only one accepts this: {problem}\n{text}"));
-    assert!(problems.is_empty(), "{text}");
-    if text.ends_with([' ', '\t']) && text.trim_end_matches([' ', '\t']).ends_with('\n') {
-        // See `unend`.
-        return true;
-    }
-    assert_eq!(shown(&fast), shown(&complete), "{text}");
-    true
-}
-
-fn shown<'t>(tree: &'t Tree<'t>) -> Vec<(u32, u32, u32, &'t FlatKind<'t>)> {
-    let line = |(index, flat): (usize, &'t Flat<'t>)| {
-        let at = Node { tree, index }.position();
-        (at.line, at.column, flat.end, &flat.kind)
-    };
-    tree.nodes.iter().enumerate().map(line).collect()
-}
+use super::agree::agree;
+use super::{Cow, Flat};
 
 #[test]
 fn the_fast_reader_sees_what_the_complete_parser_sees() {
@@ -118,14 +92,14 @@ mod laws {
 
         #[test]
         fn both_readers_agree(pieces in prop::collection::vec(piece(), 0..24)) {
-            super::agree(&pieces.concat());
+            super::super::agree::agree(&pieces.concat());
         }
 
         #[test]
         fn both_readers_agree_on_mappings(pieces in prop::collection::vec(piece(), 0..16)) {
-            super::agree(&format!("k: {}", pieces.concat()));
-            super::agree(&format!("k:\n  l:\n  - {}\n", pieces.concat()));
-            super::agree(&format!("k: [{}]\n", pieces.concat()));
+            super::super::agree::agree(&format!("k: {}", pieces.concat()));
+            super::super::agree::agree(&format!("k:\n  l:\n  - {}\n", pieces.concat()));
+            super::super::agree::agree(&format!("k: [{}]\n", pieces.concat()));
         }
     }
 }
