@@ -1,8 +1,8 @@
-//! A world in which calls fail, succeed and lose their answer, or are cut off in the middle.
+//! A world in which calls fail, stand still, succeed and lose their answer, or are cut off in the middle.
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 
 use async_trait::async_trait;
@@ -31,45 +31,124 @@ use crate::timestamp::Timestamp;
 /// Every call passes two gates, before it acts and after; at each the caller can be dropped, which is what a crash of
 /// the process looks like from here.
 #[derive(Clone, Debug)]
-pub struct Fates {
-    random: Arc<Mutex<Random>>,
+pub struct Fates(Arc<Mutex<Fate>>);
+
+#[derive(Debug)]
+struct Fate {
+    random: Random,
     /// Of a hundred calls, how many fail before they act, and how many lose their answer afterwards.
-    percent: Arc<Mutex<u64>>,
+    percent: u64,
+    /// Of a thousand calls, how many stand still for long at each gate.
+    stalls: u64,
+    outage: Option<Outage>,
+}
+
+/// A time in which nothing of one kind works.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outage {
+    /// The build system, the sources and the publisher say that they are in maintenance.
+    Maintenance,
+    /// They act, and every answer is lost on the way.
+    LostAnswers,
+    /// The store does not answer.
+    Store,
+}
+
+/// How a call goes at a gate.
+enum Way {
+    Well,
+    Unavailable,
+    Temporary,
+    /// Refused, where that is an answer.
+    Refused,
 }
 
 impl Fates {
     /// Makes fates from a seed, with so many faults in a hundred calls at each gate.
     pub fn new(seed: u64, percent: u64) -> Self {
-        Self { random: Arc::new(Mutex::new(Random::new(seed))), percent: Arc::new(Mutex::new(percent)) }
+        Self(Arc::new(Mutex::new(Fate { random: Random::new(seed), percent, stalls: 0, outage: None })))
     }
 
     /// Changes how many calls in a hundred go wrong.
     pub fn set_percent(&self, percent: u64) {
-        *self.percent.lock().unwrap_or_else(PoisonError::into_inner) = percent;
+        self.fate().percent = percent;
     }
 
-    /// Lets others run, then tells whether the call goes wrong here.
-    async fn gate(&self) -> bool {
+    /// Changes how many calls in a thousand stand still for long, so that leases end while they do.
+    pub fn set_stalls(&self, permille: u64) {
+        self.fate().stalls = permille;
+    }
+
+    /// Begins or ends an outage.
+    pub fn set_outage(&self, outage: Option<Outage>) {
+        self.fate().outage = outage;
+    }
+
+    fn fate(&self) -> MutexGuard<'_, Fate> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Lets others run, for long when the call stands still.
+    async fn wait(&self) {
         pause().await;
-        let percent = *self.percent.lock().unwrap_or_else(PoisonError::into_inner);
-        self.random.lock().unwrap_or_else(PoisonError::into_inner).chance(percent)
+        let stalls = {
+            let mut fate = self.fate();
+            let permille = fate.stalls;
+            if fate.random.below(1000) < permille { 20 + fate.random.below(300) } else { 0 }
+        };
+        for _ in 0..stalls {
+            // Nothing stands still any more once the world is calm.
+            if self.fate().stalls == 0 {
+                break;
+            }
+            pause().await;
+        }
     }
 
-    async fn port_gate(&self) -> Result<(), PortError> {
-        if self.gate().await { Err(PortError::unavailable("the other side does not answer")) } else { Ok(()) }
+    /// Passes a call of a port, before or after it acts. A call may be refused before it acts only: a refusal says that
+    /// nothing was done.
+    async fn port_gate(&self, refusable: bool, acted: bool) -> Result<(), PortError> {
+        self.wait().await;
+        let way = {
+            let mut fate = self.fate();
+            match fate.outage {
+                Some(Outage::Maintenance) if !acted => Way::Unavailable,
+                Some(Outage::LostAnswers) if acted => Way::Temporary,
+                _ => {
+                    let percent = fate.percent;
+                    if !fate.random.chance(percent) {
+                        Way::Well
+                    } else {
+                        match fate.random.below(20) {
+                            0 if refusable => Way::Refused,
+                            0..=7 => Way::Temporary,
+                            _ => Way::Unavailable,
+                        }
+                    }
+                }
+            }
+        };
+        match way {
+            Way::Well => Ok(()),
+            Way::Unavailable => Err(PortError::unavailable("the other side does not answer")),
+            Way::Temporary => Err(PortError::temporary("the connection was reset")),
+            Way::Refused => Err(PortError::permanent("the other side refuses")),
+        }
     }
 
     async fn store_gate(&self) -> Result<(), StoreError> {
-        if self.gate().await {
-            Err(StoreError::new(StoreErrorKind::Unavailable, "the store does not answer"))
-        } else {
-            Ok(())
-        }
+        self.wait().await;
+        let fails = {
+            let mut fate = self.fate();
+            let percent = fate.percent;
+            fate.outage == Some(Outage::Store) || fate.random.chance(percent)
+        };
+        if fails { Err(StoreError::new(StoreErrorKind::Unavailable, "the store does not answer")) } else { Ok(()) }
     }
 }
 
 /// Returns control once: a point at which a crash can come.
-fn pause() -> impl Future<Output = ()> + Send {
+pub(super) fn pause() -> impl Future<Output = ()> + Send {
     struct Pause(bool);
     impl Future for Pause {
         type Output = ();
@@ -100,319 +179,91 @@ impl<P> Faulty<P> {
     }
 }
 
-#[async_trait]
-impl<P: BuildSystem> BuildSystem for Faulty<P> {
-    async fn prepare(&self, build: &ModuleBuild) -> Result<(), PortError> {
-        self.fates.port_gate().await?;
-        let answer = self.inner.prepare(build).await;
-        self.fates.port_gate().await?;
-        answer
-    }
+/// Passes calls of a port on between two gates. What is `refusable` may be told that it is never done.
+macro_rules! faulty_port {
+    ($port:ident: $($refusable:literal fn $name:ident(&self $(, $argument:ident: $type:ty)*) -> $result:ty;)*
+     $(passed $($passed:tt)*)?) => {
+        #[async_trait]
+        impl<P: $port> $port for Faulty<P> {
+            $(async fn $name(&self $(, $argument: $type)*) -> Result<$result, PortError> {
+                self.fates.port_gate($refusable, false).await?;
+                let answer = self.inner.$name($($argument),*).await;
+                self.fates.port_gate(false, true).await?;
+                answer
+            })*
+            $($($passed)*)?
+        }
+    };
+}
 
-    async fn build(&self, build: &ModuleBuild, key: &ComponentKey) -> Result<TaskId, PortError> {
-        self.fates.port_gate().await?;
-        let answer = self.inner.build(build, key).await;
-        self.fates.port_gate().await?;
-        answer
-    }
-
-    async fn tag(&self, build: &ModuleBuild, components: &[ComponentKey]) -> Result<(), PortError> {
-        self.fates.port_gate().await?;
-        let answer = self.inner.tag(build, components).await;
-        self.fates.port_gate().await?;
-        answer
-    }
-
-    async fn regenerate(&self, build: &ModuleBuild, generation: u32) -> Result<(), PortError> {
-        self.fates.port_gate().await?;
-        let answer = self.inner.regenerate(build, generation).await;
-        self.fates.port_gate().await?;
-        answer
-    }
-
-    async fn follow(&self, build: &ModuleBuild) -> Result<Vec<Fact>, PortError> {
-        self.fates.port_gate().await?;
-        let answer = self.inner.follow(build).await;
-        self.fates.port_gate().await?;
-        answer
-    }
-
-    async fn cancel(&self, build: &ModuleBuild, key: &ComponentKey, task: Option<TaskId>) -> Result<(), PortError> {
-        self.fates.port_gate().await?;
-        let answer = self.inner.cancel(build, key, task).await;
-        self.fates.port_gate().await?;
-        answer
-    }
-
-    async fn write_metadata(&self, build: &ModuleBuild) -> Result<(), PortError> {
-        self.fates.port_gate().await?;
-        let answer = self.inner.write_metadata(build).await;
-        self.fates.port_gate().await?;
-        answer
-    }
-
-    async fn read_log(&self, key: &ComponentKey, offset: u64, max: usize) -> Result<LogChunk, PortError> {
-        self.fates.port_gate().await?;
-        let answer = self.inner.read_log(key, offset, max).await;
-        self.fates.port_gate().await?;
-        answer
-    }
-
+faulty_port! { BuildSystem:
+    true fn prepare(&self, build: &ModuleBuild) -> ();
+    true fn build(&self, build: &ModuleBuild, key: &ComponentKey) -> TaskId;
+    true fn tag(&self, build: &ModuleBuild, components: &[ComponentKey]) -> ();
+    true fn regenerate(&self, build: &ModuleBuild, generation: u32) -> ();
+    false fn follow(&self, build: &ModuleBuild) -> Vec<Fact>;
+    false fn cancel(&self, build: &ModuleBuild, key: &ComponentKey, task: Option<TaskId>) -> ();
+    true fn write_metadata(&self, build: &ModuleBuild) -> ();
+    true fn read_log(&self, key: &ComponentKey, offset: u64, max: usize) -> LogChunk;
+    passed
     fn concerns(&self, hint: &BuildSystemHint, build: &ModuleBuild) -> bool {
         self.inner.concerns(hint, build)
     }
 }
 
-#[async_trait]
-impl<P: Scm> Scm for Faulty<P> {
-    async fn fetch_modulemd(&self, url: &ScmUrl) -> Result<FetchedModulemd, PortError> {
-        self.fates.port_gate().await?;
-        let answer = self.inner.fetch_modulemd(url).await;
-        self.fates.port_gate().await?;
-        answer
-    }
-
-    async fn check_components(
-        &self,
-        components: &[(ComponentName, ComponentSource)],
-    ) -> Result<Vec<ComponentCheck>, PortError> {
-        self.fates.port_gate().await?;
-        let answer = self.inner.check_components(components).await;
-        self.fates.port_gate().await?;
-        answer
-    }
+faulty_port! { Scm:
+    true fn fetch_modulemd(&self, url: &ScmUrl) -> FetchedModulemd;
+    true fn check_components(&self, components: &[(ComponentName, ComponentSource)]) -> Vec<ComponentCheck>;
 }
 
-#[async_trait]
-impl<P: Publisher> Publisher for Faulty<P> {
-    async fn publish(&self, announcement: &Announcement) -> Result<Receipt, PortError> {
-        self.fates.port_gate().await?;
-        let answer = self.inner.publish(announcement).await;
-        self.fates.port_gate().await?;
-        answer
-    }
+faulty_port! { Publisher:
+    false fn publish(&self, announcement: &Announcement) -> Receipt;
 }
 
-#[async_trait]
-impl<P: Store> Store for Faulty<P> {
-    async fn reserve_id(&self) -> Result<BuildId, StoreError> {
-        self.fates.store_gate().await?;
-        let answer = self.inner.reserve_id().await;
-        self.fates.store_gate().await?;
-        answer
-    }
+/// Passes calls of the store on between two gates.
+macro_rules! faulty_store {
+    ($(fn $name:ident(&self $(, $argument:ident: $type:ty)*) -> $result:ty;)*) => {
+        #[async_trait]
+        impl<P: Store> Store for Faulty<P> {
+            $(async fn $name(&self $(, $argument: $type)*) -> Result<$result, StoreError> {
+                self.fates.store_gate().await?;
+                let answer = self.inner.$name($($argument),*).await;
+                self.fates.store_gate().await?;
+                answer
+            })*
+        }
+    };
+}
 
-    async fn commit(&self, commit: Commit<'_>) -> Result<u64, StoreError> {
-        self.fates.store_gate().await?;
-        let answer = self.inner.commit(commit).await;
-        self.fates.store_gate().await?;
-        answer
-    }
-
-    async fn load(&self, id: BuildId) -> Result<Option<ModuleBuild>, StoreError> {
-        self.fates.store_gate().await?;
-        let answer = self.inner.load(id).await;
-        self.fates.store_gate().await?;
-        answer
-    }
-
-    async fn find(&self, nsvc: &Nsvc) -> Result<Option<BuildSummary>, StoreError> {
-        self.fates.store_gate().await?;
-        let answer = self.inner.find(nsvc).await;
-        self.fates.store_gate().await?;
-        answer
-    }
-
-    async fn latest_ready(&self, name: &ModuleName, stream: &StreamName) -> Result<Option<BuildSummary>, StoreError> {
-        self.fates.store_gate().await?;
-        let answer = self.inner.latest_ready(name, stream).await;
-        self.fates.store_gate().await?;
-        answer
-    }
-
-    async fn list(&self, query: &ListQuery) -> Result<Vec<BuildSummary>, StoreError> {
-        self.fates.store_gate().await?;
-        let answer = self.inner.list(query).await;
-        self.fates.store_gate().await?;
-        answer
-    }
-
-    async fn count(&self, filter: &BuildFilter) -> Result<u64, StoreError> {
-        self.fates.store_gate().await?;
-        let answer = self.inner.count(filter).await;
-        self.fates.store_gate().await?;
-        answer
-    }
-
-    async fn queue(&self) -> Result<Queue, StoreError> {
-        self.fates.store_gate().await?;
-        let answer = self.inner.queue().await;
-        self.fates.store_gate().await?;
-        answer
-    }
-
-    async fn queue_head(&self, limits: &Limits, now: Timestamp, limit: usize) -> Result<Queue, StoreError> {
-        self.fates.store_gate().await?;
-        let answer = self.inner.queue_head(limits, now, limit).await;
-        self.fates.store_gate().await?;
-        answer
-    }
-
-    async fn take_effects(
-        &self,
-        worker: &WorkerId,
-        times: LeaseTimes,
-        limit: usize,
-    ) -> Result<Vec<TakenEffect>, StoreError> {
-        self.fates.store_gate().await?;
-        let answer = self.inner.take_effects(worker, times, limit).await;
-        self.fates.store_gate().await?;
-        answer
-    }
-
-    async fn pending(&self, id: BuildId) -> Result<Vec<PendingEffect>, StoreError> {
-        self.fates.store_gate().await?;
-        let answer = self.inner.pending(id).await;
-        self.fates.store_gate().await?;
-        answer
-    }
-
-    async fn renew_leases(&self, worker: &WorkerId, ids: &[EffectId], until: Timestamp) -> Result<(), StoreError> {
-        self.fates.store_gate().await?;
-        let answer = self.inner.renew_leases(worker, ids, until).await;
-        self.fates.store_gate().await?;
-        answer
-    }
-
-    async fn retry_effect(
-        &self,
-        worker: &WorkerId,
-        id: EffectId,
-        due: Timestamp,
-        failures: u32,
-        error: &str,
-    ) -> Result<(), StoreError> {
-        self.fates.store_gate().await?;
-        let answer = self.inner.retry_effect(worker, id, due, failures, error).await;
-        self.fates.store_gate().await?;
-        answer
-    }
-
-    async fn drop_effect(&self, id: EffectId) -> Result<(), StoreError> {
-        self.fates.store_gate().await?;
-        let answer = self.inner.drop_effect(id).await;
-        self.fates.store_gate().await?;
-        answer
-    }
-
-    async fn take_due_builds(&self, times: LookTimes, limit: usize) -> Result<Vec<BuildId>, StoreError> {
-        self.fates.store_gate().await?;
-        let answer = self.inner.take_due_builds(times, limit).await;
-        self.fates.store_gate().await?;
-        answer
-    }
-
-    async fn log_after(&self, sequence: u64, limit: usize) -> Result<Vec<LogLine>, StoreError> {
-        self.fates.store_gate().await?;
-        let answer = self.inner.log_after(sequence, limit).await;
-        self.fates.store_gate().await?;
-        answer
-    }
-
-    async fn log_of(&self, id: BuildId) -> Result<Vec<LogLine>, StoreError> {
-        self.fates.store_gate().await?;
-        let answer = self.inner.log_of(id).await;
-        self.fates.store_gate().await?;
-        answer
-    }
-
-    async fn log_end(&self) -> Result<u64, StoreError> {
-        self.fates.store_gate().await?;
-        let answer = self.inner.log_end().await;
-        self.fates.store_gate().await?;
-        answer
-    }
-
-    async fn reader(&self, reader: &str) -> Result<ReaderState, StoreError> {
-        self.fates.store_gate().await?;
-        let answer = self.inner.reader(reader).await;
-        self.fates.store_gate().await?;
-        answer
-    }
-
-    async fn take_reader(
-        &self,
-        reader: &str,
-        worker: &WorkerId,
-        now: Timestamp,
-        until: Timestamp,
-    ) -> Result<Option<ReaderState>, StoreError> {
-        self.fates.store_gate().await?;
-        let answer = self.inner.take_reader(reader, worker, now, until).await;
-        self.fates.store_gate().await?;
-        answer
-    }
-
-    async fn advance_reader(
-        &self,
-        reader: &str,
-        worker: &WorkerId,
-        from: u64,
-        to: u64,
-        parked: &[Parked],
-    ) -> Result<bool, StoreError> {
-        self.fates.store_gate().await?;
-        let answer = self.inner.advance_reader(reader, worker, from, to, parked).await;
-        self.fates.store_gate().await?;
-        answer
-    }
-
-    async fn release_reader(&self, reader: &str, worker: &WorkerId) -> Result<(), StoreError> {
-        self.fates.store_gate().await?;
-        let answer = self.inner.release_reader(reader, worker).await;
-        self.fates.store_gate().await?;
-        answer
-    }
-
-    async fn rewind_reader(&self, reader: &str, sequence: u64) -> Result<(), StoreError> {
-        self.fates.store_gate().await?;
-        let answer = self.inner.rewind_reader(reader, sequence).await;
-        self.fates.store_gate().await?;
-        answer
-    }
-
-    async fn parked(&self, reader: &str, filter: ParkedFilter, limit: usize) -> Result<Vec<Parked>, StoreError> {
-        self.fates.store_gate().await?;
-        let answer = self.inner.parked(reader, filter, limit).await;
-        self.fates.store_gate().await?;
-        answer
-    }
-
-    async fn retry_parked(&self, reader: &str, build: Option<BuildId>) -> Result<u64, StoreError> {
-        self.fates.store_gate().await?;
-        let answer = self.inner.retry_parked(reader, build).await;
-        self.fates.store_gate().await?;
-        answer
-    }
-
-    async fn unpark(&self, reader: &str, announcement: AnnouncementId) -> Result<(), StoreError> {
-        self.fates.store_gate().await?;
-        let answer = self.inner.unpark(reader, announcement).await;
-        self.fates.store_gate().await?;
-        answer
-    }
-
-    async fn keep_parked(&self, reader: &str, announcement: AnnouncementId, reason: &str) -> Result<(), StoreError> {
-        self.fates.store_gate().await?;
-        let answer = self.inner.keep_parked(reader, announcement, reason).await;
-        self.fates.store_gate().await?;
-        answer
-    }
-
-    async fn ping(&self) -> Result<(), StoreError> {
-        self.fates.store_gate().await?;
-        let answer = self.inner.ping().await;
-        self.fates.store_gate().await?;
-        answer
-    }
+faulty_store! {
+    fn reserve_id(&self) -> BuildId;
+    fn commit(&self, commit: Commit<'_>) -> u64;
+    fn load(&self, id: BuildId) -> Option<ModuleBuild>;
+    fn find(&self, nsvc: &Nsvc) -> Option<BuildSummary>;
+    fn latest_ready(&self, name: &ModuleName, stream: &StreamName) -> Option<BuildSummary>;
+    fn list(&self, query: &ListQuery) -> Vec<BuildSummary>;
+    fn count(&self, filter: &BuildFilter) -> u64;
+    fn queue(&self) -> Queue;
+    fn queue_head(&self, limits: &Limits, now: Timestamp, limit: usize) -> Queue;
+    fn take_effects(&self, worker: &WorkerId, times: LeaseTimes, limit: usize) -> Vec<TakenEffect>;
+    fn pending(&self, id: BuildId) -> Vec<PendingEffect>;
+    fn renew_leases(&self, worker: &WorkerId, ids: &[EffectId], until: Timestamp) -> ();
+    fn retry_effect(&self, worker: &WorkerId, id: EffectId, due: Timestamp, failures: u32, error: &str) -> ();
+    fn drop_effect(&self, id: EffectId) -> ();
+    fn take_due_builds(&self, times: LookTimes, limit: usize) -> Vec<BuildId>;
+    fn log_after(&self, sequence: u64, limit: usize) -> Vec<LogLine>;
+    fn log_of(&self, id: BuildId) -> Vec<LogLine>;
+    fn log_end(&self) -> u64;
+    fn reader(&self, reader: &str) -> ReaderState;
+    fn take_reader(
+        &self, reader: &str, worker: &WorkerId, now: Timestamp, until: Timestamp
+    ) -> Option<ReaderState>;
+    fn advance_reader(&self, reader: &str, worker: &WorkerId, from: u64, to: u64, parked: &[Parked]) -> bool;
+    fn release_reader(&self, reader: &str, worker: &WorkerId) -> ();
+    fn rewind_reader(&self, reader: &str, sequence: u64) -> ();
+    fn parked(&self, reader: &str, filter: ParkedFilter, limit: usize) -> Vec<Parked>;
+    fn retry_parked(&self, reader: &str, build: Option<BuildId>) -> u64;
+    fn unpark(&self, reader: &str, announcement: AnnouncementId) -> ();
+    fn keep_parked(&self, reader: &str, announcement: AnnouncementId, reason: &str) -> ();
+    fn ping(&self) -> ();
 }

@@ -47,6 +47,18 @@ struct World {
     repositories: BTreeMap<(BuildId, u32), Repository>,
     finished: BTreeSet<BuildId>,
     violations: Vec<String>,
+    /// How often each thing was asked for.
+    calls: BTreeMap<String, usize>,
+    careless: Careless,
+}
+
+/// What a build system leaves out that the port demands, to show what it is for.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Careless {
+    /// It starts a task whenever it is asked to.
+    pub(super) never_looks: bool,
+    /// It forgets that a key was cancelled.
+    pub(super) forgets_cancels: bool,
 }
 
 #[derive(Debug)]
@@ -124,12 +136,26 @@ impl MemoryBuildSystem {
         running.map(|task| (task.build, task.component.clone())).collect()
     }
 
+    /// Returns what was asked for more than once, with how often.
+    pub fn repeated(&self) -> BTreeMap<String, usize> {
+        self.world().calls.iter().filter(|(_, count)| **count > 1).map(|(call, count)| (call.clone(), *count)).collect()
+    }
+
+    /// Leaves out what the port demands.
+    pub(super) fn set_careless(&self, careless: Careless) {
+        self.world().careless = careless;
+    }
+
     fn world(&self) -> MutexGuard<'_, World> {
         self.world.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl World {
+    fn count(&mut self, call: String) {
+        *self.calls.entry(call).or_default() += 1;
+    }
+
     fn task(&self, key: &ComponentKey) -> Option<(TaskId, &Task)> {
         let id = *self.keys.get(key)?;
         Some((id, self.tasks.get(&id)?))
@@ -182,14 +208,17 @@ impl Task {
 #[async_trait]
 impl BuildSystem for MemoryBuildSystem {
     async fn prepare(&self, build: &ModuleBuild) -> Result<(), PortError> {
-        self.world().prepared.insert(build.id);
+        let mut world = self.world();
+        world.count(format!("prepare {}", build.id));
+        world.prepared.insert(build.id);
         Ok(())
     }
 
     async fn build(&self, build: &ModuleBuild, key: &ComponentKey) -> Result<TaskId, PortError> {
         let now = self.clock.now();
         let mut world = self.world();
-        if let Some(task) = world.keys.get(key) {
+        world.count(format!("build {} of {}, try {}", key.component, key.build, key.attempt));
+        if let Some(task) = world.keys.get(key).filter(|_| !world.careless.never_looks) {
             return Ok(*task);
         }
         if world.cancelled.contains(key) {
@@ -198,7 +227,7 @@ impl BuildSystem for MemoryBuildSystem {
         if !world.prepared.contains(&build.id) {
             world.violations.push(format!("{key:?} started before the environment was prepared"));
         }
-        if let Some(task) = world.left_by_earlier_attempt(key, now) {
+        if let Some(task) = world.left_by_earlier_attempt(key, now).filter(|_| !world.careless.never_looks) {
             world.keys.insert(key.clone(), task);
             return Ok(task);
         }
@@ -283,7 +312,9 @@ impl BuildSystem for MemoryBuildSystem {
     async fn cancel(&self, _: &ModuleBuild, key: &ComponentKey, _: Option<TaskId>) -> Result<(), PortError> {
         let now = self.clock.now();
         let mut world = self.world();
-        world.cancelled.insert(key.clone());
+        if !world.careless.forgets_cancels {
+            world.cancelled.insert(key.clone());
+        }
         let Some(id) = world.keys.get(key).copied() else { return Ok(()) };
         let taken_over = world.keys.iter().any(|(other, task)| *task == id && other.attempt > key.attempt);
         if let Some(task) = world.tasks.get_mut(&id)
@@ -297,6 +328,7 @@ impl BuildSystem for MemoryBuildSystem {
 
     async fn write_metadata(&self, build: &ModuleBuild) -> Result<(), PortError> {
         let mut world = self.world();
+        world.count(format!("metadata of {}", build.id));
         let untagged = build.components().find(|(planned, component)| {
             let key = ComponentKey { build: build.id, component: planned.name.clone(), attempt: component.attempt };
             !world.tagged.contains(&key)

@@ -14,7 +14,7 @@ use self::instructions::Instructions;
 use self::lists::{matches, sort, summary};
 use self::looks::Looks;
 use self::places::Places;
-use crate::announce::AnnouncementId;
+use crate::announce::{Announcement, AnnouncementId};
 use crate::build::ModuleBuild;
 use crate::effect::Effect;
 use crate::id::{BuildId, EffectId, ModuleName, Nsvc, StreamName};
@@ -75,6 +75,23 @@ impl MemoryStore {
     /// Returns the instructions that are not answered yet, by build and number.
     pub fn effects(&self) -> Vec<Effect> {
         self.kept().instructions.all().map(|pending| pending.effect).collect()
+    }
+
+    /// Adds instructions beside any change, as a store without an outbox does.
+    pub(super) fn add_effects(&self, effects: &[Effect], due: Timestamp) {
+        let mut kept = self.kept();
+        for effect in effects {
+            kept.instructions.add(effect, due);
+        }
+    }
+
+    /// Adds announcements beside any change, as a store without an outbox does.
+    pub(super) fn add_announcements(&self, sequence: u64, announcements: &[Announcement]) {
+        let mut kept = self.kept();
+        let index = usize::try_from(sequence).ok().and_then(|sequence| sequence.checked_sub(1));
+        if let Some(line) = index.and_then(|index| kept.log.get_mut(index)) {
+            line.announcements.extend_from_slice(announcements);
+        }
     }
 
     fn kept(&self) -> MutexGuard<'_, Kept> {

@@ -15,7 +15,7 @@ pub mod simulation;
 pub mod store_contract;
 
 pub use clock::TestClock;
-pub use faults::{Fates, Faulty};
+pub use faults::{Fates, Faulty, Outage};
 pub use memory_build_system::{Course, MemoryBuildSystem};
 pub use memory_publisher::MemoryPublisher;
 pub use memory_scm::MemoryScm;

@@ -1,54 +1,158 @@
-//! A whole world in one thread: drivers that crash, ports that fail, a clock that jumps, all from one seed.
+//! A whole world in one thread: processes that crash, ports that fail and stand still, messages that are lost, repeated,
+//! late and out of order, people, and clocks that jump, all from one seed.
 //!
-//! [`run`] replays the same history for the same seed. What must hold in every history is checked on the way and at the
-//! end; what does not is returned, with the trace.
+//! [`run`] replays the same history for the same seed and [`Wildness`]. What must hold in every history is checked on
+//! the way and at the end; what does not is returned, with the trace. [`shrink`] looks for a smaller world in which it
+//! does not hold either. A world [`without`](Wildness::without) one of the protections shows what that one is for.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod judge;
+mod people;
+mod process;
+mod without;
+mod world;
+
+use std::fmt;
 use std::future::Future;
-use std::pin::Pin;
-use std::sync::Arc;
+use std::str::FromStr;
 use std::task::{Context, Waker};
-use std::time::Duration;
 
-use super::clock::TestClock;
-use super::faults::{Fates, Faulty};
-use super::memory_build_system::{Course, MemoryBuildSystem};
-use super::memory_publisher::MemoryPublisher;
-use super::memory_scm::MemoryScm;
-use super::memory_store::MemoryStore;
-use super::random::Random;
-use super::sample;
-use crate::announce::Change;
+use self::world::World;
 use crate::build::{ModuleBuild, Submission};
-use crate::component::ComponentState;
-use crate::driver::{Clock, Driver, PUBLISHER, Parts};
-use crate::event::Fact;
-use crate::id::{BuildId, ComponentName};
-use crate::plan::{ComponentSource, Plan, WantedComponent};
-use crate::policy::{Deadlines, Limits, Policy};
-use crate::ports::{LogLine, Store, WorkerId};
-use crate::scm::{AllowList, GitRef};
-use crate::state::BuildState;
+use crate::id::BuildId;
+use crate::policy::Policy;
+use crate::ports::LogLine;
 use crate::step::{Step, step, submit};
 
-/// How wild a simulated world is.
-#[derive(Clone, Copy, Debug)]
+pub use self::without::Protection;
+
+/// How wild a simulated world is. It prints as, and is read from, `drivers=3 modules=4 …`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Wildness {
-    /// How many drivers share the store.
-    pub drivers: usize,
+    /// How many processes share the store.
+    pub drivers: u64,
     /// How many modules are submitted.
-    pub modules: usize,
-    /// Of a hundred calls, how many fail at each of their two gates.
-    pub fault_percent: u64,
-    /// Of a thousand steps of a driver, how many are its last before it is started anew.
-    pub crash_permille: u64,
+    pub modules: u64,
     /// How many steps the wild time lasts; afterwards nothing fails any more, and everything must end.
     pub steps: u64,
+    /// Of a hundred calls, how many fail at each of their two gates.
+    pub faults: u64,
+    /// Of a thousand steps of a process, how many are its last before it is started anew.
+    pub crashes: u64,
+    /// Of a thousand calls, how many stand still for longer than a lease lasts.
+    pub stalls: u64,
+    /// Of ten thousand steps, after how many somebody sets a clock, forward or back.
+    pub jumps: u64,
+    /// By how many seconds the clocks of two processes differ.
+    pub skew: u64,
+    /// Of ten thousand steps, after how many an outage begins: maintenance for hours, minutes in which every answer is
+    /// lost, or the store.
+    pub outages: u64,
+    /// Of a thousand steps, after how many somebody cancels a build or submits one again.
+    pub people: u64,
+    /// Of a hundred components, how many fail, hang, or have no sources.
+    pub bad: u64,
+    /// Of a hundred steps, after how many the build system sends a message, which may be lost, late or repeated.
+    pub messages: u64,
+    /// The protection that is left out.
+    pub without: Option<Protection>,
 }
 
 impl Default for Wildness {
     fn default() -> Self {
-        Self { drivers: 2, modules: 3, fault_percent: 5, crash_permille: 10, steps: 3000 }
+        Self {
+            drivers: 3,
+            modules: 4,
+            steps: 3000,
+            faults: 5,
+            crashes: 5,
+            stalls: 5,
+            jumps: 10,
+            skew: 2,
+            outages: 4,
+            people: 5,
+            bad: 10,
+            messages: 5,
+            without: None,
+        }
+    }
+}
+
+impl Wildness {
+    /// A world in which nothing goes wrong: all modules are built, and nothing is asked for twice.
+    pub const QUIET: Self = Self {
+        drivers: 3,
+        modules: 4,
+        steps: 500,
+        faults: 0,
+        crashes: 0,
+        stalls: 0,
+        jumps: 0,
+        skew: 0,
+        outages: 0,
+        people: 0,
+        bad: 0,
+        messages: 5,
+        without: None,
+    };
+
+    /// Tells whether a build may end because something took too long, or because the outside failed for good.
+    pub(self) const fn may_end_builds(&self) -> bool {
+        self.stalls + self.jumps + self.outages + self.bad + self.skew > 0
+    }
+
+    /// Tells whether anything may be asked for twice.
+    pub(self) const fn may_repeat(&self) -> bool {
+        self.may_end_builds() || self.faults + self.crashes + self.people > 0
+    }
+
+    fn knobs(&mut self) -> [(&'static str, &mut u64); 12] {
+        [
+            ("drivers", &mut self.drivers),
+            ("modules", &mut self.modules),
+            ("steps", &mut self.steps),
+            ("faults", &mut self.faults),
+            ("crashes", &mut self.crashes),
+            ("stalls", &mut self.stalls),
+            ("jumps", &mut self.jumps),
+            ("skew", &mut self.skew),
+            ("outages", &mut self.outages),
+            ("people", &mut self.people),
+            ("bad", &mut self.bad),
+            ("messages", &mut self.messages),
+        ]
+    }
+}
+
+impl fmt::Display for Wildness {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut copy = *self;
+        let knobs = copy.knobs().map(|(name, value)| format!("{name}={value}"));
+        f.write_str(&knobs.join(" "))?;
+        match self.without {
+            Some(protection) => write!(f, " without={protection:?}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl FromStr for Wildness {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let mut read = Self::QUIET;
+        for pair in text.split_whitespace() {
+            let (name, value) = pair.split_once('=').ok_or_else(|| format!("{pair:?} is not name=value"))?;
+            if name == "without" {
+                let named = Protection::ALL.into_iter().find(|protection| format!("{protection:?}") == value);
+                read.without = Some(named.ok_or_else(|| format!("{value:?} is no protection"))?);
+                continue;
+            }
+            let mut knobs = read.knobs();
+            let knob =
+                knobs.iter_mut().find(|(knob, _)| *knob == name).ok_or_else(|| format!("{name:?} is no knob"))?;
+            *knob.1 = value.parse().map_err(|_| format!("{value:?} is not a number"))?;
+        }
+        Ok(read)
     }
 }
 
@@ -61,8 +165,42 @@ pub struct Outcome {
     pub trace: Vec<String>,
     /// The builds at the end.
     pub builds: Vec<ModuleBuild>,
-    /// How often a driver was cut off.
+    /// How often each thing happened, to see that the world was as wild as it should be.
+    pub counts: Counts,
+}
+
+/// How often each thing happened in a history.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// A process was cut off.
     pub crashes: u64,
+    /// A lease ended while its holder was still at work, which then finished.
+    pub overtaken: u64,
+    /// A clock was set.
+    pub jumps: u64,
+    /// An outage began.
+    pub outages: u64,
+    /// A message of the build system was delivered.
+    pub messages: u64,
+    /// A submission was refused because the queue was full.
+    pub refused: u64,
+    /// A build was cancelled, or submitted again.
+    pub changes: u64,
+    /// A line was written to the log.
+    pub lines: u64,
+}
+
+impl std::ops::AddAssign for Counts {
+    fn add_assign(&mut self, other: Self) {
+        self.crashes += other.crashes;
+        self.overtaken += other.overtaken;
+        self.jumps += other.jumps;
+        self.outages += other.outages;
+        self.messages += other.messages;
+        self.refused += other.refused;
+        self.changes += other.changes;
+        self.lines += other.lines;
+    }
 }
 
 /// Plays the history of a seed.
@@ -72,297 +210,33 @@ pub fn run(seed: u64, wildness: Wildness) -> Outcome {
     world.judge()
 }
 
-struct World {
-    random: Random,
-    wildness: Wildness,
-    clock: TestClock,
-    fates: Fates,
-    policy: Policy,
-    store: MemoryStore,
-    system: MemoryBuildSystem,
-    scm: MemoryScm,
-    publisher: MemoryPublisher,
-    drivers: Vec<Slot>,
-    accepted: Vec<(BuildId, Submission)>,
-    started: u64,
-    crashes: u64,
-    trace: Vec<String>,
-    violations: Vec<String>,
-}
-
-/// A place for a driver and the turn that it is in.
-struct Slot {
-    driver: Arc<Driver>,
-    turn: Option<Pin<Box<dyn Future<Output = ()>>>>,
-}
-
-impl World {
-    fn new(seed: u64, wildness: Wildness) -> Self {
-        let mut random = Random::new(seed);
-        let clock = TestClock::at(sample::at(0));
-        let system = MemoryBuildSystem::new(Arc::new(clock.clone()));
-        let mut world = Self {
-            fates: Fates::new(random.next(), wildness.fault_percent),
-            policy: policy(&mut random),
-            store: MemoryStore::new(),
-            scm: MemoryScm::default(),
-            publisher: MemoryPublisher::default(),
-            drivers: Vec::new(),
-            accepted: Vec::new(),
-            started: 0,
-            crashes: 0,
-            trace: Vec::new(),
-            violations: Vec::new(),
-            random,
-            wildness,
-            clock,
-            system,
-        };
-        for _ in 0..wildness.drivers {
-            let slot = world.start_driver();
-            world.drivers.push(slot);
-        }
-        world
-    }
-
-    fn start_driver(&mut self) -> Slot {
-        self.started += 1;
-        let parts = Parts {
-            store: Arc::new(Faulty::new(self.store.clone(), self.fates.clone())),
-            build_system: Arc::new(Faulty::new(self.system.clone(), self.fates.clone())),
-            publisher: Arc::new(Faulty::new(self.publisher.clone(), self.fates.clone())),
-            scm: Arc::new(Faulty::new(self.scm.clone(), self.fates.clone())),
-            clock: Arc::new(self.clock.clone()),
-            allow: AllowList::default(),
-            policy: self.policy.clone(),
-        };
-        Slot { driver: Arc::new(Driver::new(parts, WorkerId(format!("driver-{}", self.started)))), turn: None }
-    }
-
-    /// Plays the wild time, then lets everything come to an end.
-    fn play(&mut self) {
-        for number in 0..self.wildness.steps {
-            if number % 50 == 0 && self.accepted.len() < self.wildness.modules {
-                self.submit();
-            }
-            if self.random.chance(1) {
-                self.disturb();
-            }
-            self.turn(true);
-        }
-        self.fates.set_percent(0);
-        self.trace.push("the world is calm".to_owned());
-        // Far more time than everything needs, and no end by a deadline.
-        for _ in 0..200_000_u32 {
-            if self.turn(false) && self.is_over() {
-                break;
+/// Looks for a world as small and calm as possible in which the history of the seed breaks a promise, too.
+pub fn shrink(seed: u64, wildness: Wildness) -> Wildness {
+    let breaks = |wildness: &Wildness| !run(seed, *wildness).violations.is_empty();
+    let mut smallest = wildness;
+    loop {
+        let before = smallest;
+        for knob in 0..smallest.knobs().len() {
+            // Nothing of it at all, else half of it, else one less.
+            for less in [|_| 0, |value| value / 2, |value: u64| value.saturating_sub(1)] {
+                let mut smaller = smallest;
+                let [.., _] = smaller.knobs();
+                if let Some((name, value)) = smaller.knobs().into_iter().nth(knob) {
+                    let least = u64::from(matches!(name, "drivers" | "modules" | "steps"));
+                    *value = less(*value).max(least);
+                }
+                if smaller != smallest && breaks(&smaller) {
+                    smallest = smaller;
+                }
             }
         }
-    }
-
-    /// Lets one driver take one step; it may be its last. Tells whether it came to the end of its turn.
-    fn turn(&mut self, wild: bool) -> bool {
-        let index = self.random.index(self.drivers.len());
-        if wild && self.random.below(1000) < self.wildness.crash_permille {
-            self.crashes += 1;
-            let fresh = self.start_driver();
-            if let Some(slot) = self.drivers.get_mut(index) {
-                *slot = fresh;
-            }
-            self.trace.push(format!("driver {index} crashed"));
+        if smallest == before {
+            return smallest;
         }
-        let Some(slot) = self.drivers.get_mut(index) else { return false };
-        let driver = Arc::clone(&slot.driver);
-        let turn = slot.turn.get_or_insert_with(|| {
-            Box::pin(async move {
-                // A store that does not answer is asked again in the next turn; what it holds is not lost.
-                let _ = driver.turn().await;
-            })
-        });
-        if turn.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending() {
-            return false;
-        }
-        slot.turn = None;
-        let pause = self.random.below(if wild { 3_000 } else { 60_000 });
-        self.clock.advance(Duration::from_millis(pause));
-        self.check_limits();
-        true
-    }
-
-    /// Submits a module, past all faults: that is what a 201 means.
-    fn submit(&mut self) {
-        let number = self.accepted.len() + 1;
-        let plan = self.plan();
-        let nsvc = sample::nsvc(&format!("module{}:1:{number}:c0ffee", self.random.below(3)));
-        let submission = Submission { plan, at: self.clock.now(), ..sample::submission(nsvc) };
-        let driver = Driver::new(
-            Parts {
-                store: Arc::new(self.store.clone()),
-                build_system: Arc::new(self.system.clone()),
-                publisher: Arc::new(self.publisher.clone()),
-                scm: Arc::new(self.scm.clone()),
-                clock: Arc::new(self.clock.clone()),
-                allow: AllowList::default(),
-                policy: self.policy.clone(),
-            },
-            WorkerId("submitter".to_owned()),
-        );
-        match block_on(driver.record(submission.clone())) {
-            Ok(id) => {
-                self.trace.push(format!("{id} submitted: {}", submission.nsvc));
-                self.accepted.push((id, submission));
-            }
-            Err(error) => self.violations.push(format!("a submission was refused: {error}")),
-        }
-    }
-
-    /// Makes a random plan: batches, or a graph.
-    fn plan(&mut self) -> Plan {
-        let count = 1 + self.random.index(6);
-        let graph = self.random.chance(50);
-        let name = |number: usize| sample::component(&format!("package{number}"));
-        let wanted = (0..count).map(|number| {
-            let course = match self.random.below(20) {
-                0 => Course::Fails(Duration::from_secs(self.random.below(60))),
-                1 => Course::Hangs,
-                _ => Course::Succeeds(Duration::from_secs(self.random.below(120))),
-            };
-            self.system.set_course(&name(number), course);
-            let before: Vec<ComponentName> =
-                if graph { (0..number).filter(|_| self.random.chance(30)).map(name).collect() } else { Vec::new() };
-            WantedComponent {
-                name: name(number),
-                source: ComponentSource {
-                    repository: sample::repository(name(number).as_str()),
-                    reference: GitRef::new("main").expect("a branch"),
-                    cache: None,
-                },
-                buildorder: if graph { 0 } else { i64::try_from(self.random.below(3)).unwrap_or(0) },
-                buildafter: before,
-                buildonly: false,
-                arches: Vec::new(),
-            }
-        });
-        Plan::new(wanted.collect()).expect("components wait only for earlier ones")
-    }
-
-    /// Does what people and clocks do.
-    fn disturb(&mut self) {
-        let pick = self.random.index(self.accepted.len());
-        let Some((id, _)) = self.accepted.get(pick) else { return };
-        let (id, driver) = (*id, Arc::clone(&self.drivers[0].driver));
-        let by = sample::owner("alice");
-        match self.random.below(4) {
-            0 => {
-                let told = block_on(driver.cancel(id, by)).is_ok();
-                self.trace.push(format!("{id} cancelled: {told}"));
-            }
-            1 | 2 => {
-                let told = block_on(driver.apply(id, Fact::Resubmitted { by, submission: None })).is_ok();
-                self.trace.push(format!("{id} submitted again: {told}"));
-            }
-            _ => self.clock.advance(Duration::from_secs(self.random.below(600))),
-        }
-    }
-
-    /// Tells whether every build has ended and everything was told.
-    fn is_over(&self) -> bool {
-        let ended = self.accepted.iter().all(|(id, _)| {
-            block_on(self.store.load(*id)).ok().flatten().is_some_and(|build| !build.state().is_active())
-        });
-        let told = block_on(self.store.reader(PUBLISHER)).unwrap_or_default().sequence;
-        let untold = block_on(self.store.log_after(told, 1)).is_ok_and(|lines| !lines.is_empty());
-        ended && !untold && self.store.effects().is_empty()
-    }
-
-    fn check_limits(&mut self) {
-        let Ok(queue) = block_on(self.store.queue()) else { return };
-        let limits = &self.policy.limits;
-        let mut by_module: BTreeMap<_, usize> = BTreeMap::new();
-        for build in &queue.running {
-            *by_module.entry(build.name.clone()).or_default() += 1;
-        }
-        if queue.running.len() > limits.builds || by_module.values().any(|count| *count > limits.builds_per_module) {
-            self.violations.push(format!("more builds run than may: {by_module:?}"));
-        }
-    }
-
-    /// Judges what the history came to.
-    fn judge(mut self) -> Outcome {
-        self.violations.extend(self.system.violations());
-        for (id, component) in self.system.running() {
-            self.violations.push(format!("build {id}: a task for {component} runs for nobody"));
-        }
-        let lines = block_on(self.store.log_after(0, usize::MAX)).unwrap_or_default();
-        let mut builds = Vec::new();
-        for (id, submission) in &self.accepted {
-            let Ok(Some(build)) = block_on(self.store.load(*id)) else {
-                self.violations.push(format!("build {id} is lost"));
-                continue;
-            };
-            let log: Vec<&LogLine> = lines.iter().filter(|line| line.build == *id).collect();
-            self.violations.extend(self.judge_build(&build, submission, &log));
-            builds.push(build);
-        }
-        for line in &lines {
-            self.trace.push(format!("{} {} {}", line.sequence, line.build, line.event.fact.name()));
-        }
-        Outcome { violations: self.violations, trace: self.trace, builds, crashes: self.crashes }
-    }
-
-    fn judge_build(&self, build: &ModuleBuild, submission: &Submission, log: &[&LogLine]) -> Vec<String> {
-        let id = build.id;
-        let mut violations = Vec::new();
-        let mut fail = |text: String| violations.push(format!("build {id}: {text}"));
-        if build.state().is_active() {
-            fail(format!("did not end: {:?} {:?}", build.phase, build.components));
-        }
-        match replay(id, submission, log, &self.policy) {
-            Ok(replayed) if replayed == *build => {}
-            Ok(replayed) => fail(format!("the log makes another build: {replayed:?}")),
-            Err(reason) => fail(format!("the log cannot be replayed: {reason}")),
-        }
-        for pair in build.history.windows(2) {
-            if let [from, to] = pair
-                && !from.state.may_become(to.state)
-            {
-                fail(format!("went from {} to {}", from.state, to.state));
-            }
-        }
-        let built = self.system.built(id);
-        let distinct: BTreeSet<_> = built.iter().collect();
-        if distinct.len() < built.len() {
-            fail(format!("a component was built twice: {built:?}"));
-        }
-        for (planned, component) in build.components() {
-            let lost = built.contains(&planned.name) && component.state == ComponentState::Waiting;
-            if lost {
-                fail(format!("the result of {} is lost", planned.name));
-            }
-        }
-        if build.state() == BuildState::Ready && !self.system.finished().contains(&id) {
-            fail("is ready without metadata".to_owned());
-        }
-        // What was told, without repeats, is what is in the history, in that order.
-        let mut told = BTreeSet::new();
-        let published = self.publisher.published();
-        let states: Vec<BuildState> = published
-            .iter()
-            .filter(|announcement| announcement.id.build == id && told.insert(announcement.id))
-            .filter_map(|announcement| match announcement.change {
-                Change::Module { to, .. } => Some(to),
-                Change::Component { .. } => None,
-            })
-            .collect();
-        let history: Vec<BuildState> = build.history.iter().map(|transition| transition.state).collect();
-        if states != history {
-            fail(format!("the world was told {states:?}, but it was {history:?}"));
-        }
-        violations
     }
 }
 
-/// Makes a build again from what was submitted and the log.
+/// Makes a build again from what was first submitted and the log.
 ///
 /// # Errors
 /// When the log does not fit.
@@ -386,30 +260,5 @@ pub fn block_on<F: Future>(future: F) -> F::Output {
         if let std::task::Poll::Ready(output) = future.as_mut().poll(&mut context) {
             return output;
         }
-    }
-}
-
-/// Limits that are reached often, and deadlines that pass.
-fn policy(random: &mut Random) -> Policy {
-    let minutes = |count: u64| Duration::from_secs(60 * count);
-    Policy {
-        limits: Limits {
-            builds: 1 + random.index(3),
-            builds_per_module: 1 + random.index(2),
-            builds_per_owner: 3,
-            queue: 100,
-            queue_per_module: 100,
-            queue_per_owner: 100,
-            patience: minutes(10),
-        },
-        components_at_once: 1 + random.index(4),
-        deadlines: Deadlines {
-            init: minutes(30),
-            wait: minutes(600),
-            prepare: minutes(30),
-            build: minutes(120),
-            finish: minutes(30),
-        },
-        ..Policy::default()
     }
 }
