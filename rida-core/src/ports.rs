@@ -241,13 +241,12 @@ pub trait Store: Send + Sync {
     async fn reader(&self, reader: &str) -> Result<ReaderState, StoreError>;
 
     /// Leases a reader to a worker, or moves the end of the lease that it holds, and returns where the reader is.
-    /// Afterwards nobody else gets it before `until`. Absent when another worker holds it at `now`.
+    /// Afterwards nobody else gets it before the lease ends. Absent when another worker holds it now.
     async fn take_reader(
         &self,
         reader: &str,
         worker: &WorkerId,
-        now: Timestamp,
-        until: Timestamp,
+        times: LeaseTimes,
     ) -> Result<Option<ReaderState>, StoreError>;
 
     /// Moves a reader on from one line to a later one, and parks announcements of the lines between, all or nothing.

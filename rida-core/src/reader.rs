@@ -2,7 +2,7 @@
 
 use crate::announce::AnnouncementId;
 use crate::id::BuildId;
-use crate::ports::WorkerId;
+use crate::ports::{LeaseTimes, WorkerId};
 use crate::timestamp::Timestamp;
 
 /// Where a reader of the log is.
@@ -20,8 +20,8 @@ pub struct ReaderState {
 
 impl ReaderState {
     /// Tells whether another worker reads at that time.
-    pub fn is_held_by_another(&self, worker: &WorkerId, now: Timestamp) -> bool {
-        self.lease.as_ref().is_some_and(|(holder, until)| holder != worker && *until > now)
+    pub fn is_held_by_another(&self, worker: &WorkerId, LeaseTimes { now, latest, .. }: LeaseTimes) -> bool {
+        self.lease.as_ref().is_some_and(|(holder, until)| holder != worker && *until > now && *until <= latest)
     }
 }
 

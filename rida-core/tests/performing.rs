@@ -115,6 +115,46 @@ fn what_is_refused_is_not_asked_again() {
 }
 
 #[test]
+fn a_start_that_is_given_up_is_cancelled_for_it_may_have_happened() {
+    let mut system = MockBuildSystem::new();
+    system.expect_prepare().times(1).returning(|_| Ok(()));
+    // Each may have started the task and lost the answer.
+    system.expect_build().times(8).returning(|_, _| Err(PortError::temporary("the connection was reset")));
+    system
+        .expect_cancel()
+        .times(1)
+        .withf(|_, key, task| key.attempt == 1 && task.is_none())
+        .returning(|_, _, _| Ok(()));
+    let world = World::with(system);
+    while world.build().state() == BuildState::Build {
+        let _ = world.perform();
+        world.clock.advance(Duration::from_secs(120));
+    }
+    assert!(matches!(world.perform().as_slice(), [Performed::Done]));
+}
+
+#[test]
+fn a_cancellation_is_tried_for_a_day() {
+    let mut system = MockBuildSystem::new();
+    system.expect_prepare().times(1).returning(|_| Ok(()));
+    system.expect_build().times(1).returning(|_, _| Ok(TaskId(7)));
+    let mut calls = 0;
+    system.expect_cancel().times(100).returning(move |_, _, _| {
+        calls += 1;
+        if calls < 100 { Err(PortError::temporary("the connection was reset")) } else { Ok(()) }
+    });
+    let world = World::with(system);
+    assert!(matches!(world.perform().as_slice(), [Performed::Done]));
+    assert!(matches!(world.perform().as_slice(), [Performed::Done]));
+    block_on(world.driver.cancel(world.id, sample::owner("alice"))).unwrap();
+    for _ in 0..99 {
+        assert!(matches!(world.perform().as_slice(), [Performed::Retry { .. }]));
+        world.clock.advance(Duration::from_secs(120));
+    }
+    assert!(matches!(world.perform().as_slice(), [Performed::Done]));
+}
+
+#[test]
 fn a_cancelled_build_ends_its_task_once() {
     let mut system = MockBuildSystem::new();
     system.expect_prepare().times(1).returning(|_| Ok(()));

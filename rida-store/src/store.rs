@@ -124,10 +124,9 @@ impl Store for Database {
         &self,
         reader: &str,
         worker: &WorkerId,
-        now: Timestamp,
-        until: Timestamp,
+        times: LeaseTimes,
     ) -> Result<Option<ReaderState>, StoreError> {
-        readers::take(self, reader, worker, now, until).await
+        readers::take(self, reader, worker, times).await
     }
 
     async fn advance_reader(

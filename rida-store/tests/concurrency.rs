@@ -229,8 +229,9 @@ async fn slots_are_granted_one_after_the_other(place: Place) {
 async fn a_reader_is_leased_to_one_of_many(place: Place) {
     let databases = two(&place).await;
     let taken = at_once(&databases, 16, async |database: Database, number| {
-        let (worker, now) = (WorkerId(number.to_string()), at(0));
-        let taken = database.take_reader("bus", &worker, now, at(10)).await.unwrap();
+        let worker = WorkerId(number.to_string());
+        let times = LeaseTimes { now: at(0), until: at(10), latest: at(10) };
+        let taken = database.take_reader("bus", &worker, times).await.unwrap();
         let moved = database.advance_reader("bus", &worker, 0, 1, &[]).await.unwrap();
         assert_eq!(taken.is_some(), moved, "who holds the lease moves the reader, and nobody else");
         moved

@@ -134,10 +134,14 @@ impl Driver {
     /// # Errors
     /// When the store cannot answer.
     pub async fn take_effects(&self, limit: usize) -> Result<Vec<TakenEffect>, StoreError> {
+        self.parts.store.take_effects(&self.worker, self.lease_times(), limit).await
+    }
+
+    /// Returns the times of a lease from now on.
+    fn lease_times(&self) -> LeaseTimes {
         let now = self.parts.clock.now();
         let latest = now.plus(self.lease.max(LONGEST_WAIT)).plus(SLACK);
-        let times = LeaseTimes { now, until: now.plus(self.lease), latest };
-        self.parts.store.take_effects(&self.worker, times, limit).await
+        LeaseTimes { now, until: now.plus(self.lease), latest }
     }
 
     /// Keeps the leases of these instructions, which are still being performed.

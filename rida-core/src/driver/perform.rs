@@ -49,6 +49,8 @@ enum Answer {
 
 /// How often a temporary failure is tried again.
 const TRIES: u32 = 8;
+/// How often a cancellation is: nothing else would ever end the task. It is a day at the longest wait.
+const TRIES_TO_CANCEL: u32 = 720;
 /// The wait after the first failure; it doubles with each further one.
 const FIRST_WAIT: Duration = Duration::from_secs(1);
 /// The longest wait.
@@ -83,7 +85,7 @@ impl Driver {
                 store.drop_effect(effect.id).await?;
                 Ok(Performed::Done)
             }
-            Err(error) if is_tried_again(&error, failures) => {
+            Err(error) if is_tried_again(&error, failures, tries(&effect.action)) => {
                 let (failures, after) = match error.kind() {
                     PortErrorKind::Unavailable => (failures, wait(&effect, attempts)),
                     _ => (failures + 1, wait(&effect, failures)),
@@ -178,7 +180,7 @@ impl Driver {
             }
         }
         match unknown {
-            Some(error) if is_tried_again(&error, failures) => Err(error),
+            Some(error) if is_tried_again(&error, failures, TRIES) => Err(error),
             _ if problems.is_empty() => Ok(Fact::SourcesChecked { sources }),
             _ => Ok(Fact::SourcesRefused { problems }),
         }
@@ -223,10 +225,23 @@ fn failure(effect: &Effect, reason: String) -> Option<Fact> {
     }
 }
 
-fn is_tried_again(error: &PortError, failures: u32) -> bool {
+/// Returns how often an instruction is tried that fails for a while.
+const fn tries(action: &Action) -> u32 {
+    match action {
+        Action::CancelTask { .. } => TRIES_TO_CANCEL,
+        Action::CheckSources
+        | Action::PrepareEnvironment
+        | Action::BuildComponent { .. }
+        | Action::Tag { .. }
+        | Action::RegenerateRepository { .. }
+        | Action::WriteMetadata => TRIES,
+    }
+}
+
+fn is_tried_again(error: &PortError, failures: u32, tries: u32) -> bool {
     match error.kind() {
         PortErrorKind::Permanent => false,
-        PortErrorKind::Temporary => failures.saturating_add(1) < TRIES,
+        PortErrorKind::Temporary => failures.saturating_add(1) < tries,
         // Ended by the deadline of the phase, after which the instruction is not wanted any more.
         PortErrorKind::Unavailable => true,
     }

@@ -68,7 +68,7 @@ impl Driver {
         let store = &self.parts.store;
         let seen = store.reader(reader).await?;
         let mut published = Published { sequence: seen.sequence, ..Published::default() };
-        if seen.is_held_by_another(&self.worker, self.parts.clock.now()) {
+        if seen.is_held_by_another(&self.worker, self.lease_times()) {
             published.elsewhere = true;
             return Ok(published);
         }
@@ -120,10 +120,9 @@ impl Driver {
     }
 
     async fn lease_reader(&self, reader: &str) -> Result<Option<(ReaderState, Timestamp)>, StoreError> {
-        let now = self.parts.clock.now();
-        let until = now.plus(self.lease);
-        let taken = self.parts.store.take_reader(reader, &self.worker, now, until).await?;
-        Ok(taken.map(|state| (state, until)))
+        let times = self.lease_times();
+        let taken = self.parts.store.take_reader(reader, &self.worker, times).await?;
+        Ok(taken.map(|state| (state, times.until)))
     }
 }
 

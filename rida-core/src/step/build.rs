@@ -126,6 +126,12 @@ fn task_fact(mut draft: Draft, fact: &Fact, name: &ComponentName, policy: &Polic
         Fact::ComponentFailed { task, reason, .. } => {
             let task = known.or(*task);
             draft.set(index, ComponentState::Failed { task, reason: reason.clone() });
+            if task.is_none()
+                && let Some(key) = draft.build.key(index)
+            {
+                // It may have started all the same: what was given up is the answer.
+                draft.issue(Action::CancelTask { key, task });
+            }
             proceed(&mut draft, policy);
         }
         _ => return illegal(&draft.build, fact),

@@ -94,7 +94,7 @@ impl Fates {
         let stalls = {
             let mut fate = self.fate();
             let permille = fate.stalls;
-            if fate.random.below(1000) < permille { 20 + fate.random.below(300) } else { 0 }
+            if fate.random.below(1000) < permille { 5 + fate.random.below(60) } else { 0 }
         };
         for _ in 0..stalls {
             // Nothing stands still any more once the world is calm.
@@ -255,9 +255,7 @@ faulty_store! {
     fn log_of(&self, id: BuildId) -> Vec<LogLine>;
     fn log_end(&self) -> u64;
     fn reader(&self, reader: &str) -> ReaderState;
-    fn take_reader(
-        &self, reader: &str, worker: &WorkerId, now: Timestamp, until: Timestamp
-    ) -> Option<ReaderState>;
+    fn take_reader(&self, reader: &str, worker: &WorkerId, times: LeaseTimes) -> Option<ReaderState>;
     fn advance_reader(&self, reader: &str, worker: &WorkerId, from: u64, to: u64, parked: &[Parked]) -> bool;
     fn release_reader(&self, reader: &str, worker: &WorkerId) -> ();
     fn rewind_reader(&self, reader: &str, sequence: u64) -> ();

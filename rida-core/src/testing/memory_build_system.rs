@@ -49,16 +49,8 @@ struct World {
     violations: Vec<String>,
     /// How often each thing was asked for.
     calls: BTreeMap<String, usize>,
-    careless: Careless,
-}
-
-/// What a build system leaves out that the port demands, to show what it is for.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Careless {
-    /// It starts a task whenever it is asked to.
-    pub(super) never_looks: bool,
-    /// It forgets that a key was cancelled.
-    pub(super) forgets_cancels: bool,
+    /// It starts a task whenever it is asked to, which the port forbids.
+    careless: bool,
 }
 
 #[derive(Debug)]
@@ -141,8 +133,8 @@ impl MemoryBuildSystem {
         self.world().calls.iter().filter(|(_, count)| **count > 1).map(|(call, count)| (call.clone(), *count)).collect()
     }
 
-    /// Leaves out what the port demands.
-    pub(super) fn set_careless(&self, careless: Careless) {
+    /// Makes it start a task whenever it is asked to, without a look at what it was asked before.
+    pub(super) fn set_careless(&self, careless: bool) {
         self.world().careless = careless;
     }
 
@@ -218,7 +210,7 @@ impl BuildSystem for MemoryBuildSystem {
         let now = self.clock.now();
         let mut world = self.world();
         world.count(format!("build {} of {}, try {}", key.component, key.build, key.attempt));
-        if let Some(task) = world.keys.get(key).filter(|_| !world.careless.never_looks) {
+        if let Some(task) = world.keys.get(key).filter(|_| !world.careless) {
             return Ok(*task);
         }
         if world.cancelled.contains(key) {
@@ -227,7 +219,7 @@ impl BuildSystem for MemoryBuildSystem {
         if !world.prepared.contains(&build.id) {
             world.violations.push(format!("{key:?} started before the environment was prepared"));
         }
-        if let Some(task) = world.left_by_earlier_attempt(key, now).filter(|_| !world.careless.never_looks) {
+        if let Some(task) = world.left_by_earlier_attempt(key, now).filter(|_| !world.careless) {
             world.keys.insert(key.clone(), task);
             return Ok(task);
         }
@@ -312,9 +304,7 @@ impl BuildSystem for MemoryBuildSystem {
     async fn cancel(&self, _: &ModuleBuild, key: &ComponentKey, _: Option<TaskId>) -> Result<(), PortError> {
         let now = self.clock.now();
         let mut world = self.world();
-        if !world.careless.forgets_cancels {
-            world.cancelled.insert(key.clone());
-        }
+        world.cancelled.insert(key.clone());
         let Some(id) = world.keys.get(key).copied() else { return Ok(()) };
         let taken_over = world.keys.iter().any(|(other, task)| *task == id && other.attempt > key.attempt);
         if let Some(task) = world.tasks.get_mut(&id)

@@ -246,15 +246,14 @@ impl Store for MemoryStore {
         &self,
         reader: &str,
         worker: &WorkerId,
-        now: Timestamp,
-        until: Timestamp,
+        times: LeaseTimes,
     ) -> Result<Option<ReaderState>, StoreError> {
         let mut kept = self.kept();
         let reader = kept.readers.entry(reader.to_owned()).or_default();
-        if reader.state().is_held_by_another(worker, now) {
+        if reader.state().is_held_by_another(worker, times) {
             return Ok(None);
         }
-        reader.lease = Some((worker.clone(), until));
+        reader.lease = Some((worker.clone(), times.until));
         Ok(Some(reader.state()))
     }
 

@@ -90,7 +90,8 @@ promises! {
         a_reader_is_one_workers_at_a_time,
         a_reader_moves_on_with_its_lease_only,
         a_reader_that_was_moved_back_is_not_moved_on_over_it,
-        what_is_parked_is_there_until_somebody_says_otherwise;
+        what_is_parked_is_there_until_somebody_says_otherwise,
+        a_lease_of_a_clock_that_was_set_back_has_ended;
 }
 
 /// Checks every promise, each against a fresh store.

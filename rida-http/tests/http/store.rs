@@ -79,7 +79,7 @@ passed_on! {
     fn log_of(&self, id: BuildId) -> Vec<LogLine>;
     fn log_end(&self) -> u64;
     fn reader(&self, reader: &str) -> ReaderState;
-    fn take_reader(&self, reader: &str, worker: &WorkerId, now: Timestamp, until: Timestamp) -> Option<ReaderState>;
+    fn take_reader(&self, reader: &str, worker: &WorkerId, times: LeaseTimes) -> Option<ReaderState>;
     fn advance_reader(&self, reader: &str, worker: &WorkerId, from: u64, to: u64, parked: &[Parked]) -> bool;
     fn release_reader(&self, reader: &str, worker: &WorkerId) -> ();
     fn rewind_reader(&self, reader: &str, sequence: u64) -> ();

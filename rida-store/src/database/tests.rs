@@ -324,7 +324,8 @@ async fn no_stored_value_makes_it_panic() {
         fixture.commit(written).await.unwrap();
     }
     let (database, worker) = (&fixture.database, WorkerId("a".to_owned()));
-    database.take_reader("reader", &worker, sample::at(0), sample::at(10)).await.unwrap();
+    let times = LeaseTimes { now: sample::at(0), until: sample::at(10), latest: sample::at(10) };
+    database.take_reader("reader", &worker, times).await.unwrap();
     let announcement = AnnouncementId { build: id(1), revision: 1, index: 0 };
     let parked = Parked { sequence: 1, announcement, reason: "no".to_owned(), at: sample::at(0), retrying: false };
     assert!(database.advance_reader("reader", &worker, 0, 3, &[parked]).await.unwrap());
@@ -377,7 +378,7 @@ async fn ask_everything(database: &Database, last: &Written) -> usize {
         database.take_due_builds(LookTimes { now, building: now, others: now, latest: now }, 10).await.err(),
         database.queue_head(&rida_core::Policy::default().limits, now, 10).await.err(),
         database.pending(id(1)).await.err(),
-        database.take_reader("reader", &worker, now, now).await.err(),
+        database.take_reader("reader", &worker, LeaseTimes { now, until: now, latest: now }).await.err(),
         database.advance_reader("reader", &worker, 3, 9, &[]).await.err(),
         database.reserve_id().await.err(),
         database.commit(next.commit()).await.err(),

@@ -1,6 +1,8 @@
 //! The readers of the log: their places, their leases, and what they park.
 
-use rida_core::{AnnouncementId, BuildId, Parked, ParkedFilter, ReaderState, StoreError, Timestamp, WorkerId};
+use rida_core::{
+    AnnouncementId, BuildId, LeaseTimes, Parked, ParkedFilter, ReaderState, StoreError, Timestamp, WorkerId,
+};
 use sea_orm::ActiveValue::Set;
 use sea_orm::sea_query::{Expr, ExprTrait, OnConflict};
 use sea_orm::{
@@ -48,8 +50,7 @@ pub(crate) async fn take(
     database: &Database,
     reader: &str,
     worker: &WorkerId,
-    now: Timestamp,
-    until: Timestamp,
+    LeaseTimes { now, until, latest }: LeaseTimes,
 ) -> Result<Option<ReaderState>, StoreError> {
     use cursors::{Column, Entity};
     let (name, owner) = (plain(reader), plain(&worker.0));
@@ -64,7 +65,8 @@ pub(crate) async fn take(
     let free = Expr::col((Entity, Column::LeaseOwner)).is_null();
     let own = Expr::col((Entity, Column::LeaseOwner)).eq(owner.as_str());
     let ended = Expr::col((Entity, Column::LeaseUntil)).lte(now.millis());
-    known.action_and_where(free.or(own).or(ended));
+    let lost = Expr::col((Entity, Column::LeaseUntil)).gt(latest.millis());
+    known.action_and_where(free.or(own).or(ended).or(lost));
     let lease = || Entity::insert(row()).on_conflict(known.clone());
     let taken = database
         .write(|| {

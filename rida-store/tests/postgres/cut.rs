@@ -149,7 +149,7 @@ async fn everything_else_may_be_asked_for_twice() {
         assert_eq!(later, [given]);
 
         lose();
-        assert!(store.take_reader("bus", worker, at(0), at(100)).await.unwrap().is_some());
+        assert!(store.take_reader("bus", worker, lease(at(0), at(100))).await.unwrap().is_some());
         let announcement = rida_core::AnnouncementId { build: given, revision: 1, index: 0 };
         let parked = Parked { sequence: 1, announcement, reason: "too large".to_owned(), at: at(1), retrying: false };
         lose();

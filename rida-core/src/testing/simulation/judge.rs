@@ -18,9 +18,7 @@ impl World {
     /// Judges what the history came to.
     pub(super) fn judge(mut self) -> Outcome {
         self.violations.extend(self.system.violations());
-        for (id, component) in self.system.running() {
-            self.violations.push(format!("build {id}: a task for {component} runs for nobody"));
-        }
+        self.check_nothing_runs();
         if !self.wildness.may_repeat() {
             let repeated = self.system.repeated();
             self.violations.extend(repeated.into_iter().map(|(call, count)| format!("{count} times: {call}")));

@@ -37,8 +37,6 @@ pub enum Protection {
     MovingOnLast,
     /// The build system looks for what an earlier call left behind before it acts.
     LookBeforeActing,
-    /// The build system remembers what was cancelled, so that a call that is late starts nothing.
-    RememberedCancels,
     /// Builds are looked at though no message came.
     Looks,
     /// Times that a clock which was set back has left behind count as past.
@@ -51,7 +49,7 @@ pub enum Protection {
 
 impl Protection {
     /// All of them.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 13] = [
         Self::InstructionsWithTheChange,
         Self::AnnouncementsWithTheChange,
         Self::OptimisticRevision,
@@ -61,7 +59,6 @@ impl Protection {
         Self::AcknowledgingLast,
         Self::MovingOnLast,
         Self::LookBeforeActing,
-        Self::RememberedCancels,
         Self::Looks,
         Self::LatestTimes,
         Self::Deadlines,
@@ -189,10 +186,13 @@ passed_on! {
         &self,
         reader: &str,
         worker: &WorkerId,
-        now: Timestamp,
-        until: Timestamp,
+        times: LeaseTimes,
     ) -> Result<Option<ReaderState>, StoreError> {
-        let taken = self.store.take_reader(reader, worker, now, until).await?;
+        let mut times = times;
+        if self.lacks(Protection::LatestTimes) {
+            times.latest = Timestamp::from_millis(i64::MAX);
+        }
+        let taken = self.store.take_reader(reader, worker, times).await?;
         if self.lacks(Protection::MovingOnLast)
             && let Some(state) = &taken
         {

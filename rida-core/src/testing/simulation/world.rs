@@ -16,7 +16,7 @@ use crate::ports::{BuildFilter, ListQuery, Store, WorkerId};
 use crate::scm::AllowList;
 use crate::state::BuildState;
 use crate::testing::faults::{Fates, Faulty, Outage};
-use crate::testing::memory_build_system::{Careless, MemoryBuildSystem};
+use crate::testing::memory_build_system::MemoryBuildSystem;
 use crate::testing::random::Random;
 use crate::testing::{MemoryPublisher, MemoryScm, MemoryStore, TestClock, sample};
 use crate::timestamp::Timestamp;
@@ -60,10 +60,7 @@ impl World {
         let mut random = Random::new(seed);
         let truth = TestClock::at(sample::at(0));
         let system = MemoryBuildSystem::new(Arc::new(truth.clone()));
-        system.set_careless(Careless {
-            never_looks: wildness.without == Some(Protection::LookBeforeActing),
-            forgets_cancels: wildness.without == Some(Protection::RememberedCancels),
-        });
+        system.set_careless(wildness.without == Some(Protection::LookBeforeActing));
         let promised = policy(&mut random, &wildness);
         let mut policy = promised.clone();
         match wildness.without {
@@ -145,8 +142,16 @@ impl World {
         if !self.settle() {
             return;
         }
+        self.check_nothing_runs();
         self.trace.push("everything has ended; what failed is mended and submitted again".to_owned());
         self.submit_all_again();
+    }
+
+    /// Checks that no task runs that nobody waits for. One that is found later by a new try would be taken over.
+    pub(super) fn check_nothing_runs(&mut self) {
+        for (id, component) in self.system.running() {
+            self.violations.push(format!("build {id}: a task for {component} runs for nobody"));
+        }
     }
 
     /// Ends everything that goes wrong. Nobody is hurt any more, but what was left behind is still there.
@@ -185,7 +190,7 @@ impl World {
             Some(_) if wild => 8_000,
             _ if wild || !self.wildness.may_repeat() => 250,
             // Long enough for leases to end while their holder is at work; what hangs takes hours to be ended.
-            _ => 3_000,
+            _ => 1_200,
         };
         self.truth.advance(Duration::from_millis(self.random.below(pace)));
         self.deliver();

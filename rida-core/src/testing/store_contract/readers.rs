@@ -1,7 +1,7 @@
 //! The readers of the log: their places, their leases, and what they park.
 
 use crate::announce::AnnouncementId;
-use crate::ports::{Store, WorkerId};
+use crate::ports::{LeaseTimes, Store, WorkerId};
 use crate::reader::{Parked, ParkedFilter, ReaderState};
 use crate::testing::sample::{at, id};
 use crate::timestamp::Timestamp;
@@ -14,7 +14,8 @@ fn worker(name: &str) -> WorkerId {
 }
 
 async fn take(store: &dyn Store, reader: &str, name: &str, now: i64, until: i64) -> Option<u64> {
-    let taken = store.take_reader(reader, &worker(name), at(now), at(until)).await.expect("a reader can be taken");
+    let times = LeaseTimes { now: at(now), until: at(until), latest: at(1_000_000) };
+    let taken = store.take_reader(reader, &worker(name), times).await.expect("a reader can be taken");
     taken.map(|state| state.sequence)
 }
 
@@ -120,4 +121,13 @@ pub(super) async fn what_is_parked_is_there_until_somebody_says_otherwise(store:
     let kept = Parked { reason: "still not".to_owned(), ..two.clone() };
     assert_eq!(all_parked(store, ParkedFilter::default()).await, [kept, other.clone(), parked(12, 1, 0)]);
     assert_eq!(store.retry_parked(ODD, None).await.expect("it can be marked"), 3);
+}
+
+pub(super) async fn a_lease_of_a_clock_that_was_set_back_has_ended(store: &dyn Store) {
+    assert_eq!(take(store, ODD, "a", 3600, 3630).await, Some(0));
+    let times = |latest| LeaseTimes { now: at(0), until: at(30), latest: at(latest) };
+    let held = store.take_reader(ODD, &worker("b"), times(3630)).await.expect("a reader can be taken");
+    assert_eq!(held, None, "such times are given");
+    let taken = store.take_reader(ODD, &worker("b"), times(60)).await.expect("a reader can be taken");
+    assert_eq!(taken.map(|state| state.lease), Some(Some((worker("b"), at(30)))));
 }
