@@ -8,7 +8,7 @@ use std::sync::Arc;
 use rida_core::{Driver, Parts, PortError, StoreError};
 use rida_local::LocalBuildSystem;
 use rida_local::git::GitScm;
-use rida_store::{Database, SetupError};
+use rida_store::{Database, Location, SetupError};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
@@ -69,11 +69,11 @@ impl App {
             let _ = hint.try_send(id);
         };
         let builds = Arc::new(LocalBuildSystem::open(config.local.clone(), scm.clone(), hint).await?);
-        if config.owns_database() {
-            // Only now, with the build system's folder locked, is every other service known to be gone.
-            let released = database.release_leases().await.map_err(StartError::Leases)?;
-            tracing::debug!(released, "instructions that an earlier run was performing are due again");
-        }
+        // Two folders would each have a part of the builds.
+        database.belong_to(&format!("local builds {}", builds.identity())).await?;
+        // Only now, with the build system's folder locked, is every other service of this database known to be gone.
+        let released = database.release_leases().await.map_err(StartError::Leases)?;
+        tracing::debug!(released, "instructions that an earlier run was performing are due again");
         let parts = Parts {
             store: Arc::new(database),
             build_system: builds.clone(),
@@ -119,9 +119,6 @@ impl App {
 
     /// Tells in a few lines what was started and how to use it.
     pub fn banner(&self, config: &Config, address: SocketAddr) -> String {
-        let rida_store::Location::Sqlite(database) = &config.store.location else {
-            return format!("rida-http serves http://{address}/rida/module-builds/");
-        };
         let allowed: Vec<&str> = config.allow.iter().map(|place| place.as_str()).collect();
         let example = allowed.first().copied().unwrap_or("https://git.example.org/");
         let mut text = String::new();
@@ -131,7 +128,7 @@ impl App {
         };
         line("serves", &format!("http://{address}/rida/module-builds/"));
         line("data", &config.data.display().to_string());
-        line("database", &database.display().to_string());
+        line("database", &config.database());
         line("builds", &self.builds.describe());
         line("reads", &allowed.join(", "));
         line(
@@ -153,13 +150,23 @@ impl App {
 /// Opens the database and brings it to this version.
 pub(crate) async fn open_database(config: &Config) -> Result<Database, StartError> {
     make_folder(Some(&config.data))?;
-    let rida_store::Location::Sqlite(file) = &config.store.location else {
-        return Ok(Database::connect(&config.store).await?);
-    };
-    make_folder(file.parent())?;
+    if let Location::Sqlite(file) = &config.store.location {
+        make_folder(file.parent())?;
+    }
     let database = Database::connect(&config.store).await?;
     database.migrate().await?;
     Ok(database)
+}
+
+/// Tells what is in a database elsewhere, without changing it.
+pub(crate) async fn describe_database(config: &Config) -> Result<Option<&'static str>, StartError> {
+    if matches!(config.store.location, Location::Sqlite(_)) {
+        return Ok(None);
+    }
+    let database = Database::connect(&config.store).await?;
+    let migrated = database.is_migrated().await?;
+    database.close().await;
+    Ok(Some(if migrated { "its tables are of this version" } else { "its tables are made or changed at the start" }))
 }
 
 /// Tells what builds would be made with, and in which sandbox.

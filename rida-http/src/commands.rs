@@ -54,6 +54,11 @@ async fn check_config(resolved: &Resolved) -> ExitCode {
             Ok(description) => println!("\n# builds: {description}"),
             Err(error) => problems.push(chain(&error)),
         }
+        match app::describe_database(&resolved.config).await {
+            Ok(Some(description)) => println!("# database: {description}"),
+            Ok(None) => {}
+            Err(error) => problems.push(chain(&error)),
+        }
     }
     for problem in &problems {
         eprintln!("problem: {problem}");

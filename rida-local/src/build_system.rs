@@ -77,6 +77,7 @@ const RPMBUILD_PROGRAMS: &[(&str, &str)] =
 /// Without a sandbox, which [`describe`](Self::describe) says loudly, a build can do what the service can.
 pub struct LocalBuildSystem {
     shop: Arc<Shop>,
+    identity: String,
 }
 
 impl std::fmt::Debug for LocalBuildSystem {
@@ -99,10 +100,11 @@ impl LocalBuildSystem {
     ) -> Result<Self, PortError> {
         config.check()?;
         let folder = config.folder.clone();
-        let (layout, lock) = blocking(move || {
+        let (layout, lock, identity) = blocking(move || {
             let layout = Layout::open(&folder).map_err(storage)?;
             let lock = layout.lock()?;
-            Ok((layout, lock))
+            let identity = layout.identity().map_err(storage)?;
+            Ok((layout, lock, identity))
         })
         .await?;
         let supervisor = Supervisor::install(&layout.path("scripts")).map_err(storage)?;
@@ -134,7 +136,7 @@ impl LocalBuildSystem {
         if !any_runs {
             shop.sandbox.tidy(&shop.layout).await.map_err(storage)?;
         }
-        Ok(Self { shop })
+        Ok(Self { shop, identity })
     }
 
     /// Says what packages would be built with and where, and which programs are missing, without taking the data folder
@@ -155,6 +157,12 @@ impl LocalBuildSystem {
     /// Says what packages are built with and where, in words for an administrator.
     pub fn describe(&self) -> String {
         describe(&self.shop.config, &self.shop.backend, &self.shop.sandbox)
+    }
+
+    /// Returns what tells this build system from any other: its folder, wherever that is moved to. Nobody else uses
+    /// the folder for as long as this is open.
+    pub fn identity(&self) -> &str {
+        &self.identity
     }
 
     /// Tells whether builds are kept apart from this machine.

@@ -3,6 +3,7 @@
 //! ```text
 //! lock                       held by the service that uses the folder
 //! last-task                  the highest task number ever given
+//! identity                   tells this folder from any other
 //! scripts/                   the supervisor and the sandbox
 //! builds/<build>/
 //!   build.json               the description of the build environment
@@ -87,6 +88,22 @@ impl Layout {
             std::thread::sleep(Duration::from_millis(50));
         }
         Ok(file)
+    }
+
+    /// Returns what tells this folder from any other, wherever it is moved to. The caller holds the lock.
+    pub(crate) fn identity(&self) -> io::Result<String> {
+        let path = self.path("identity");
+        match fs::read_to_string(&path) {
+            Ok(text) if !text.trim().is_empty() => return Ok(text.trim().to_owned()),
+            Ok(_) => return Err(damaged("identity")),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+        let mut random = [0; 16];
+        File::open("/dev/urandom")?.read_exact(&mut random)?;
+        let new: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
+        write_whole(&path, format!("{new}\n").as_bytes())?;
+        Ok(new)
     }
 
     /// Returns a task number above all that were ever given. The caller holds the lock.

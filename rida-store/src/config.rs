@@ -50,15 +50,16 @@ pub enum Durability {
 impl StoreConfig {
     /// Returns the settings for an SQLite file, with the defaults for everything else.
     pub fn sqlite(file: impl Into<PathBuf>) -> Self {
-        Self::at(Location::Sqlite(file.into()))
+        Self::new(Location::Sqlite(file.into()))
     }
 
     /// Returns the settings for a PostgreSQL database, with the defaults for everything else.
     pub fn postgres(url: PostgresUrl) -> Self {
-        Self::at(Location::Postgres(url))
+        Self::new(Location::Postgres(url))
     }
 
-    fn at(location: Location) -> Self {
+    /// Returns the settings for a database, with the defaults for everything else.
+    pub fn new(location: Location) -> Self {
         Self {
             location,
             readers: 4,

@@ -14,10 +14,11 @@ impl Resolved {
             let folder = config.data.display();
             problems.push(format!("the data folder {folder} cannot be written ({error}); make it, or set data.folder"));
         }
-        let rida_store::Location::Sqlite(database) = &config.store.location else {
-            return problems;
+        let database = match &config.store.location {
+            rida_store::Location::Sqlite(file) => Some(file.as_path()),
+            _ => None,
         };
-        let files = [("data.database", Some(database.as_path())), ("publish.to", published_to(&config.publish))];
+        let files = [("data.database", database), ("publish.to", published_to(&config.publish))];
         for (key, folder) in files.into_iter().filter_map(|(key, file)| Some((key, file?.parent()?))) {
             if folder != config.data
                 && let Err(error) = writable_folder(folder)

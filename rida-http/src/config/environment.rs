@@ -5,6 +5,7 @@ use serde::de::value::{MapDeserializer, SeqDeserializer, StrDeserializer};
 use serde::de::{Deserializer, Error, IntoDeserializer, Visitor};
 use serde::forward_to_deserialize_any;
 
+use super::database::without_passwords;
 use super::raw::Raw;
 use super::{ConfigError, Origin};
 
@@ -22,7 +23,7 @@ pub(super) fn setting(name: &str) -> (String, String) {
 
 /// Reads one setting.
 pub(super) fn read(section: &str, key: &str, value: &str, origin: &Origin) -> Result<Raw, ConfigError> {
-    let invalid = |message: String| ConfigError::Value { origin: origin.clone(), message };
+    let invalid = |message: String| ConfigError::Value { origin: origin.clone(), message: without_passwords(&message) };
     let fields = Section { key, value };
     let all = MapDeserializer::new(std::iter::once((section, fields)));
     Raw::deserialize(all).map_err(|error: serde::de::value::Error| invalid(error.to_string()))

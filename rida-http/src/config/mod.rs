@@ -2,6 +2,7 @@
 //! means ([`Config`]).
 
 mod check;
+mod database;
 mod environment;
 mod raw;
 mod resolve;
@@ -17,6 +18,8 @@ use rida_local::LocalConfig;
 use rida_local::git::GitConfig;
 use rida_store::StoreConfig;
 
+pub(crate) use self::database::shown;
+use self::database::without_passwords;
 pub use self::raw::LogFormat;
 use self::raw::Raw;
 use crate::publisher::Lines;
@@ -54,19 +57,10 @@ pub struct Config {
 }
 
 impl Config {
-    /// Tells whether the database is this service's alone: it is in the data folder, which has one service at a time
-    /// because the build system locks its folder in there. One elsewhere may be another's, too.
-    pub(crate) fn owns_database(&self) -> bool {
-        match &self.store.location {
-            rida_store::Location::Sqlite(file) => is_in(&self.data, file),
-            _ => false,
-        }
+    /// Tells where the database is, without a password.
+    pub fn database(&self) -> String {
+        shown(&self.store.location)
     }
-}
-
-/// Tells whether a file is in a folder itself.
-fn is_in(folder: &Path, file: &Path) -> bool {
-    file.parent() == Some(folder)
 }
 
 /// How the log is written.
@@ -124,13 +118,13 @@ pub enum ConfigError {
         /// Why.
         error: std::io::Error,
     },
-    /// The file does not say what it should. The text shows the place.
+    /// The file does not say what it should. The text shows the place, without passwords.
     #[error("the configuration file {} is not valid: {error}", path.display())]
     File {
         /// The file.
         path: PathBuf,
         /// What is wrong, and where.
-        error: Box<toml::de::Error>,
+        error: String,
     },
     /// An environment variable or a flag does not say what it should.
     #[error("{origin} is not valid: {message}")]
@@ -161,7 +155,8 @@ impl Layers {
         let text =
             std::fs::read_to_string(path).map_err(|error| ConfigError::Unreadable { path: path.to_owned(), error })?;
         let raw = toml::from_str(&text)
-            .map_err(|error| ConfigError::File { path: path.to_owned(), error: Box::new(error) })?;
+            .map_err(|error: toml::de::Error| without_passwords(&error.to_string()))
+            .map_err(|error| ConfigError::File { path: path.to_owned(), error })?;
         self.0.push(Layer { origin: Origin::File(path.to_owned()), raw });
         Ok(())
     }

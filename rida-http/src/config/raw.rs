@@ -8,6 +8,7 @@ use rida_core::scm::{GitRef, Repository};
 use rida_core::{ModuleName, Owner};
 use serde::{Deserialize, Serialize};
 
+use super::database::DatabasePlace;
 use super::units::{Size, Span};
 
 /// All sections.
@@ -48,9 +49,13 @@ pub(super) struct Server {
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Data {
     pub(super) folder: Option<PathBuf>,
-    pub(super) database: Option<PathBuf>,
+    pub(super) database: Option<DatabasePlace>,
     pub(super) durability: Option<Durability>,
     pub(super) readers: Option<u32>,
+    pub(super) writers: Option<u32>,
+    pub(super) connect_timeout: Option<Span>,
+    pub(super) lock_timeout: Option<Span>,
+    pub(super) statement_timeout: Option<Span>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]

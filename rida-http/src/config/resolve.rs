@@ -8,9 +8,10 @@ use std::time::Duration;
 
 use rida_core::scm::{AllowList, Repository};
 use rida_core::{Deadlines, Limits, Policy, SourcePolicy};
-use rida_store::StoreConfig;
+use rida_store::{Location, StoreConfig};
 use serde::Serialize;
 
+use super::database::DatabasePlace;
 use super::raw::{Durability, LogFormat, Raw};
 use super::units::{Size, Span};
 use super::{Config, Layer, LogSettings, Origin, Resolved, Setting};
@@ -147,12 +148,23 @@ fn api(pick: &mut Picker<'_>) -> ApiSettings {
 const REMEMBERED: usize = 20_000;
 
 fn store(pick: &mut Picker<'_>, data: &std::path::Path) -> StoreConfig {
-    let file = pick.or("data.database", |raw| raw.data.database.clone(), data.join("rida.sqlite"));
-    // See `Config::owns_database`.
-    let remembered = if super::is_in(data, &file) { REMEMBERED } else { 0 };
-    let mut config = StoreConfig { remembered, ..StoreConfig::sqlite(file) };
+    let default = DatabasePlace(Location::Sqlite(data.join("rida.sqlite")));
+    let place = pick.or("data.database", |raw| raw.data.database.clone(), default).0;
+    // The data folder has one service at a time, because the build system locks its folder in there. A database
+    // elsewhere may have several.
+    let remembered = match &place {
+        Location::Sqlite(file) if file.parent() == Some(data) => REMEMBERED,
+        _ => 0,
+    };
+    let mut config = StoreConfig { remembered, ..StoreConfig::new(place) };
     let readers = usize::try_from(config.readers).unwrap_or(1);
     config.readers = u32::try_from(pick.count("data.readers", |raw| raw.data.readers, readers)).unwrap_or(1);
+    let writers = usize::try_from(config.writers).unwrap_or(1);
+    config.writers = u32::try_from(pick.count("data.writers", |raw| raw.data.writers, writers)).unwrap_or(1);
+    config.connect_timeout = pick.span("data.connect_timeout", |raw| raw.data.connect_timeout, config.connect_timeout);
+    config.busy_timeout = pick.span("data.lock_timeout", |raw| raw.data.lock_timeout, config.busy_timeout);
+    config.statement_timeout =
+        pick.span("data.statement_timeout", |raw| raw.data.statement_timeout, config.statement_timeout);
     config.durability = match pick.or("data.durability", |raw| raw.data.durability, Durability::Full) {
         Durability::Full => rida_store::Durability::Full,
         Durability::Normal => rida_store::Durability::Normal,

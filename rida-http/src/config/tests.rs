@@ -103,6 +103,42 @@ fn errors_name_the_place() {
 }
 
 #[test]
+fn a_database_is_a_file_or_an_address_whose_password_is_never_shown() {
+    let database = |text: &str| layered("", &[("RIDA_DATA__DATABASE", text)], &[]);
+    let resolved = database("postgresql://rida:s3cret@db.example.org/rida?sslmode=verify-full").unwrap();
+    let shown = "postgresql://rida:***@db.example.org/rida?sslmode=verify-full";
+    assert_eq!(resolved.config.database(), shown);
+    assert_eq!(of(&resolved, "data.database").0, format!("{shown:?}"));
+    assert_eq!(resolved.config.store.remembered, 0, "others may write, too");
+    for text in [format!("{resolved:?}"), resolved.describe()] {
+        assert!(text.contains("db.example.org") && !text.contains("s3cret"), "{text}");
+    }
+    let file = database("/var/lib/rida/other.sqlite").unwrap().config.store;
+    assert_eq!(
+        (file.location, file.remembered),
+        (rida_store::Location::Sqlite("/var/lib/rida/other.sqlite".into()), 0)
+    );
+    assert!(layered("", &[], &[]).unwrap().config.store.remembered > 0);
+
+    let wrong =
+        ["postgresql://rida:s3cret@db", "postgresql://rida:s3cret@db/rida?ssl=1", "mysql://rida:s3cret@db/rida"];
+    for text in wrong {
+        for error in [
+            error("", &[("RIDA_DATA__DATABASE", text)]),
+            error(&format!("[data]\ndatabase = \"{text}\"\n"), &[]),
+            error(&format!("[data]\ndatabase = \"{text}\n"), &[]),
+            error(&format!("[data]\ndatabase = {text}\n"), &[]),
+        ] {
+            assert!(!error.contains("s3cret"), "{error}");
+            assert!(error.contains("RIDA_DATA__DATABASE") || error.contains("line 2"), "{error}");
+        }
+    }
+    let file = "[data]\ndatabase = \"postgresql:///rida?host=/run/postgresql\"\nwriters = 2\nlock_timeout = \"3s\"\n";
+    let store = layered(file, &[], &[]).unwrap().config.store;
+    assert_eq!((store.writers, store.busy_timeout, store.readers), (2, Duration::from_secs(3), 4));
+}
+
+#[test]
 fn a_network_must_be_trusted_by_name() {
     let allow = "[sources]\nallow = [\"https://git.example.org/\"]\n";
     let open = format!("{allow}[server]\nlisten = \"0.0.0.0:80\"\n");

@@ -4,6 +4,7 @@
 
 mod crash;
 mod disk;
+mod postgres;
 mod running;
 
 use rida_core::{Clock, LeaseTimes, Store, WorkerId};
