@@ -15,6 +15,7 @@ mod driver;
 mod effect;
 mod error;
 mod event;
+mod finished;
 mod hint;
 mod id;
 mod intake;
@@ -37,12 +38,13 @@ pub use driver::{
 pub use effect::{Action, Effect};
 pub use error::{PortError, PortErrorKind};
 pub use event::{Event, Fact, SourceProblem};
+pub use finished::complete_modulemd;
 pub use hint::BuildSystemHint;
 pub use id::{
     Arch, BuildId, ComponentName, Context, DistTag, EffectId, GrammarError, ModuleName, Nsvc, Nvr, Owner, StreamName,
     TagName, TaskId,
 };
-pub use macros::{BuildMacros, dist_tag, tag_name};
+pub use macros::{BuildMacros, dist_tag, tag_name, target_name};
 pub use policy::{Deadlines, Limits, Policy, SourcePolicy};
 pub use ports::{
     BuildFilter, BuildSummary, BuildSystem, Commit, ComponentCheck, FetchedModulemd, LeaseTimes, ListQuery, LogChunk,

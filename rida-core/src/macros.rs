@@ -10,12 +10,25 @@ use crate::timestamp::Timestamp;
 /// The longest tag name that is not hashed, with room for the suffix `-build` within 256 bytes.
 const LONGEST_TAG: usize = 250;
 
+/// The longest name of a target that is not hashed. Koji took no longer ones once.
+const LONGEST_TARGET: usize = 50;
+
 /// Returns the name of a module's tag: `module-<name>-<stream>-<version>-<context>`, or `module-` and the first 16
 /// digits of the SHA-1 of the four joined by dots when that is too long, as the Module Build Service does.
 pub fn tag_name(nsvc: &Nsvc) -> TagName {
+    name_within(nsvc, LONGEST_TAG)
+}
+
+/// Returns the name of a module's build target: that of its tag, but hashed from 51 bytes on, as the Module Build
+/// Service does.
+pub fn target_name(nsvc: &Nsvc) -> TagName {
+    name_within(nsvc, LONGEST_TARGET)
+}
+
+fn name_within(nsvc: &Nsvc, longest: usize) -> TagName {
     let Nsvc { name, stream, version, context } = nsvc;
     let plain = format!("module-{name}-{stream}-{version}-{context}");
-    let text = if plain.len() <= LONGEST_TAG { plain } else { format!("module-{}", nsvc_hash(nsvc, 16)) };
+    let text = if plain.len() <= longest { plain } else { format!("module-{}", nsvc_hash(nsvc, 16)) };
     TagName::new(&text).expect("parts of an NSVC hold only what a tag name may")
 }
 
@@ -215,5 +228,11 @@ mod tests {
         assert_eq!(tag_name(&short).as_str(), "module-nodejs-18-1-c0ffee");
         let long = nsvc(&format!("{}:{}:1:c0ffee", "n".repeat(128), "s".repeat(128)));
         assert_eq!(tag_name(&long).as_str().len(), "module-".len() + 16);
+        assert_eq!(target_name(&short).as_str(), "module-nodejs-18-1-c0ffee");
+        let middle = nsvc("testmodule:master:2820180102030405:9c690d0e");
+        assert_eq!(tag_name(&middle).as_str(), "module-testmodule-master-2820180102030405-9c690d0e");
+        assert_eq!(target_name(&middle), tag_name(&middle), "fifty bytes are not too long");
+        let longer = nsvc("testmodules:master:2820180102030405:9c690d0e");
+        assert_eq!(target_name(&longer).as_str().len(), "module-".len() + 16);
     }
 }

@@ -3,15 +3,12 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use rida_core::modulemd::{self, BuildOpts, ModuleStream, Xmd};
+use rida_core::modulemd::{self, BuildOpts, ModuleStream};
 use rida_core::{ComponentName, ModuleBuild, PortError};
 
 use crate::build_system::packages::Package;
 use crate::layout::BuildFolder;
 use crate::repo::{Parts, Tagged};
-
-/// The keys of `xmd` that build services keep for themselves.
-const SERVICE_XMD: &[&str] = &["mbs", "mbs_options", "rida"];
 
 /// Reads the modulemd of a build.
 pub(crate) fn read(build: &ModuleBuild) -> Result<ModuleStream, PortError> {
@@ -65,7 +62,8 @@ pub(crate) fn finish(
     }
     stream.license.content.retain(|license| !license.is_empty());
     stream.artifacts = modulemd::Artifacts { rpms: artifacts, ..modulemd::Artifacts::default() };
-    complete(&mut stream, build);
+    rida_core::complete_modulemd(&mut stream, build);
+    stream.arch = Some(rpm_arch().to_owned());
     Ok((stream.to_yaml(), parts))
 }
 
@@ -77,38 +75,6 @@ fn path(folder: &BuildFolder, component: &ComponentName, package: &Package) -> P
 fn is_filtered(filter: &BTreeSet<String>, package: &Package) -> bool {
     let of = package.name.strip_suffix("-debuginfo").unwrap_or(&package.name);
     filter.contains(&package.name) || filter.contains(of)
-}
-
-/// Fills in what the build decided, and takes out what is this service's own business.
-fn complete(stream: &mut ModuleStream, build: &ModuleBuild) {
-    let nsvc = build.nsvc();
-    stream.name = Some(nsvc.name.to_string());
-    stream.stream = Some(nsvc.stream.to_string());
-    stream.version = Some(nsvc.version);
-    stream.context = Some(nsvc.context.to_string());
-    stream.arch = Some(rpm_arch().to_owned());
-    if let Xmd::Map(entries) = &mut stream.xmd {
-        entries.retain(|key, _| !SERVICE_XMD.contains(&key.as_str()));
-    }
-    for (key, component) in &mut stream.components.rpms {
-        component.repository = None;
-        component.cache = None;
-        let name = ComponentName::new(component.name.as_deref().unwrap_or(key)).ok();
-        let source = name.and_then(|name| build.component(&name)).and_then(|(_, built)| built.source.as_ref());
-        if let Some(source) = source {
-            component.reference = Some(source.commit.to_string());
-        }
-    }
-    for component in stream.components.modules.values_mut() {
-        component.repository = None;
-    }
-    if let [only] = stream.dependencies.as_mut_slice() {
-        for required in &build.submission.build_requires {
-            if let Some(streams) = only.buildrequires.get_mut(required.name.as_str()) {
-                *streams = BTreeSet::from([required.stream.to_string()]);
-            }
-        }
-    }
 }
 
 /// Returns this machine's architecture as RPM names it.
