@@ -1,15 +1,21 @@
 //! Koji for the Rida module build orchestrator.
 //!
 //! [`Client`] is a client of Koji's hub that is of use on its own: XML-RPC ([`xmlrpc`]), sessions, logins, uploads, and
-//! the rules of what may be sent again. [`wire`] has the shapes of the hub's answers.
+//! the rules of what may be sent again. [`wire`] has the shapes of the hub's answers. [`KojiBuildSystem`] builds modules
+//! with it.
 
+#[cfg(feature = "testing")]
+pub mod testing;
 pub mod wire;
 pub mod xmlrpc;
 
+mod build_system;
 mod client;
+mod config;
 mod error;
+mod map;
 
+pub use build_system::KojiBuildSystem;
 pub use client::{CallReport, Client, ClientConfig, Login, Outcome, Version};
+pub use config::{ImportConfig, KojiConfig, Tagging};
 pub use error::{KojiError, KojiErrorKind, fault};
-#[cfg(feature = "testing")]
-pub mod testing;

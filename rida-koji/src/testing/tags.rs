@@ -247,7 +247,12 @@ impl World {
         ];
         let mut args = Args::bind(call, &names, false)?;
         let tag = self.tag(&args.take("tagID"))?;
-        let listed = tag.packages.iter().map(|(name, (owner, blocked))| {
+        let only = args.maybe_text("pkgID")?;
+        if let Some(name) = only.as_ref().filter(|name| !self.known_packages.contains(*name)) {
+            return Err(generic(format!("No such entry in table package: {name}")));
+        }
+        let listed = tag.packages.iter().filter(|(name, _)| only.as_ref().is_none_or(|only| only == *name));
+        let listed = listed.map(|(name, (owner, blocked))| {
             let owner_name = self.users.iter().find(|user| user.id == *owner).map(|user| user.name.as_str());
             Value::from([
                 ("package_name", Value::from(name.as_str())),

@@ -7,6 +7,7 @@ mod decode;
 mod encode;
 mod value;
 
+pub(crate) use self::decode::lenient;
 pub use self::decode::{DecodeError, decode_call, decode_response};
 pub use self::encode::{EncodeError, encode_call, encode_fault, encode_response};
 pub use self::value::{Fields, Shape, Struct, Value};

@@ -1,0 +1,154 @@
+//! Modules are built in Koji: all that is known of a build is in the hub, and found there again.
+//!
+//! Nothing is kept here but what saves questions. Every task carries the component and the try that it is for among its
+//! options, so that a task whose start was never answered is found; a try that must never start is noted in the
+//! module's tag. So any number of services may work on one hub, and any of them may end at any time.
+
+mod cancel;
+mod components;
+mod environment;
+mod follow;
+mod import;
+mod index;
+mod log;
+mod macros;
+mod module;
+mod repository;
+mod tagging;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+use rida_core::modulemd::{self, ModuleStream};
+use rida_core::{
+    BuildId, BuildSystem, BuildSystemHint, ComponentKey, Fact, LogChunk, ModuleBuild, PortError, Store, TaskId,
+};
+
+use self::follow::Watched;
+use self::index::Index;
+use self::repository::Asked;
+use crate::client::Client;
+use crate::config::KojiConfig;
+use crate::map::{Names, port_error};
+
+/// How many modules' names are remembered.
+const REMEMBERED: usize = 4096;
+
+/// Builds modules in Koji. It is used within a tokio runtime.
+pub struct KojiBuildSystem {
+    client: Client,
+    config: KojiConfig,
+    builds: Arc<dyn Store>,
+    memory: Mutex<Memory>,
+    /// Held while the hub is asked about tasks, so that who comes meanwhile finds the answer.
+    asking: tokio::sync::Mutex<()>,
+}
+
+/// What saves questions.
+#[derive(Default)]
+struct Memory {
+    index: Index,
+    watched: Watched,
+    repositories: BTreeMap<BuildId, Asked>,
+    names: BTreeMap<BuildId, Names>,
+}
+
+impl std::fmt::Debug for KojiBuildSystem {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("KojiBuildSystem")
+            .field("client", &self.client)
+            .field("config", &self.config)
+            .finish_non_exhaustive()
+    }
+}
+
+impl KojiBuildSystem {
+    /// Makes one of a client. `builds` knows the modules that others are built against.
+    pub fn new(client: Client, config: KojiConfig, builds: Arc<dyn Store>) -> Self {
+        Self { client, config, builds, memory: Mutex::default(), asking: tokio::sync::Mutex::default() }
+    }
+
+    /// Returns the client.
+    pub const fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// Returns how modules are built.
+    pub const fn config(&self) -> &KojiConfig {
+        &self.config
+    }
+
+    fn memory(&self) -> MutexGuard<'_, Memory> {
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Returns the names of what a module has in Koji, and remembers them for calls that only have its number.
+    fn names(&self, build: &ModuleBuild) -> Names {
+        let names = Names::of(build);
+        let mut memory = self.memory();
+        if memory.names.len() >= REMEMBERED {
+            memory.names.pop_first();
+        }
+        memory.names.insert(build.id, names.clone());
+        names
+    }
+}
+
+/// Reads the modulemd of a build.
+fn document(build: &ModuleBuild) -> Result<ModuleStream, PortError> {
+    let document = modulemd::read(build.submission.modulemd.as_bytes());
+    document.map(modulemd::Document::into_stream).map_err(|problems| {
+        PortError::permanent(format!("the modulemd of the build cannot be read: {}", problems.lines().join("; ")))
+    })
+}
+
+/// Says that an answer of the hub cannot be read.
+fn unreadable(error: crate::xmlrpc::Shape) -> PortError {
+    port_error(crate::client::unreadable(error))
+}
+
+#[async_trait]
+impl BuildSystem for KojiBuildSystem {
+    async fn prepare(&self, build: &ModuleBuild) -> Result<(), PortError> {
+        self.prepare_environment(build).await
+    }
+
+    async fn build(&self, build: &ModuleBuild, key: &ComponentKey) -> Result<TaskId, PortError> {
+        self.build_component(build, key).await
+    }
+
+    async fn tag(&self, build: &ModuleBuild, components: &[ComponentKey]) -> Result<(), PortError> {
+        self.tag_components(build, components).await
+    }
+
+    async fn regenerate(&self, build: &ModuleBuild, generation: u32) -> Result<(), PortError> {
+        self.ask_for_repository(build, generation).await
+    }
+
+    async fn follow(&self, build: &ModuleBuild) -> Result<Vec<Fact>, PortError> {
+        self.follow_build(build).await
+    }
+
+    async fn cancel(&self, build: &ModuleBuild, key: &ComponentKey, task: Option<TaskId>) -> Result<(), PortError> {
+        self.cancel_component(build, key, task).await
+    }
+
+    async fn write_metadata(&self, build: &ModuleBuild) -> Result<(), PortError> {
+        self.import_module(build).await
+    }
+
+    async fn read_log(&self, key: &ComponentKey, offset: u64, max: usize) -> Result<LogChunk, PortError> {
+        self.read_component_log(key, offset, max).await
+    }
+
+    fn concerns(&self, hint: &BuildSystemHint, build: &ModuleBuild) -> bool {
+        let names = Names::of(build);
+        let is_target = hint.tag.as_ref().is_some_and(|tag| *tag == names.tag || *tag == names.build_tag);
+        let concerned = is_target || hint.concerns(build);
+        if concerned {
+            self.memory().watched.expire(build);
+        }
+        concerned
+    }
+}

@@ -1,0 +1,415 @@
+//! The environment of a module: tags, packages, groups, inheritance, target.
+//!
+//! What is missing is found by one question and added by one call, in which everything is done in order. A second run
+//! finds nothing missing. What somebody else changed is told and left as it is.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rida_core::modulemd::Xmd;
+use rida_core::{ComponentName, ModuleBuild, PortError};
+
+use super::{KojiBuildSystem, document, unreadable};
+use crate::error::{KojiErrorKind, fault};
+use crate::map::{Names, port_error, refused};
+use crate::wire::{Tag, Target};
+use crate::xmlrpc::{Answer, Call, Struct, Value};
+
+/// The setting of a tag that says which module it was made for.
+pub(super) const MODULE: &str = "rida.module";
+/// The group whose packages are in every build root.
+const BUILD: &str = "build";
+/// The group whose packages source packages are made with.
+const SRPM_BUILD: &str = "srpm-build";
+/// How often what is missing is looked for.
+const ROUNDS: u32 = 3;
+/// The step from one parent's priority to the next.
+const PRIORITY_STEP: i64 = 10;
+
+/// What a module's environment is to be.
+struct Wanted {
+    names: Names,
+    module: String,
+    arches: Vec<String>,
+    extra: Struct,
+    packages: BTreeSet<String>,
+    blocked: BTreeSet<String>,
+    groups: [(&'static str, BTreeSet<String>); 2],
+    /// The tags that are inherited from, each with the module that it is of.
+    parents: Vec<(String, String)>,
+    owner: String,
+    /// The tag that finished modules go to, and what they are called there.
+    finished: Option<(String, Vec<String>)>,
+}
+
+/// What there is of it.
+struct Found {
+    tag: Option<Tag>,
+    build_tag: Option<Tag>,
+    packages: BTreeMap<String, bool>,
+    build_packages: BTreeMap<String, bool>,
+    groups: BTreeMap<String, BTreeSet<String>>,
+    target: Option<Target>,
+    inherited: Vec<Struct>,
+    parents: Vec<Option<Tag>>,
+    /// Whether each name of the finished module may go to its tag.
+    finished: Vec<bool>,
+}
+
+impl KojiBuildSystem {
+    pub(super) async fn prepare_environment(&self, build: &ModuleBuild) -> Result<(), PortError> {
+        let wanted = self.wanted(build).await?;
+        for round in 1..=ROUNDS {
+            let found = self.found(&wanted).await?;
+            let calls = self.missing(&wanted, &found)?;
+            if calls.is_empty() {
+                break;
+            }
+            tracing::debug!(
+                build.id = build.id.get(),
+                changes = calls.len(),
+                "the module's environment is made in Koji"
+            );
+            let answers = match self.client.write_many(&calls).await {
+                Ok(answers) => answers,
+                // It was done, and what it came to is seen in the next look.
+                Err(error) if error.kind() == KojiErrorKind::Committed => continue,
+                Err(error) => return Err(port_error(error)),
+            };
+            let refusals = calls.iter().zip(answers).filter_map(|(call, answer)| Some((call, answer.err()?)));
+            // What nobody ever built cannot be blocked, and need not be.
+            let mut refusals =
+                refusals.filter(|(call, fault)| call.method != "packageListBlock" || fault.code != fault::GENERIC);
+            match refusals.next() {
+                None => break,
+                // Somebody else may have been faster.
+                Some((_, fault)) if fault.code == fault::GENERIC && round < ROUNDS => {}
+                Some((call, fault)) => {
+                    return Err(refused(&format!("the environment cannot be made ({})", call.method), fault));
+                }
+            }
+        }
+        self.first_repository(build, &wanted.names).await
+    }
+
+    /// Returns the architectures of a module.
+    pub(super) fn arches(&self, build: &ModuleBuild) -> Result<Vec<String>, PortError> {
+        let own = document(build)?.buildopts.map(|options| options.arches).unwrap_or_default();
+        if own.is_empty() {
+            return Ok(self.config.arches.iter().map(ToString::to_string).collect());
+        }
+        Ok(own.into_iter().collect())
+    }
+
+    async fn wanted(&self, build: &ModuleBuild) -> Result<Wanted, PortError> {
+        let stream = document(build)?;
+        let macros = ComponentName::macros();
+        let words = |words: &[String]| words.iter().cloned().collect::<BTreeSet<_>>();
+        let (mut build_group, mut srpm_group) = (words(&self.config.build_group), words(&self.config.srpm_group));
+        for (key, component) in &stream.components.rpms {
+            let name = component.name.as_ref().unwrap_or(key);
+            if component.buildroot {
+                build_group.insert(name.clone());
+            }
+            if component.srpm_buildroot {
+                srpm_group.insert(name.clone());
+            }
+        }
+        let options = stream.xmd.get("mbs_options");
+        let blocked = match options.and_then(|options| options.get("blocked_packages")) {
+            Some(Xmd::List(packages)) => packages
+                .iter()
+                .filter_map(|package| match package {
+                    Xmd::Text(name) => Some(name.clone()),
+                    _ => None,
+                })
+                .collect(),
+            _ => BTreeSet::new(),
+        };
+        let mut packages: BTreeSet<String> = build.plan().iter().map(|component| component.name.to_string()).collect();
+        packages.insert(macros.to_string());
+        let mut extra = self.config.tag_extra.clone();
+        let module = format!("{} #{}", build.nsvc(), build.id);
+        extra.insert(MODULE.to_owned(), Value::from(module.as_str()));
+        let owner = match &self.config.package_owner {
+            Some(owner) => owner.clone(),
+            None => self.client.user().await.map_err(port_error)?.name.clone(),
+        };
+        Ok(Wanted {
+            names: self.names(build),
+            module,
+            arches: self.arches(build)?,
+            extra,
+            packages,
+            blocked,
+            groups: [(BUILD, build_group), (SRPM_BUILD, srpm_group)],
+            parents: self.parents(build).await?,
+            owner,
+            finished: self.finished(build),
+        })
+    }
+
+    /// Returns the tag that a finished module goes to, and what it is called there.
+    fn finished(&self, build: &ModuleBuild) -> Option<(String, Vec<String>)> {
+        let import = self.config.import.as_ref()?;
+        let name = build.nsvc().name.to_string();
+        let devel = import.devel.then(|| format!("{name}-devel"));
+        Some((import.tag.clone()?, std::iter::once(name).chain(devel).collect()))
+    }
+
+    /// Returns the tags of the modules that a module is built against.
+    async fn parents(&self, build: &ModuleBuild) -> Result<Vec<(String, String)>, PortError> {
+        let mut parents: Vec<(String, String)> = Vec::new();
+        for required in &build.submission.build_requires {
+            let name = format!("{}:{}", required.name, required.stream);
+            let tag = match (required.build, self.config.base_tags.get(&name)) {
+                (_, Some(tag)) => tag.clone(),
+                (Some(id), None) => {
+                    let unavailable = |error| {
+                        PortError::unavailable(format!("what is known of {name} cannot be read")).because(error)
+                    };
+                    let gone = || PortError::permanent(format!("the build {id} of {name} is not known any more"));
+                    self.builds.load(id).await.map_err(unavailable)?.ok_or_else(gone)?.tag().to_string()
+                }
+                (None, None) => {
+                    return Err(PortError::permanent(format!(
+                        "the service does not know which of Koji's tags is that of {name}; its operator can name it in \
+                         koji.base_tags"
+                    )));
+                }
+            };
+            if parents.iter().all(|(known, _)| *known != tag) {
+                parents.push((tag, name));
+            }
+        }
+        Ok(parents)
+    }
+
+    /// Asks for all that there is, in one question.
+    async fn found(&self, wanted: &Wanted) -> Result<Found, PortError> {
+        let Names { tag, build_tag, target } = &wanted.names;
+        let by_name = |method: &str, name: &str| Call::new(method, [Value::from(name)]);
+        let mut calls = vec![
+            by_name("getTag", tag),
+            by_name("getTag", build_tag),
+            Call::new("listPackages", []).with("tagID", tag.as_str()),
+            Call::new("listPackages", []).with("tagID", build_tag.as_str()),
+            by_name("getTagGroups", build_tag).with("inherit", false),
+            by_name("getBuildTarget", target),
+            by_name("getInheritanceData", build_tag),
+        ];
+        calls.extend(wanted.parents.iter().map(|(parent, _)| by_name("getTag", parent)));
+        // A tag that takes no such module would refuse it when all is built; so that is asked now.
+        calls.extend(wanted.finished.iter().flat_map(|(tag, names)| names.iter().map(move |name| (tag, name))).map(
+            |(tag, name)| {
+                let list = Call::new("listPackages", []).with("tagID", tag.as_str());
+                list.with("pkgID", name.as_str()).with("inherited", true)
+            },
+        ));
+        let answers = self.client.read_many(&calls).await.map_err(port_error)?;
+        let mut answers = answers.into_iter();
+        let mut next = || answers.next().unwrap_or(Ok(Value::Nil));
+        let found_tag = |answer: Answer| {
+            let value = answer.map_err(|fault| refused("a tag cannot be looked up", fault))?;
+            Tag::from_value(value).map_err(unreadable)
+        };
+        let (tag, build_tag) = (found_tag(next())?, found_tag(next())?);
+        let found = Found {
+            packages: packages(next(), tag.is_some())?,
+            build_packages: packages(next(), build_tag.is_some())?,
+            groups: groups(next(), build_tag.is_some())?,
+            target: Target::from_value(next().map_err(|fault| refused("a target cannot be looked up", fault))?)
+                .map_err(unreadable)?,
+            inherited: structs(next(), build_tag.is_some())?,
+            parents: std::iter::repeat_with(|| found_tag(next()))
+                .take(wanted.parents.len())
+                .collect::<Result<_, _>>()?,
+            finished: wanted
+                .finished
+                .iter()
+                .flat_map(|(_, names)| names)
+                // A package that nobody ever built is refused, and so is in no list.
+                .map(|_| next().is_ok_and(|listed| matches!(listed, Value::Array(listed) if !listed.is_empty())))
+                .collect(),
+            tag,
+            build_tag,
+        };
+        Ok(found)
+    }
+
+    /// Returns the calls that make what is missing, in the order that they depend on each other.
+    fn missing(&self, wanted: &Wanted, found: &Found) -> Result<Vec<Call>, PortError> {
+        let Names { tag, build_tag, target } = &wanted.names;
+        let mut calls = Vec::new();
+        for (name, known) in [(tag, &found.tag), (build_tag, &found.build_tag)] {
+            match known {
+                None => calls.push(
+                    Call::new("createTag", [Value::from(name.as_str())])
+                        .with("arches", wanted.arches.join(" "))
+                        .with("extra", wanted.extra.clone()),
+                ),
+                Some(known) => check_tag(known, wanted)?,
+            }
+            let permission = known.as_ref().and_then(|known| known.permission.as_ref());
+            if let (Some(wanted), None) = (&self.config.permission, permission) {
+                let call = Call::new("editTag2", [Value::from(name.as_str())]);
+                calls.push(call.with("perm", wanted.as_str()));
+            }
+        }
+        for (name, known) in [(tag, &found.packages), (build_tag, &found.build_packages)] {
+            for package in &wanted.packages {
+                match known.get(package) {
+                    None => calls
+                        .push(Call::new("packageListAdd", [name.as_str(), package, &wanted.owner].map(Value::from))),
+                    Some(false) => {}
+                    Some(true) => {
+                        return Err(PortError::permanent(format!(
+                            "somebody blocked the package {package} in Koji's tag {name}; unblock it there"
+                        )));
+                    }
+                }
+            }
+        }
+        let blocked = wanted.blocked.iter().filter(|package| found.build_packages.get(*package) != Some(&true));
+        calls.extend(
+            blocked.map(|package| Call::new("packageListBlock", [build_tag.as_str(), package].map(Value::from))),
+        );
+        // Before the inheritance: what is inherited already would not be added.
+        for (group, packages) in &wanted.groups {
+            let known = found.groups.get(*group);
+            if known.is_none() {
+                calls.push(Call::new("groupListAdd", [build_tag.as_str(), group].map(Value::from)));
+            }
+            let missing = packages.iter().filter(|package| known.is_none_or(|known| !known.contains(*package)));
+            calls.extend(missing.map(|package| {
+                Call::new("groupPackageListAdd", [build_tag.as_str(), group, package].map(Value::from))
+            }));
+        }
+        calls.extend(inheritance(wanted, found)?);
+        if let Some((tag, names)) = &wanted.finished {
+            let missing = names.iter().zip(&found.finished).filter(|(_, is_listed)| !**is_listed);
+            calls
+                .extend(missing.map(|(name, _)| {
+                    Call::new("packageListAdd", [tag.as_str(), name, &wanted.owner].map(Value::from))
+                }));
+        }
+        match &found.target {
+            None => {
+                calls.push(Call::new(
+                    "createBuildTarget",
+                    [target, build_tag, tag].map(|name| Value::from(name.as_str())),
+                ));
+            }
+            Some(known) if known.build_tag == *build_tag && known.dest_tag == *tag => {}
+            Some(known) => {
+                return Err(PortError::permanent(format!(
+                    "Koji's target {target} builds with {} for {}; somebody changed it, or made it for something else",
+                    known.build_tag, known.dest_tag
+                )));
+            }
+        }
+        Ok(calls)
+    }
+}
+
+/// Refuses a tag that is not this module's, and tells what somebody changed of one that is.
+fn check_tag(tag: &Tag, wanted: &Wanted) -> Result<(), PortError> {
+    let name = &tag.name;
+    match tag.extra.get(MODULE) {
+        Some(Value::Text(module)) if *module == wanted.module => {}
+        Some(other) => {
+            let other = other.text("tag").unwrap_or("something else");
+            return Err(PortError::permanent(format!("Koji's tag {name} was made for {other}, by another service")));
+        }
+        None => {
+            return Err(PortError::permanent(format!(
+                "Koji has a tag {name} that this service did not make; remove it, or build from a new commit"
+            )));
+        }
+    }
+    if tag.locked {
+        return Err(PortError::permanent(format!("somebody locked Koji's tag {name}; unlock it there")));
+    }
+    let (known, wished) = (tag.arches.iter().collect::<BTreeSet<_>>(), wanted.arches.iter().collect::<BTreeSet<_>>());
+    if known != wished {
+        tracing::warn!(tag = %name, arches = %tag.arches.join(" "), "somebody changed the architectures of a module's tag");
+    }
+    let changed: Vec<&str> = wanted
+        .extra
+        .iter()
+        .filter(|(key, value)| tag.extra.get(*key) != Some(*value))
+        .map(|(key, _)| key.as_str())
+        .collect();
+    if !changed.is_empty() {
+        tracing::warn!(tag = %name, settings = %changed.join(" "), "somebody changed settings of a module's tag");
+    }
+    Ok(())
+}
+
+fn inheritance(wanted: &Wanted, found: &Found) -> Result<Option<Call>, PortError> {
+    let number = |link: &Struct, name: &str| match link.get(name) {
+        Some(Value::Int(number)) => Some(*number),
+        _ => None,
+    };
+    let known: BTreeSet<i64> = found.inherited.iter().filter_map(|link| number(link, "parent_id")).collect();
+    let highest = found.inherited.iter().filter_map(|link| number(link, "priority")).max();
+    let mut priority = highest.map_or(0, |highest| highest + PRIORITY_STEP);
+    let mut links = Vec::new();
+    let mut wanted_ids = BTreeSet::new();
+    for ((name, module), parent) in wanted.parents.iter().zip(&found.parents) {
+        let Some(parent) = parent else {
+            return Err(PortError::permanent(format!("Koji has no tag {name}, which {module} is in")));
+        };
+        wanted_ids.insert(parent.id);
+        if known.contains(&parent.id) {
+            continue;
+        }
+        links.push(Value::from([
+            ("parent_id", Value::Int(parent.id)),
+            ("priority", Value::Int(priority)),
+            ("maxdepth", Value::Nil),
+            ("intransitive", Value::Bool(false)),
+            ("noconfig", Value::Bool(false)),
+            ("pkg_filter", Value::from("")),
+        ]));
+        priority += PRIORITY_STEP;
+    }
+    if known.iter().any(|id| !wanted_ids.contains(id)) {
+        let tag = &wanted.names.build_tag;
+        tracing::warn!(%tag, "a module's build tag inherits from tags that the module does not ask for");
+    }
+    let tag = Value::from(wanted.names.build_tag.as_str());
+    Ok((!links.is_empty()).then(|| Call::new("setInheritanceData", [tag, Value::Array(links)])))
+}
+
+/// Reads a list of structs; a tag that is not there has none.
+fn structs(answer: Answer, is_there: bool) -> Result<Vec<Struct>, PortError> {
+    if !is_there {
+        return Ok(Vec::new());
+    }
+    let value = answer.map_err(|fault| refused("a tag cannot be looked up", fault))?;
+    let each = value.array("list").map_err(unreadable)?.into_iter().map(|item| match item {
+        Value::Struct(members) => Ok(members),
+        other => Err(unreadable(other.shape("item", "a struct"))),
+    });
+    each.collect()
+}
+
+/// Reads a tag's list of packages, each with whether it is blocked.
+fn packages(answer: Answer, is_there: bool) -> Result<BTreeMap<String, bool>, PortError> {
+    let each = structs(answer, is_there)?.into_iter().map(|item| {
+        let mut fields = Value::Struct(item).fields("package")?;
+        Ok((fields.text("package_name")?, fields.flag("blocked")?))
+    });
+    each.collect::<Result<_, _>>().map_err(unreadable)
+}
+
+fn groups(answer: Answer, is_there: bool) -> Result<BTreeMap<String, BTreeSet<String>>, PortError> {
+    let each = structs(answer, is_there)?.into_iter().map(|item| {
+        let mut fields = Value::Struct(item).fields("group")?;
+        let name = fields.text("name")?;
+        let packages = fields.take("packagelist").array("packagelist")?.into_iter();
+        let packages = packages.map(|package| package.fields("package")?.text("package"));
+        Ok((name, packages.collect::<Result<_, _>>()?))
+    });
+    each.collect::<Result<_, _>>().map_err(unreadable)
+}

@@ -1,0 +1,188 @@
+//! Following tasks: many are asked about at once, whichever build it was that somebody wanted to know of.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rida_core::{ComponentKey, ComponentState, Fact, ModuleBuild, PortError, TaskId, TaskProgress};
+use tokio::time::Instant;
+
+use super::KojiBuildSystem;
+use super::components::builds_of;
+use crate::map::{nvr, port_error, refused};
+use crate::wire::{Task, TaskState};
+use crate::xmlrpc::{Call, Fault, Value};
+
+/// How many tasks are asked about in one call.
+const BATCH: usize = 200;
+/// After this long a task that nobody asked about is forgotten.
+const FORGOTTEN: Duration = Duration::from_secs(300);
+/// How many times longer a task must have been in a state than what is known of it may be old.
+const PATIENCE: u32 = 20;
+
+/// What is known of tasks that somebody waits for.
+#[derive(Debug, Default)]
+pub(super) struct Watched(BTreeMap<i64, Known>);
+
+#[derive(Debug)]
+struct Known {
+    /// What the hub said; absent when it does not know the task.
+    state: Option<TaskState>,
+    /// When it said so; absent when that does not count any more.
+    at: Option<Instant>,
+    /// Since when it has said the same.
+    since: Instant,
+    /// When somebody last wanted to know.
+    wanted: Instant,
+}
+
+impl Watched {
+    /// Takes what is known of a build's tasks for old.
+    pub(super) fn expire(&mut self, build: &ModuleBuild) {
+        for task in build.components.iter().filter_map(|component| component.state.task()) {
+            if let Some(known) = self.0.get_mut(&task.0) {
+                known.at = None;
+            }
+        }
+    }
+
+    /// Notes that somebody wants to know of these tasks.
+    fn want(&mut self, ids: &[i64], now: Instant) {
+        self.0.retain(|_, known| now.duration_since(known.wanted) < FORGOTTEN);
+        for id in ids {
+            let known = self.0.entry(*id).or_insert(Known { state: None, at: None, since: now, wanted: now });
+            known.wanted = now;
+        }
+    }
+
+    /// Returns the tasks that have to be asked about: none when what is known of `ids` is fresh; otherwise those among
+    /// all that somebody waits for and that are not.
+    fn stale(&self, ids: &[i64], now: Instant, fresh: impl Fn(Duration) -> Duration) -> Vec<i64> {
+        let is_fresh = |known: &Known| {
+            known.at.is_some_and(|at| {
+                // What has ended stays as it is.
+                let ended = known.state.is_some_and(|state| !state.is_active());
+                ended || now.duration_since(at) < fresh(now.duration_since(known.since))
+            })
+        };
+        if ids.iter().all(|id| self.0.get(id).is_some_and(is_fresh)) {
+            return Vec::new();
+        }
+        self.0.iter().filter(|(_, known)| !is_fresh(known)).map(|(id, _)| *id).collect()
+    }
+
+    fn learn(&mut self, id: i64, state: Option<TaskState>, now: Instant) {
+        if let Some(known) = self.0.get_mut(&id) {
+            if known.at.is_none() || known.state != state {
+                known.since = now;
+            }
+            known.state = state;
+            known.at = Some(now);
+        }
+    }
+
+    fn state(&self, id: i64) -> Option<TaskState> {
+        self.0.get(&id).and_then(|known| known.state)
+    }
+}
+
+impl KojiBuildSystem {
+    pub(super) async fn follow_build(&self, build: &ModuleBuild) -> Result<Vec<Fact>, PortError> {
+        let waiting: Vec<(ComponentKey, i64)> = build
+            .components()
+            .enumerate()
+            .filter_map(|(index, (_, component))| match component.state {
+                ComponentState::Building { task, .. } => Some((build.key(index)?, task.0)),
+                _ => None,
+            })
+            .collect();
+        let ids: Vec<i64> = waiting.iter().map(|(_, task)| *task).collect();
+        self.refresh(&ids).await?;
+        let states: Vec<Option<TaskState>> = {
+            let memory = self.memory();
+            ids.iter().map(|id| memory.watched.state(*id)).collect()
+        };
+        let mut facts = self.results(waiting.into_iter().zip(states).collect()).await?;
+        facts.extend(self.repository(build).await?);
+        Ok(facts)
+    }
+
+    /// Sees to it that what is known of tasks is fresh.
+    async fn refresh(&self, ids: &[i64]) -> Result<(), PortError> {
+        if ids.is_empty() {
+            return Ok(());
+        }
+        self.memory().watched.want(ids, Instant::now());
+        // Who waits here finds that somebody else has asked meanwhile.
+        let _asking = self.asking.lock().await;
+        let now = Instant::now();
+        let (shortest, longest) = (self.config.freshness, self.config.longest_freshness);
+        let fresh = |unchanged: Duration| shortest.max(longest.min(unchanged / PATIENCE));
+        let stale = self.memory().watched.stale(ids, now, fresh);
+        for batch in stale.chunks(BATCH) {
+            let tasks = self.tasks(batch).await?;
+            let mut memory = self.memory();
+            for (id, task) in batch.iter().zip(tasks) {
+                memory.watched.learn(*id, task.map(|task: Task| task.state), now);
+            }
+        }
+        Ok(())
+    }
+
+    /// Tells what became of tasks; asks for the results of those that ended, all at once.
+    async fn results(&self, tasks: Vec<((ComponentKey, i64), Option<TaskState>)>) -> Result<Vec<Fact>, PortError> {
+        let questions: Vec<Call> = tasks
+            .iter()
+            .filter_map(|((_, task), state)| match state {
+                Some(TaskState::Closed) => Some(Call::new("listBuilds", []).with("taskID", *task)),
+                Some(TaskState::Failed) => {
+                    Some(Call::new("getTaskResult", [Value::Int(*task)]).with("raise_fault", false))
+                }
+                _ => None,
+            })
+            .collect();
+        let answers = if questions.is_empty() {
+            Vec::new()
+        } else {
+            self.client.read_many(&questions).await.map_err(port_error)?
+        };
+        let mut answers = answers.into_iter();
+        let mut facts = Vec::new();
+        for ((key, id), state) in tasks {
+            let (component, attempt, task) = (key.component, key.attempt, TaskId(id));
+            let progress = |progress| Fact::TaskProgressed { component: component.clone(), attempt, task, progress };
+            let failed = |reason: String| Fact::ComponentFailed {
+                component: component.clone(),
+                attempt,
+                task: Some(task),
+                reason: Arc::from(reason),
+            };
+            facts.push(match state {
+                None => failed(format!("Koji does not know the task {id}")),
+                Some(TaskState::Free | TaskState::Assigned) => progress(TaskProgress::Free),
+                Some(TaskState::Open) => progress(TaskProgress::Open),
+                Some(TaskState::Canceled) => failed(format!("Koji's task {id} was cancelled")),
+                Some(TaskState::Closed) => {
+                    let builds = builds_of(answers.next().unwrap_or(Ok(Value::Nil)))?;
+                    match builds.first() {
+                        Some(build) => {
+                            let nvr = Arc::new(nvr(&build.nvr)?);
+                            Fact::ComponentBuilt { component, attempt, task, nvr }
+                        }
+                        None => failed(format!("Koji's task {id} ended without a package")),
+                    }
+                }
+                Some(TaskState::Failed) => {
+                    let result = answers.next().unwrap_or(Ok(Value::Nil));
+                    let result = result.map_err(|fault| refused("a task's result cannot be read", fault))?;
+                    let reason = Fault::from_value(&result).map(|fault| fault.message);
+                    failed(format!(
+                        "Koji's task {id} failed: {}",
+                        reason.as_deref().unwrap_or("no reason is told").trim()
+                    ))
+                }
+            });
+        }
+        Ok(facts)
+    }
+}

@@ -1,0 +1,294 @@
+//! Making a finished module known to Koji, as what a content generator made.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use bytes::Bytes;
+use md5::{Digest, Md5};
+use rida_core::{ComponentName, ModuleBuild, PortError};
+
+use super::module::{Content, Kind, Package, content, documents};
+use super::{KojiBuildSystem, unreadable};
+use crate::config::ImportConfig;
+use crate::error::{KojiErrorKind, fault};
+use crate::map::{Names, port_error, refused};
+use crate::wire::{Build, Rpm, Tag};
+use crate::xmlrpc::{Call, Struct, Value};
+
+/// What is asked of source packages.
+const SOURCE_HEADERS: &[&str] = &["exclusivearch", "excludearch", "license"];
+/// What is asked of other packages.
+const HEADERS: &[&str] = &["license"];
+
+/// A module as it is imported: itself, or its companion with what it filters out.
+struct Imported {
+    kind: Kind,
+    name: String,
+    version: String,
+    release: String,
+}
+
+impl Imported {
+    fn new(build: &ModuleBuild, kind: Kind) -> Self {
+        let nsvc = build.nsvc();
+        let name = match kind {
+            Kind::Module => nsvc.name.to_string(),
+            Kind::Devel => format!("{}-devel", nsvc.name),
+        };
+        let version = nsvc.stream.as_str().replace('-', "_");
+        Self { kind, name, version, release: format!("{}.{}", nsvc.version, nsvc.context) }
+    }
+
+    fn nvr(&self) -> String {
+        format!("{}-{}-{}", self.name, self.version, self.release)
+    }
+}
+
+impl KojiBuildSystem {
+    pub(super) async fn import_module(&self, build: &ModuleBuild) -> Result<(), PortError> {
+        let Some(import) = &self.config.import else { return Ok(()) };
+        let names = self.names(build);
+        let mut modules = vec![Imported::new(build, Kind::Module)];
+        if import.devel {
+            modules.push(Imported::new(build, Kind::Devel));
+        }
+        let mut calls = vec![
+            Call::new("getTag", [Value::from(names.tag.as_str())]),
+            Call::new("listTaggedRPMS", [Value::from(names.tag.as_str())]).with("latest", true).with("inherit", false),
+            Call::new("getUser", [Value::from(build.submission.owner.as_str())]),
+        ];
+        calls.extend(modules.iter().map(|module| Call::new("getBuild", [Value::from(module.nvr())])));
+        let mut answers = self.client.read_many(&calls).await.map_err(port_error)?.into_iter();
+        let mut next =
+            || answers.next().unwrap_or(Ok(Value::Nil)).map_err(|fault| refused("Koji cannot be asked", fault));
+        let tag = Tag::from_value(next()?).map_err(unreadable)?;
+        let tag = tag.ok_or_else(|| PortError::permanent(format!("Koji's tag {} is gone", names.tag)))?;
+        let tagged = next()?;
+        let owner = next()?.fields("user").ok().and_then(|mut user| user.maybe_text("name").ok().flatten());
+        let mut missing = Vec::new();
+        for module in modules {
+            let known = next()?;
+            if known.is_nil() {
+                missing.push(module);
+            } else {
+                let known = Build::from_value(known).map_err(unreadable)?;
+                check_own(&known, &names)?;
+                self.tag_import(import, &module, true).await?;
+            }
+        }
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let packages = self.packages(tagged).await?;
+        for module in missing {
+            let content = content(build, module.kind, &tag.arches, &packages)?;
+            self.import_one(build, import, &names, &module, &content, owner.as_deref()).await?;
+            self.tag_import(import, &module, false).await?;
+        }
+        Ok(())
+    }
+
+    /// Reads what is in the module's tag, with what the headers of its packages say.
+    async fn packages(&self, tagged: Value) -> Result<Vec<Package>, PortError> {
+        let mut lists = tagged.array("listTaggedRPMS").map_err(unreadable)?.into_iter();
+        let (rpms, builds) = (lists.next().unwrap_or(Value::Nil), lists.next().unwrap_or(Value::Nil));
+        let rpms = rpms.array("rpms").map_err(unreadable)?.into_iter().map(Rpm::from_value);
+        let rpms: Vec<Rpm> = rpms.collect::<Result<_, _>>().map_err(unreadable)?;
+        let mut components = BTreeMap::new();
+        for build in builds.array("builds").map_err(unreadable)? {
+            let mut fields = build.fields("build").map_err(unreadable)?;
+            let id = fields.int("build_id").map_err(unreadable)?;
+            components.insert(id, fields.text("name").map_err(unreadable)?);
+        }
+        let calls: Vec<Call> = rpms
+            .iter()
+            .map(|rpm| {
+                let headers = if rpm.arch == "src" { SOURCE_HEADERS } else { HEADERS };
+                let headers = headers.iter().map(|name| Value::from(*name)).collect();
+                Call::new("getRPMHeaders", []).with("rpmID", rpm.id).with("headers", Value::Array(headers))
+            })
+            .collect();
+        let answers = self.client.read_many(&calls).await.map_err(port_error)?;
+        let mut packages = Vec::new();
+        for (rpm, answer) in rpms.into_iter().zip(answers) {
+            let answer = answer.map_err(|fault| refused("the headers of a package cannot be read", fault))?;
+            let mut headers = answer.fields("headers").map_err(unreadable)?;
+            let arches = |value: Value| match value {
+                Value::Array(values) => {
+                    values.iter().filter_map(|value| value.text("arch").ok().map(str::to_owned)).collect()
+                }
+                _ => BTreeSet::new(),
+            };
+            let component = components.get(&rpm.build).and_then(|name| ComponentName::new(name).ok());
+            let Some(component) = component else { continue };
+            packages.push(Package {
+                component,
+                license: headers.maybe_text("license").map_err(unreadable)?.unwrap_or_default(),
+                exclusive: arches(headers.take("exclusivearch")),
+                excluded: arches(headers.take("excludearch")),
+                rpm,
+            });
+        }
+        Ok(packages)
+    }
+
+    async fn import_one(
+        &self,
+        build: &ModuleBuild,
+        import: &ImportConfig,
+        names: &Names,
+        module: &Imported,
+        content: &Content<'_>,
+        owner: Option<&str>,
+    ) -> Result<(), PortError> {
+        let documents = documents(build, module.kind, content)?;
+        let folder = format!("rida/{}", module.nvr());
+        let mut outputs = Vec::new();
+        for (name, arch, kind, text, packages) in &documents.files {
+            let bytes = Bytes::from(text.clone());
+            self.client.upload(&folder, name, &bytes).await.map_err(port_error)?;
+            outputs.push(output(name, arch, kind, &bytes, packages));
+        }
+        let metadata = Value::from([
+            ("metadata_version", Value::Int(0)),
+            ("buildroots", Value::Array(vec![build_root(import)])),
+            ("build", described(build, names, module, &documents.whole, owner)),
+            ("output", Value::Array(outputs)),
+        ]);
+        let call = Call::new("CGImport", [metadata, Value::from(folder)]);
+        match self.client.write(&call).await {
+            Ok(_) => Ok(()),
+            Err(error) if matches!(error.kind(), KojiErrorKind::Committed | KojiErrorKind::Refused) => {
+                // It is there when an earlier call was answered to nobody.
+                let call = Call::new("getBuild", [Value::from(module.nvr())]);
+                let known = self.client.read(&call).await.map_err(port_error)?;
+                if !known.is_nil() {
+                    return check_own(&Build::from_value(known).map_err(unreadable)?, names);
+                }
+                Err(match error.fault() {
+                    Some(fault) if fault.code != fault::RETRY => {
+                        refused("the module cannot be imported", fault.clone())
+                    }
+                    _ => port_error(error),
+                })
+            }
+            Err(error) => Err(port_error(error)),
+        }
+    }
+
+    /// Puts an imported module where finished ones are looked for.
+    async fn tag_import(&self, import: &ImportConfig, module: &Imported, before: bool) -> Result<(), PortError> {
+        let Some(tag) = &import.tag else { return Ok(()) };
+        let nvr = module.nvr();
+        if before {
+            let answer =
+                self.client.read(&Call::new("listTags", [Value::from(nvr.as_str())])).await.map_err(port_error)?;
+            for known in answer.array("listTags").map_err(unreadable)? {
+                if Tag::from_value(known).map_err(unreadable)?.is_some_and(|known| known.name == *tag) {
+                    return Ok(());
+                }
+            }
+        }
+        match self.client.write(&Call::new("tagBuild", [tag.as_str(), &nvr].map(Value::from))).await {
+            Ok(_) => Ok(()),
+            Err(error) if error.kind() == KojiErrorKind::Committed => Ok(()),
+            Err(error) => Err(match error.fault() {
+                Some(fault) => refused(&format!("{nvr} cannot be put into {tag}"), fault.clone()),
+                None => port_error(error),
+            }),
+        }
+    }
+}
+
+/// Refuses a build of that name that is of another module.
+fn check_own(known: &Build, names: &Names) -> Result<(), PortError> {
+    let mut place = known.rest.get("extra");
+    for name in ["typeinfo", "module", "content_koji_tag"] {
+        place = match place {
+            Some(Value::Struct(members)) => members.get(name),
+            _ => None,
+        };
+    }
+    match place {
+        Some(Value::Text(tag)) if *tag != names.tag => {
+            Err(PortError::permanent(format!("Koji has {} already, with what is in the tag {tag}", known.nvr)))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn build_root(import: &ImportConfig) -> Value {
+    let version = env!("CARGO_PKG_VERSION");
+    let arch = std::env::consts::ARCH;
+    let named = |name: &str| Value::from([("name", Value::from(name)), ("version", Value::from(version))]);
+    Value::from([
+        ("id", Value::Int(1)),
+        ("host", Value::from([("arch", Value::from(arch)), ("os", Value::from(std::env::consts::OS))])),
+        ("content_generator", named(&import.generator)),
+        ("container", Value::from([("arch", Value::from(arch)), ("type", Value::from("none"))])),
+        ("components", Value::Array(Vec::new())),
+        ("tools", Value::Array(vec![named("rida")])),
+    ])
+}
+
+fn described(build: &ModuleBuild, names: &Names, module: &Imported, whole: &str, owner: Option<&str>) -> Value {
+    let nsvc = build.nsvc();
+    let of_module = Value::from([
+        ("module_build_service_id", Value::Int(build.id.get())),
+        ("content_koji_tag", Value::from(names.tag.as_str())),
+        ("modulemd_str", Value::from(whole)),
+        ("name", Value::from(module.name.as_str())),
+        ("stream", Value::from(nsvc.stream.as_str())),
+        ("version", Value::from(nsvc.version.to_string())),
+        ("context", Value::from(nsvc.context.as_str())),
+    ]);
+    let mut members: Struct = [
+        ("name", Value::from(module.name.as_str())),
+        ("version", Value::from(module.version.as_str())),
+        ("release", Value::from(module.release.as_str())),
+        ("source", Value::from(build.submission.scm_url.to_string())),
+        ("start_time", Value::Int(build.submission.at.millis() / 1000)),
+        ("end_time", Value::Int(build.modified_at.millis() / 1000)),
+        ("extra", Value::from([("typeinfo", Value::from([("module", of_module)]))])),
+    ]
+    .into_iter()
+    .map(|(name, value)| (name.to_owned(), value))
+    .collect();
+    if let Some(owner) = owner {
+        members.insert("owner".to_owned(), Value::from(owner));
+    }
+    Value::Struct(members)
+}
+
+fn output(name: &str, arch: &str, kind: &str, content: &Bytes, packages: &[&Package]) -> Value {
+    let sum: String = Md5::digest(content).iter().map(|byte| format!("{byte:02x}")).collect();
+    let components = packages.iter().map(|package| {
+        let rpm = &package.rpm;
+        Value::from([
+            ("type", Value::from("rpm")),
+            ("name", Value::from(rpm.name.as_str())),
+            ("version", Value::from(rpm.version.as_str())),
+            ("release", Value::from(rpm.release.as_str())),
+            ("epoch", Value::from(rpm.epoch)),
+            ("arch", Value::from(rpm.arch.as_str())),
+            ("sigmd5", Value::from(rpm.payload_hash.as_deref())),
+        ])
+    });
+    let mut members: Struct = [
+        ("buildroot_id", Value::Int(1)),
+        ("arch", Value::from(arch)),
+        ("type", Value::from(kind)),
+        ("filename", Value::from(name)),
+        ("filesize", Value::Int(i64::try_from(content.len()).unwrap_or(i64::MAX))),
+        ("checksum_type", Value::from("md5")),
+        ("checksum", Value::from(sum)),
+        ("components", Value::Array(components.collect())),
+    ]
+    .into_iter()
+    .map(|(name, value)| (name.to_owned(), value))
+    .collect();
+    if kind == "file" {
+        let of_module = Value::from([("module", Value::Struct(Struct::new()))]);
+        members.insert("extra".to_owned(), Value::from([("typeinfo", of_module)]));
+    }
+    Value::Struct(members)
+}

@@ -1,0 +1,93 @@
+//! Putting what was built into the module's tags.
+
+use rida_core::{ComponentKey, ComponentName, ModuleBuild, PortError};
+
+use super::{KojiBuildSystem, unreadable};
+use crate::config::Tagging;
+use crate::error::{KojiErrorKind, fault};
+use crate::map::{Names, port_error, refused};
+use crate::xmlrpc::{Call, Fault, Value};
+
+impl KojiBuildSystem {
+    pub(super) async fn tag_components(&self, build: &ModuleBuild, keys: &[ComponentKey]) -> Result<(), PortError> {
+        let names = self.names(build);
+        let mut packages = Vec::new();
+        for key in keys {
+            let component = build.component(&key.component).filter(|(_, component)| component.attempt == key.attempt);
+            let built = component.and_then(|(_, component)| component.state.built());
+            let not_built = || PortError::permanent(format!("{} was not built", key.component));
+            packages.push((&key.component, built.ok_or_else(not_built)?.nvr.to_string()));
+        }
+        let method = match self.config.tagging {
+            Tagging::Direct => "tagBuildBypass",
+            Tagging::Task => "tagBuild",
+        };
+        let tag = |tag: &str, nvr: &str| Call::new(method, [tag, nvr].map(Value::from));
+        let mut calls = Vec::new();
+        let mut wanted = Vec::new();
+        for (component, nvr) in &packages {
+            if **component == ComponentName::macros() {
+                // In every build root from now on, before the repository that has it.
+                let add = |group: &str| {
+                    let name = component.as_str();
+                    Call::new("groupPackageListAdd", [names.build_tag.as_str(), group, name].map(Value::from))
+                };
+                calls.extend(["build", "srpm-build"].map(add));
+            } else {
+                calls.push(tag(&names.tag, nvr));
+                wanted.push((names.tag.as_str(), nvr.as_str()));
+            }
+            calls.push(tag(&names.build_tag, nvr));
+            wanted.push((names.build_tag.as_str(), nvr.as_str()));
+        }
+        let missing = match self.config.tagging {
+            Tagging::Direct => wanted,
+            // Asked first: a task for what is tagged already would fail.
+            Tagging::Task => self.untagged(&names, &wanted).await?,
+        };
+        calls.retain(|call| match call.arguments.as_slice() {
+            [Value::Text(tag), Value::Text(nvr)] => missing.contains(&(tag, nvr)),
+            _ => true,
+        });
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let refusals: Vec<Fault> = match self.client.write_many(&calls).await {
+            Ok(answers) => answers.into_iter().filter_map(Result::err).collect(),
+            Err(error) if error.kind() == KojiErrorKind::Committed => Vec::new(),
+            Err(error) => return Err(port_error(error)),
+        };
+        let under_way = self.config.tagging == Tagging::Task;
+        if refusals.is_empty() && !under_way {
+            return Ok(());
+        }
+        // What was tagged before is refused; so that is looked at.
+        if self.untagged(&names, &missing).await?.is_empty() {
+            return Ok(());
+        }
+        match refusals.into_iter().find(|fault| fault.code != fault::PYTHON) {
+            Some(fault) => Err(refused("a package cannot be tagged", fault)),
+            None => Err(PortError::unavailable("Koji is still tagging packages of the module")),
+        }
+    }
+
+    /// Returns which packages are not in which tags.
+    async fn untagged<'a>(
+        &self,
+        names: &Names,
+        wanted: &[(&'a str, &'a str)],
+    ) -> Result<Vec<(&'a str, &'a str)>, PortError> {
+        let list = |tag: &str| Call::new("listTagged", [Value::from(tag)]).with("inherit", false);
+        let answers = self.client.read_many(&[list(&names.tag), list(&names.build_tag)]).await.map_err(port_error)?;
+        let mut tagged = Vec::new();
+        for (answer, tag) in answers.into_iter().zip([&names.tag, &names.build_tag]) {
+            let builds = answer.map_err(|fault| refused("a tag cannot be looked up", fault))?;
+            for build in builds.array("listTagged").map_err(unreadable)? {
+                let build = crate::wire::Build::from_value(build).map_err(unreadable)?;
+                tagged.push((tag.as_str(), build.nvr));
+            }
+        }
+        let is_tagged = |(tag, nvr): &&(&str, &str)| tagged.iter().any(|(known, name)| known == tag && name == nvr);
+        Ok(wanted.iter().filter(|pair| !is_tagged(pair)).copied().collect())
+    }
+}

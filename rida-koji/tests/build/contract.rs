@@ -1,0 +1,54 @@
+use std::time::Duration;
+
+use async_trait::async_trait;
+use rida_core::testing::build_system_contract::{Bench, PROMISES};
+use rida_core::{BuildSystem, ModuleBuild};
+use rida_koji::testing::Dialect;
+use rida_koji::{KojiBuildSystem, KojiConfig};
+
+use crate::world::World;
+
+struct KojiBench {
+    world: World,
+    system: KojiBuildSystem,
+}
+
+#[async_trait]
+impl Bench for KojiBench {
+    fn system(&self) -> &dyn BuildSystem {
+        &self.system
+    }
+
+    fn module(&self, components: &[&str]) -> ModuleBuild {
+        self.world.module(components)
+    }
+
+    async fn pause(&self) {
+        self.world.hub.advance(Duration::from_secs(10));
+    }
+}
+
+async fn keeps(dialect: Dialect, change: impl Fn(KojiConfig) -> KojiConfig) {
+    for promise in PROMISES {
+        println!("{}", promise.name);
+        let world = World::new().await;
+        world.hub.world().dialect = dialect.clone();
+        let system = world.system_with(change(world.config()));
+        promise.check(&KojiBench { world, system }).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn it_keeps_every_promise_on_a_released_hub() {
+    keeps(Dialect::released(), |config| config).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn it_keeps_every_promise_on_the_next_hub() {
+    keeps(Dialect::next(), |config| config).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn it_keeps_every_promise_on_an_old_hub() {
+    keeps(Dialect::old(), |config| config).await;
+}

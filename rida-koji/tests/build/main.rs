@@ -1,0 +1,6 @@
+//! Modules built in the double of Koji's hub.
+
+#![expect(clippy::unwrap_used, reason = "in what tests share it is the assertion, as in the tests themselves")]
+
+mod contract;
+mod world;
