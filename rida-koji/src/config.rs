@@ -34,6 +34,8 @@ pub struct KojiConfig {
     pub arch_override: bool,
     /// How packages get into a module's tags.
     pub tagging: Tagging,
+    /// The pause between two looks whether builders have tagged what they were asked to.
+    pub tagging_pause: Duration,
     /// How finished modules are made known; absent means that they are not.
     pub import: Option<ImportConfig>,
     /// How old what is known of a task may be before the hub is asked again. Tasks that run for long may be known for
@@ -90,6 +92,7 @@ impl Default for KojiConfig {
             macros_target: None,
             arch_override: false,
             tagging: Tagging::Direct,
+            tagging_pause: Duration::from_secs(3),
             import: Some(ImportConfig::default()),
             freshness: Duration::from_secs(5),
             longest_freshness: Duration::from_secs(30),

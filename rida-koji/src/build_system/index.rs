@@ -17,7 +17,7 @@ pub(super) const TARGET: &str = "mbs_module_target";
 pub(super) const ATTEMPT: &str = "rida_attempt";
 /// How far back the hub is asked again, in seconds: tasks appear when the call that makes them ends, with the time that
 /// it began at, and clocks differ.
-const OVERLAP: f64 = 900.0;
+const OVERLAP: f64 = 1800.0;
 /// How many tasks are asked for at once.
 const PAGE: i64 = 1000;
 /// How many tasks are remembered.

@@ -11,7 +11,7 @@ use super::{KojiBuildSystem, unreadable};
 use crate::client::Version;
 use crate::error::KojiErrorKind;
 use crate::map::{Names, port_error, refused};
-use crate::wire::{Repository, Task};
+use crate::wire::{Build, Repository, Task};
 use crate::xmlrpc::{Call, Value};
 
 /// How many modules' repositories are remembered.
@@ -24,6 +24,8 @@ pub(super) enum Asked {
     Request(i64),
     /// A task of an older hub.
     Task(i64),
+    /// Nothing: there is one for the first package.
+    Nothing,
 }
 
 impl KojiBuildSystem {
@@ -32,6 +34,7 @@ impl KojiBuildSystem {
         let call = Call::new("getRepo", [Value::from(names.build_tag.as_str())]);
         let known = self.client.read(&call).await.map_err(port_error)?;
         if Repository::from_value(known).map_err(unreadable)?.is_some() {
+            self.memory().repositories.insert(build.id, Asked::Nothing);
             return Ok(());
         }
         self.ask(build.id, names).await
@@ -109,16 +112,22 @@ impl KojiBuildSystem {
         Ok(None)
     }
 
-    /// Tells whether the repository that a build waits for is there; asks for it again when nobody makes it.
+    /// Tells whether the repository that a build waits for is there; asks for it again when nobody makes it. The first
+    /// package waits for one, too, of which nothing is told.
     pub(super) async fn repository(&self, build: &ModuleBuild) -> Result<Option<Fact>, PortError> {
-        let Phase::Building { regenerating: Some(covered) } = &build.phase else { return Ok(None) };
-        let names = self.names(build);
         let asked = self.memory().repositories.get(&build.id).copied();
+        let covered = match &build.phase {
+            Phase::Building { regenerating: Some(covered) } => Some(covered),
+            _ if is_first_building(build) && !matches!(asked, Some(Asked::Nothing)) => None,
+            _ => return Ok(None),
+        };
+        let names = self.names(build);
         let tag = || Value::from(names.build_tag.as_str());
         let mut calls = vec![Call::new("getRepo", [tag()]), Call::new("listTagged", [tag()]).with("inherit", false)];
-        calls.extend(asked.map(|asked| match asked {
-            Asked::Request(id) => Call::new("repo.checkRequest", [Value::Int(id)]),
-            Asked::Task(id) => Call::new("getTaskInfo", [Value::Int(id)]),
+        calls.extend(asked.and_then(|asked| match asked {
+            Asked::Request(id) => Some(Call::new("repo.checkRequest", [Value::Int(id)])),
+            Asked::Task(id) => Some(Call::new("getTaskInfo", [Value::Int(id)])),
+            Asked::Nothing => None,
         }));
         let mut answers = self.client.read_many(&calls).await.map_err(port_error)?.into_iter();
         let repository = answers.next().unwrap_or(Ok(Value::Nil));
@@ -126,20 +135,12 @@ impl KojiBuildSystem {
         let repository = Repository::from_value(repository).map_err(unreadable)?;
         let tagged = builds_of(answers.next().unwrap_or(Ok(Value::Nil)))?;
         if let Some(repository) = repository.filter(|repository| repository.state == Repository::READY) {
-            // What is tagged meanwhile is for the next one.
-            let is_covered = |index: usize| covered.is_empty() || covered.contains(&index);
-            let wanted = build.components.iter().enumerate();
-            let mut wanted = wanted.filter_map(|(index, component)| match &component.state {
-                ComponentState::Tagged(built) if is_covered(index) => Some(built.nvr.to_string()),
-                ComponentState::Available(built) => Some(built.nvr.to_string()),
-                _ => None,
-            });
-            let has = |nvr: String| {
-                let found = tagged.iter().find(|build| build.nvr == nvr);
-                found.and_then(|build| build.tagged_by).is_some_and(|event| event <= repository.event)
+            let Some(covered) = covered else {
+                self.memory().repositories.insert(build.id, Asked::Nothing);
+                return Ok(None);
             };
-            if wanted.all(has) {
-                self.memory().repositories.remove(&build.id);
+            if has_all(build, covered, &repository, &tagged) {
+                self.memory().repositories.insert(build.id, Asked::Nothing);
                 return Ok(Some(Fact::RepositoryRegenerated { generation: build.repository_generation }));
             }
         }
@@ -154,11 +155,33 @@ impl KojiBuildSystem {
             _ => false,
         };
         if !under_way {
-            if asked.is_some() {
-                tracing::warn!(build.id = build.id.get(), tag = %names.build_tag, "a repository failed or came too early; it is asked for again");
+            if matches!(asked, Some(Asked::Request(_) | Asked::Task(_))) {
+                let (id, tag) = (build.id.get(), &names.build_tag);
+                tracing::warn!(build.id = id, %tag, "a repository failed or came too early; it is asked for again");
             }
             self.ask(build.id, &names).await?;
         }
         Ok(None)
     }
+}
+
+/// Tells whether a repository has all that it was asked for.
+fn has_all(build: &ModuleBuild, covered: &[usize], repository: &Repository, tagged: &[Build]) -> bool {
+    // What is tagged meanwhile is for the next one.
+    let is_covered = |index: usize| covered.is_empty() || covered.contains(&index);
+    let mut wanted = build.components.iter().enumerate().filter_map(|(index, component)| match &component.state {
+        ComponentState::Tagged(built) if is_covered(index) => Some(built.nvr.to_string()),
+        ComponentState::Available(built) => Some(built.nvr.to_string()),
+        _ => None,
+    });
+    wanted.all(|nvr| {
+        let found = tagged.iter().find(|build| build.nvr == nvr);
+        found.and_then(|build| build.tagged_by).is_some_and(|event| event <= repository.event)
+    })
+}
+
+/// Tells whether the macros are being built, which need a repository that nobody is told of.
+fn is_first_building(build: &ModuleBuild) -> bool {
+    let first = build.components.first();
+    matches!(first.map(|component| &component.state), Some(ComponentState::Building { .. }))
 }

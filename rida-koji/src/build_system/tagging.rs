@@ -1,12 +1,16 @@
 //! Putting what was built into the module's tags.
 
 use rida_core::{ComponentKey, ComponentName, ModuleBuild, PortError};
+use tokio::time::sleep;
 
 use super::{KojiBuildSystem, unreadable};
 use crate::config::Tagging;
-use crate::error::{KojiErrorKind, fault};
+use crate::error::KojiErrorKind;
 use crate::map::{Names, port_error, refused};
 use crate::xmlrpc::{Call, Fault, Value};
+
+/// How often it is looked whether builders have tagged what they were asked to.
+const LOOKS: u32 = 10;
 
 impl KojiBuildSystem {
     pub(super) async fn tag_components(&self, build: &ModuleBuild, keys: &[ComponentKey]) -> Result<(), PortError> {
@@ -57,15 +61,20 @@ impl KojiBuildSystem {
             Err(error) if error.kind() == KojiErrorKind::Committed => Vec::new(),
             Err(error) => return Err(port_error(error)),
         };
-        let under_way = self.config.tagging == Tagging::Task;
-        if refusals.is_empty() && !under_way {
+        if refusals.is_empty() && self.config.tagging == Tagging::Direct {
             return Ok(());
         }
         // What was tagged before is refused; so that is looked at.
-        if self.untagged(&names, &missing).await?.is_empty() {
-            return Ok(());
+        for _ in 0..LOOKS {
+            if self.untagged(&names, &missing).await?.is_empty() {
+                return Ok(());
+            }
+            if !refusals.is_empty() {
+                break;
+            }
+            sleep(self.config.tagging_pause).await;
         }
-        match refusals.into_iter().find(|fault| fault.code != fault::PYTHON) {
+        match refusals.into_iter().next() {
             Some(fault) => Err(refused("a package cannot be tagged", fault)),
             None => Err(PortError::unavailable("Koji is still tagging packages of the module")),
         }

@@ -229,7 +229,7 @@ impl World {
     }
 
     /// Starts what the queue of repositories asks for, again where it failed.
-    fn serve_queue(&mut self) {
+    pub(super) fn serve_queue(&mut self) {
         let open: Vec<i64> =
             self.requests.values().filter(|request| request.active).map(|request| request.id).collect();
         for id in open {

@@ -78,6 +78,7 @@ impl World {
                 let id = self.new_id();
                 let request = Request { id, tag, min_event, owner, active: true, tries: 0, task: None, repo: None };
                 self.requests.insert(id, request);
+                self.serve_queue();
                 (id, false)
             }
         };

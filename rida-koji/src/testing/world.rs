@@ -374,6 +374,21 @@ impl World {
         builds.filter_map(|(build, _)| self.builds.get(build)).map(HubBuild::nvr).collect()
     }
 
+    /// Takes the options from every task, as if something else had started them.
+    pub fn forget_options(&mut self) {
+        for task in self.tasks.values_mut().filter(|task| task.method == "build") {
+            task.request.truncate(2);
+            task.request.push(Value::Struct(Struct::new()));
+        }
+    }
+
+    /// Takes everything out of a tag.
+    pub fn untag_all(&mut self, name: &str) {
+        if let Some(tag) = self.tags.values_mut().find(|tag| tag.name == name) {
+            tag.builds.clear();
+        }
+    }
+
     /// Returns the names of the targets.
     pub fn targets(&self) -> impl Iterator<Item = &str> {
         self.targets.keys().map(String::as_str)

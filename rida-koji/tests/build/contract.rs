@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use rida_core::testing::build_system_contract::{Bench, PROMISES};
 use rida_core::{BuildSystem, ModuleBuild};
 use rida_koji::testing::Dialect;
-use rida_koji::{KojiBuildSystem, KojiConfig};
+use rida_koji::{KojiBuildSystem, KojiConfig, Tagging};
 
 use crate::world::World;
 
@@ -33,6 +33,7 @@ async fn keeps(dialect: Dialect, change: impl Fn(KojiConfig) -> KojiConfig) {
         println!("{}", promise.name);
         let world = World::new().await;
         world.hub.world().dialect = dialect.clone();
+        world.hub.world().wait_for_builder = 0.05;
         let system = world.system_with(change(world.config()));
         promise.check(&KojiBench { world, system }).await;
     }
@@ -51,4 +52,10 @@ async fn it_keeps_every_promise_on_the_next_hub() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn it_keeps_every_promise_on_an_old_hub() {
     keeps(Dialect::old(), |config| config).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn it_keeps_every_promise_when_builders_tag() {
+    let pause = Duration::from_millis(20);
+    keeps(Dialect::released(), |config| KojiConfig { tagging: Tagging::Task, tagging_pause: pause, ..config }).await;
 }

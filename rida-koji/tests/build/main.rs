@@ -3,4 +3,5 @@
 #![expect(clippy::unwrap_used, reason = "in what tests share it is the assertion, as in the tests themselves")]
 
 mod contract;
+mod flow;
 mod world;

@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rida_core::modulemd;
 use rida_core::plan::{ComponentSource, Plan, PlannedComponent, WaitsFor};
 use rida_core::scm::GitRef;
 use rida_core::testing::{MemoryStore, sample};
-use rida_core::{ModuleBuild, Phase, Policy, Store, Submission};
+use rida_core::{ModuleBuild, Phase, Policy, Submission, Timestamp};
 use rida_koji::testing::{Course, Hub};
 use rida_koji::{Client, ClientConfig, ImportConfig, KojiBuildSystem, KojiConfig, Login};
 
@@ -21,6 +21,12 @@ pub(crate) struct World {
 
 pub(crate) const MODULEMD: &str = "document: modulemd\nversion: 2\ndata:\n  summary: A bench\n  description: A bench.\n  \
     license: {module: MIT}\n";
+
+/// Returns the time, which the hub and this service agree on.
+pub(crate) fn now() -> Timestamp {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    Timestamp::from_millis(i64::try_from(since.as_millis()).unwrap())
+}
 
 impl World {
     pub(crate) async fn new() -> Self {
@@ -56,7 +62,7 @@ impl World {
 
     pub(crate) fn system_with(&self, config: KojiConfig) -> KojiBuildSystem {
         let client = Client::new(self.client_config()).unwrap();
-        KojiBuildSystem::new(client, config, Arc::new(self.store.clone()) as Arc<dyn Store>)
+        KojiBuildSystem::new(client, config, Arc::new(self.store.clone()))
     }
 
     /// Returns a module of the macros and these components, each in a batch of its own.
@@ -83,7 +89,7 @@ impl World {
         let others = (2..).zip(components).map(|(batch, name)| planned(batch, name, true));
         let plan = Plan::from_components(std::iter::once(macros).chain(others).collect());
         let nsvc = sample::nsvc(&format!("bench:1.0:{number}:c0ffee"));
-        let submission = Submission { plan, modulemd: modulemd.into(), ..sample::submission(nsvc) };
+        let submission = Submission { plan, modulemd: modulemd.into(), at: now(), ..sample::submission(nsvc) };
         let mut build = rida_core::submit(sample::id(number), submission, &Policy::default()).unwrap().build;
         for (component, name) in build.components.iter_mut().skip(1).zip(components) {
             component.source = Some(Arc::new(sample::source(name)));
