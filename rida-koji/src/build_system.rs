@@ -98,7 +98,7 @@ impl KojiBuildSystem {
 /// Reads the modulemd of a build.
 fn document(build: &ModuleBuild) -> Result<ModuleStream, PortError> {
     let document = modulemd::read(build.submission.modulemd.as_bytes());
-    document.map(modulemd::Document::into_stream).map_err(|problems| {
+    document.and_then(|document| document.to_source()).map_err(|problems| {
         PortError::permanent(format!("the modulemd of the build cannot be read: {}", problems.lines().join("; ")))
     })
 }

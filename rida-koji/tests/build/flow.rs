@@ -182,7 +182,7 @@ async fn the_imported_module_has_its_documents_and_its_companion() {
     let files: Vec<&str> = world.uploads().filter(|path| path.contains(module)).collect();
     assert_eq!(files.len(), 4, "{files:?}");
     let document = text(module, "modulemd.x86_64.txt");
-    let read = rida_core::modulemd::read(document.as_bytes()).unwrap().into_stream();
+    let read = rida_core::modulemd::read(document.as_bytes()).unwrap().into_stream().unwrap();
     let release = format!("1{}", dist(&build));
     let artifacts: Vec<&str> = read.artifacts.rpms.iter().map(String::as_str).collect();
     assert_eq!(
@@ -199,7 +199,7 @@ async fn the_imported_module_has_its_documents_and_its_companion() {
     assert_eq!(text(module, "modulemd.src.txt"), modulemd, "the document as it was submitted");
     assert!(text(module, "build.log").contains("alpha task"));
     let devel = "bench-devel-1.0-1.c0ffee";
-    let read = rida_core::modulemd::read(text(devel, "modulemd.x86_64.txt").as_bytes()).unwrap().into_stream();
+    let read = rida_core::modulemd::read(text(devel, "modulemd.x86_64.txt").as_bytes()).unwrap().into_stream().unwrap();
     assert_eq!(read.name.as_deref(), Some("bench-devel"));
     assert!(read.api.rpms.is_empty() && read.filter.rpms.is_empty());
     assert!(read.artifacts.rpms.contains(&format!("alpha-tests-0:1.0-{release}.x86_64")), "{:?}", read.artifacts.rpms);
