@@ -246,7 +246,7 @@ async fn a_failed_component_fails_the_module_after_its_batch_and_is_built_anew()
         assert!(reason.contains("mock exited") || reason.contains("error building srpm"), "{reason}");
         assert_eq!(flow.tasks("gamma"), 0, "the next batch never starts");
         flow.world.hub.world().courses.clear();
-        driver.apply(id, rida_core::Fact::Resubmitted { by: sample::owner("alice") }).await.unwrap();
+        driver.apply(id, rida_core::Fact::Resubmitted { by: sample::owner("alice"), submission: None }).await.unwrap();
         let build = flow.until_ended(&driver, id).await;
         assert_eq!(build.state(), BuildState::Ready, "{:?}", build.reason());
         let counts = ["module-build-macros", "alpha", "beta", "gamma"].map(|name| flow.tasks(name));
