@@ -56,12 +56,15 @@ fi
 
 # Programs for tests that come from PyPI, each set in a place of its own, at the versions that are written down.
 [ "$tests" = yes ] || exit 0
-for wanted in rida-fedmsg/tests/python/*.txt; do
+for wanted in rida-*/tests/python/*.txt; do
     place=target/python/$(basename "$wanted" .txt)
     cmp -s "$wanted" "$place/installed.txt" && continue
     echo "installing $wanted in $place" >&2
     rm -rf "$place"
     python3 -m venv "$place"
-    "$place/bin/pip" install --quiet --disable-pip-version-check --requirement "$wanted"
+    # What a list says after `# pip:` is how it wants to be installed.
+    # shellcheck disable=SC2046 # the options are to be split
+    "$place/bin/pip" install --quiet --disable-pip-version-check $(sed -n 's/^# pip: //p' "$wanted") \
+        --requirement "$wanted"
     cp "$wanted" "$place/installed.txt"
 done

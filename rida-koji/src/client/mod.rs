@@ -365,15 +365,16 @@ impl Inner {
 
     /// Logs in. A login whose answer is lost leaves a session that expires unused.
     async fn log_in(&self) -> Result<Session, KojiError> {
-        let (endpoint, call) = match &self.config.login {
+        // Calls go on where a password was shown; a certificate is shown elsewhere.
+        let (endpoint, stays, call) = match &self.config.login {
             Login::Anonymous => {
                 return Err(KojiError::new(KojiErrorKind::Login, "no way to log in is configured"));
             }
             Login::Password { user, password } => {
                 let arguments = [Value::from(user.as_str()), Value::from(password.as_str())];
-                (&self.calls, Call::new("login", arguments).with("opts", Value::Nil))
+                (&self.calls, true, Call::new("login", arguments).with("opts", Value::Nil))
             }
-            Login::Certificate { .. } => (&self.logins, Call::new("sslLogin", []).with("proxyuser", Value::Nil)),
+            Login::Certificate { .. } => (&self.logins, false, Call::new("sslLogin", []).with("proxyuser", Value::Nil)),
         };
         let outgoing = outgoing(&call)?;
         let mut patience = Patience::new(&self.config);
@@ -381,14 +382,15 @@ impl Inner {
         loop {
             tries += 1;
             match self.log_in_once(endpoint, &outgoing).await {
-                Ok(Ok(answer)) => {
-                    let session = Session::from_login(answer)?;
+                Ok((Ok(answer), connection)) => {
+                    let mut session = Session::from_login(answer)?;
+                    session.connection = stays.then_some(connection);
                     tracing::debug!(session.id = session.id(), "logged in to Koji's hub");
                     return Ok(session);
                 }
-                Ok(Err(fault)) if fault.code == fault::OFFLINE && patience.wait().await => tries = 0,
-                Ok(Err(fault)) if fault.code == fault::OFFLINE => return Err(KojiError::of_fault(fault)),
-                Ok(Err(fault)) => {
+                Ok((Err(fault), _)) if fault.code == fault::OFFLINE && patience.wait().await => tries = 0,
+                Ok((Err(fault), _)) if fault.code == fault::OFFLINE => return Err(KojiError::of_fault(fault)),
+                Ok((Err(fault), _)) => {
                     return Err(KojiError::new(KojiErrorKind::Login, fault.message.clone()).because(fault));
                 }
                 Err(Trouble::Final(error)) => return Err(error),
@@ -400,10 +402,10 @@ impl Inner {
         }
     }
 
-    async fn log_in_once(&self, endpoint: &Endpoint, outgoing: &Outgoing) -> Result<Answer, Trouble> {
+    async fn log_in_once(&self, endpoint: &Endpoint, outgoing: &Outgoing) -> Result<(Answer, Connection), Trouble> {
         let mut connection = endpoint.connect().await.map_err(Trouble::NotSent)?;
         let reply = connection.send(endpoint, outgoing, self.config.login_timeout).await?;
-        self.classify(&reply)
+        Ok((self.classify(&reply)?, connection))
     }
 
     /// Reads a reply: an answer, or why there is none.

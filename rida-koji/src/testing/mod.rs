@@ -22,6 +22,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use openssl::ssl::SslAcceptor;
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
@@ -33,6 +34,7 @@ pub use self::world::{Course, Dialect, HubBuild, HubTask, World};
 /// A hub that serves until it is dropped.
 pub struct Hub {
     address: SocketAddr,
+    is_secure: bool,
     state: Arc<State>,
     server: JoinHandle<()>,
 }
@@ -59,17 +61,32 @@ impl Hub {
     /// # Errors
     /// When nothing can listen.
     pub async fn start() -> std::io::Result<Self> {
+        Self::start_with(None).await
+    }
+
+    /// Starts a hub behind TLS. Who shows a certificate that the acceptor takes can log in as who is named in it.
+    ///
+    /// # Errors
+    /// When nothing can listen.
+    pub async fn start_secure(acceptor: SslAcceptor) -> std::io::Result<Self> {
+        Self::start_with(Some(acceptor)).await
+    }
+
+    async fn start_with(acceptor: Option<SslAcceptor>) -> std::io::Result<Self> {
+        let is_secure = acceptor.is_some();
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?;
         let state = Arc::new(State { world: Mutex::new(World::new()), stopped: Notify::new() });
-        let server = tokio::spawn(serve::serve(listener, Arc::clone(&state)));
-        Ok(Self { address, state, server })
+        let server = tokio::spawn(serve::serve(listener, acceptor, Arc::clone(&state)));
+        Ok(Self { address, is_secure, state, server })
     }
 
     /// Returns the hub's address.
     pub fn url(&self) -> Url {
         // An address of a socket makes a good URL.
-        Url::parse(&format!("http://{}/kojihub", self.address)).unwrap_or_else(|_| unreachable!("a socket's address"))
+        let (scheme, host) = if self.is_secure { ("https", "localhost") } else { ("http", "127.0.0.1") };
+        Url::parse(&format!("{scheme}://{host}:{}/kojihub", self.address.port()))
+            .unwrap_or_else(|_| unreachable!("a socket's address"))
     }
 
     /// Returns the hub's state, to be looked at and changed. Nothing is answered while it is held.

@@ -11,8 +11,12 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
+use openssl::nid::Nid;
+use openssl::ssl::{Ssl, SslAcceptor};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
+use tokio_openssl::SslStream;
 
 use super::State;
 use super::answer::fault;
@@ -28,21 +32,39 @@ const LONGEST: usize = 64 * 1024 * 1024;
 const LONGEST_CALL: usize = 4 * 1024 * 1024;
 
 /// Serves until it is dropped.
-pub(super) async fn serve(listener: TcpListener, state: Arc<State>) {
+pub(super) async fn serve(listener: TcpListener, acceptor: Option<SslAcceptor>, state: Arc<State>) {
     let mut connections = JoinSet::new();
     loop {
         let Ok((stream, _)) = listener.accept().await else { continue };
         let _ = stream.set_nodelay(true);
-        let state = Arc::clone(&state);
+        let (state, acceptor) = (Arc::clone(&state), acceptor.clone());
         connections.spawn(async move {
-            let service = service_fn(move |request| {
-                let state = Arc::clone(&state);
-                async move { answer(request, &state).await.ok_or(Broken) }
+            let Some(acceptor) = acceptor else { return speak(stream, None, state).await };
+            let Ok(stream) = Ssl::new(acceptor.context()).and_then(|ssl| SslStream::new(ssl, stream)) else { return };
+            let mut stream = Box::pin(stream);
+            if stream.as_mut().accept().await.is_err() {
+                return;
+            }
+            let certificate = stream.ssl().peer_certificate();
+            let name = certificate.and_then(|certificate| {
+                let entry = certificate.subject_name().entries_by_nid(Nid::COMMONNAME).next()?;
+                entry.data().to_string().ok()
             });
-            // A connection that is broken on purpose ends with an error, which is nobody's concern.
-            drop(http1::Builder::new().serve_connection(TokioIo::new(stream), service).await);
+            speak(stream, name, state).await;
         });
     }
+}
+
+async fn speak<S>(stream: S, certificate: Option<String>, state: Arc<State>)
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let service = service_fn(move |request| {
+        let (state, certificate) = (Arc::clone(&state), certificate.clone());
+        async move { answer(request, certificate, &state).await.ok_or(Broken) }
+    });
+    // A connection that is broken on purpose ends with an error, which is nobody's concern.
+    drop(http1::Builder::new().serve_connection(TokioIo::new(stream), service).await);
 }
 
 /// The connection is broken on purpose.
@@ -53,7 +75,7 @@ struct Broken;
 type Reply = Response<Full<Bytes>>;
 
 /// Answers a request, or breaks the connection.
-async fn answer(request: Request<Incoming>, state: &State) -> Option<Reply> {
+async fn answer(request: Request<Incoming>, certificate: Option<String>, state: &State) -> Option<Reply> {
     let (head, body) = request.into_parts();
     if head.method != Method::POST {
         return Some(plain(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed"));
@@ -91,7 +113,9 @@ async fn answer(request: Request<Incoming>, state: &State) -> Option<Reply> {
     let (result, version) = {
         let mut world = state.world();
         world.tick();
-        let claim = claim(&head.headers, &query, &world);
+        // As with the hub's own server, a certificate is asked for at one place only.
+        let shown = certificate.filter(|_| head.uri.path().ends_with("/ssllogin"));
+        let claim = claim(&head.headers, &query, &world).map(|claim| Claim { certificate: shown, ..claim });
         let result = match (&trouble, claim, call) {
             (Some(Trouble::Fault(fault)), _, _) => Err(fault.clone()),
             (_, Err(fault), _) => Err(fault),

@@ -2,3 +2,6 @@
 #![expect(clippy::unwrap_used, reason = "a test stops where something is not as it should be")]
 
 mod calls;
+mod koji_client;
+mod recorded;
+mod tls;

@@ -1,0 +1,127 @@
+//! The hub's certificate is checked, and login by a client certificate works.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use openssl::asn1::Asn1Time;
+use openssl::hash::MessageDigest;
+use openssl::pkey::{PKey, Private};
+use openssl::rsa::Rsa;
+use openssl::ssl::{SslAcceptor, SslMethod, SslVerifyMode};
+use openssl::x509::extension::{BasicConstraints, SubjectAlternativeName};
+use openssl::x509::{X509, X509NameBuilder};
+use rida_koji::testing::Hub;
+use rida_koji::xmlrpc::{Call, Value};
+use rida_koji::{Client, ClientConfig, KojiErrorKind, Login};
+
+struct Issued {
+    certificate: X509,
+    key: PKey<Private>,
+}
+
+/// Issues a certificate for a name, by an authority or by itself.
+fn issue(name: &str, by: Option<&Issued>) -> Issued {
+    let key = PKey::from_rsa(Rsa::generate(2048).unwrap()).unwrap();
+    let mut subject = X509NameBuilder::new().unwrap();
+    subject.append_entry_by_text("CN", name).unwrap();
+    let subject = subject.build();
+    let mut builder = X509::builder().unwrap();
+    builder.set_version(2).unwrap();
+    builder.set_subject_name(&subject).unwrap();
+    builder.set_issuer_name(by.map_or(&*subject, |by| by.certificate.subject_name())).unwrap();
+    builder.set_pubkey(&key).unwrap();
+    builder.set_not_before(&Asn1Time::days_from_now(0).unwrap()).unwrap();
+    builder.set_not_after(&Asn1Time::days_from_now(2).unwrap()).unwrap();
+    if by.is_none() {
+        builder.append_extension(BasicConstraints::new().critical().ca().build().unwrap()).unwrap();
+    } else {
+        let names = SubjectAlternativeName::new().dns(name).build(&builder.x509v3_context(None, None)).unwrap();
+        builder.append_extension(names).unwrap();
+    }
+    builder.sign(by.map_or(&key, |by| &by.key), MessageDigest::sha256()).unwrap();
+    Issued { certificate: builder.build(), key }
+}
+
+fn write(folder: &Path, name: &str, issued: &Issued) -> PathBuf {
+    let path = folder.join(name);
+    let mut pem = issued.certificate.to_pem().unwrap();
+    pem.extend(issued.key.private_key_to_pem_pkcs8().unwrap());
+    fs::write(&path, pem).unwrap();
+    path
+}
+
+struct World {
+    folder: tempfile::TempDir,
+    authority: Issued,
+    hub: Hub,
+}
+
+impl World {
+    async fn new() -> Self {
+        let authority = issue("authority", None);
+        let server = issue("localhost", Some(&authority));
+        let mut acceptor = SslAcceptor::mozilla_intermediate_v5(SslMethod::tls_server()).unwrap();
+        acceptor.set_certificate(&server.certificate).unwrap();
+        acceptor.set_private_key(&server.key).unwrap();
+        acceptor.cert_store_mut().add_cert(authority.certificate.clone()).unwrap();
+        acceptor.set_verify(SslVerifyMode::PEER);
+        let hub = Hub::start_secure(acceptor.build()).await.unwrap();
+        Self { folder: tempfile::tempdir().unwrap(), authority, hub }
+    }
+
+    fn config(&self, file: PathBuf) -> ClientConfig {
+        let authority = write(self.folder.path(), "authority.pem", &self.authority);
+        let pause = Duration::from_millis(4);
+        let config = ClientConfig::new(self.hub.url(), Login::Certificate { file });
+        ClientConfig { server_ca: Some(authority), pause, ..config }
+    }
+
+    fn file(&self, name: &str, issued: &Issued) -> PathBuf {
+        write(self.folder.path(), name, issued)
+    }
+}
+
+#[tokio::test]
+async fn a_client_certificate_logs_in() {
+    let world = World::new().await;
+    let file = world.file("rida.pem", &issue("rida", Some(&world.authority)));
+    let client = Client::new(world.config(file)).unwrap();
+    assert_eq!(client.user().await.unwrap().name, "rida");
+    client.write(&Call::new("createTag", [Value::from("mine")])).await.unwrap();
+    world.hub.world().expire_sessions();
+    client.write(&Call::new("createTag", [Value::from("ours")])).await.unwrap();
+    let unknown = world.file("nobody.pem", &issue("nobody", Some(&world.authority)));
+    let error = Client::new(world.config(unknown)).unwrap().user().await.unwrap_err();
+    assert_eq!((error.kind(), error.to_string().contains("nobody")), (KojiErrorKind::Login, true));
+}
+
+#[tokio::test]
+async fn a_hub_or_a_client_with_a_foreign_certificate_is_refused() {
+    let world = World::new().await;
+    let foreign = issue("other authority", None);
+    let file = world.file("foreign.pem", &issue("rida", Some(&foreign)));
+    let error = Client::new(world.config(file.clone())).unwrap().user().await.unwrap_err();
+    assert_eq!(error.kind(), KojiErrorKind::Unreachable, "{error}");
+    // Without the authority that signed the hub's certificate nothing is even read from it.
+    let config = ClientConfig { server_ca: None, ..world.config(file) };
+    let client = Client::new(config).unwrap();
+    let error = client.read(&Call::new("getAPIVersion", [])).await.unwrap_err();
+    assert!(error.to_string().contains("certificate verify failed"), "{error}");
+}
+
+#[test]
+fn files_that_cannot_be_used_are_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = url::Url::parse("https://koji.example.org/kojihub").unwrap();
+    let with = |file: PathBuf| Client::new(ClientConfig::new(url.clone(), Login::Certificate { file }));
+    let error = with(folder.path().join("nothing.pem")).unwrap_err();
+    assert_eq!(error.kind(), KojiErrorKind::Settings);
+    assert!(error.to_string().contains("nothing.pem"), "{error}");
+    let (one, other) = (issue("a", None), issue("b", None));
+    let mixed = folder.path().join("mixed.pem");
+    let mut pem = one.certificate.to_pem().unwrap();
+    pem.extend(other.key.private_key_to_pem_pkcs8().unwrap());
+    fs::write(&mixed, pem).unwrap();
+    assert_eq!(with(mixed).unwrap_err().kind(), KojiErrorKind::Settings);
+}
