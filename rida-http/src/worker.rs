@@ -144,8 +144,8 @@ impl Worker {
                     worker.held.ids().insert(id);
                     let broken_off = worker.perform(effect).await;
                     worker.held.ids().remove(&id);
-                    if let Some(why) = broken_off {
-                        worker.give_back(id, (attempts, failures), &why, stopping).await;
+                    if broken_off {
+                        worker.give_back(id, (attempts, failures), stopping).await;
                     } else if starts {
                         // A hint that the task runs, or has ended, may have come before the task was recorded.
                         worker.clone().look(id.build).await;
@@ -162,8 +162,8 @@ impl Worker {
         while performing.join_next().await.is_some() {}
     }
 
-    /// Performs an instruction, and tells why when that was broken off.
-    async fn perform(&self, effect: TakenEffect) -> Option<String> {
+    /// Performs an instruction, and tells whether that was broken off.
+    async fn perform(&self, effect: TakenEffect) -> bool {
         let (id, action) = (effect.effect.id, effect.effect.action.name());
         let span = tracing::info_span!("effect", build.id = id.build.get(), effect.number = id.number);
         let performed = AssertUnwindSafe(self.driver.perform(effect)).catch_unwind();
@@ -171,7 +171,7 @@ impl Worker {
             Ok(Ok(performed)) => {
                 self.metrics.effect(action, Some(&performed));
                 span.in_scope(|| report::performed(&performed));
-                return None;
+                return false;
             }
             Ok(Err(error)) => format!("the store failed: {}", chain(&error)),
             Err(panic) => format!("it panicked: {}", panic_text(&*panic)),
@@ -181,21 +181,24 @@ impl Worker {
             let error = why.escape_debug();
             tracing::error!(%error, "performing an instruction was broken off; it is tried again");
         });
-        Some(why)
+        true
     }
 
     /// Gives up the lease of an instruction, so that it is performed again before the lease would have ended.
-    async fn give_back(&self, id: EffectId, (attempts, failures): (u32, u32), why: &str, mut stopping: Stopping) {
+    async fn give_back(&self, id: EffectId, (attempts, failures): (u32, u32), mut stopping: Stopping) {
+        /// For who asks why the build waits; what happened is in the log.
+        const WHY: &str = "it was broken off; the service's log says why";
         let Parts { store, clock, .. } = self.driver.parts();
         let pause = AFTER_PANIC.saturating_mul(1 << attempts.min(5));
         let given_back = async {
-            while store.retry_effect(&self.id, id, clock.now().plus(pause), failures, why).await.is_err() {
+            while store.retry_effect(&self.id, id, clock.now().plus(pause), failures, WHY).await.is_err() {
                 tokio::time::sleep(self.settings.idle).await;
             }
         };
         tokio::select! {
             () = given_back => {}
-            // The lease ends by itself then.
+            // The lease ends by itself then, and the hand is free for something else.
+            () = tokio::time::sleep(self.driver.lease()) => {}
             _ = stopping.wait_for(|stopping| *stopping) => {}
         }
     }

@@ -17,6 +17,7 @@ use std::fs::{self, File};
 use std::io::{Read, Seek, SeekFrom};
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use rida_core::plan::PlannedComponent;
@@ -277,6 +278,9 @@ fn source(build: &ModuleBuild, key: &ComponentKey) -> Result<Source, PortError> 
     Ok(Source::Git { pinned, cache })
 }
 
+/// How long a cancellation waits until it is recorded. Who asks is not held up for longer, and asks again.
+const CANCEL: Duration = Duration::from_secs(20);
+
 #[async_trait]
 impl BuildSystem for LocalBuildSystem {
     async fn prepare(&self, build: &ModuleBuild) -> Result<(), PortError> {
@@ -408,10 +412,12 @@ impl BuildSystem for LocalBuildSystem {
                 shop.tasks.cancel(&key).map_err(storage)
             })
             .await?;
-        if let Some(running) = task.and_then(|task| self.shop.running(task)) {
-            running.cancel().await;
+        match task.and_then(|task| self.shop.running(task)) {
+            Some(running) if !running.cancel(CANCEL).await => {
+                Err(PortError::unavailable("the task is being ended, and that cannot be recorded yet"))
+            }
+            _ => Ok(()),
         }
-        Ok(())
     }
 
     async fn write_metadata(&self, build: &ModuleBuild) -> Result<(), PortError> {

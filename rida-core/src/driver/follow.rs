@@ -1,6 +1,6 @@
 //! Looks at builds: asks the build system what it knows, and ends what took too long.
 
-use super::{ApplyError, Driver};
+use super::{ApplyError, Driver, Parts};
 use crate::build::{ModuleBuild, Phase};
 use crate::component::ComponentState;
 use crate::deadline;
@@ -58,8 +58,10 @@ impl Driver {
     /// When the store cannot answer.
     pub async fn builds_of(&self, hint: &BuildSystemHint) -> Result<Vec<BuildId>, StoreError> {
         let mut found = Vec::new();
-        for queued in self.parts.store.queue().await?.running {
-            let build = self.parts.store.load(queued.id).await?;
+        let Parts { store, clock, policy, .. } = &self.parts;
+        // Of the queue only those that hold a slot: a message costs no more when many wait.
+        for queued in store.queue_head(&policy.limits, clock.now(), 0).await?.running {
+            let build = store.load(queued.id).await?;
             if build.is_some_and(|build| self.parts.build_system.concerns(hint, &build)) {
                 found.push(queued.id);
             }

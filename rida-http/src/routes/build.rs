@@ -19,7 +19,8 @@ pub(super) async fn show(api: Arc<Api>, asked: Asked) -> Result<Response, ApiErr
     }
     let Parts { store, policy, clock, .. } = api.driver.parts();
     let queue = if build.state() == BuildState::Wait { store.queue().await? } else { Queue::default() };
-    let waits_for = waits_for(&build, &queue, policy, clock.now());
+    let pending = if build.state().is_active() { store.pending(id).await? } else { Vec::new() };
+    let waits_for = waits_for(&build, &queue, &pending, policy, clock.now());
     Ok(json(StatusCode::OK, &Detail::new(&build, waits_for)))
 }
 

@@ -5,6 +5,7 @@ use std::fs::File;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use rida_core::{BuildId, PortError, TaskId};
 use serde::{Deserialize, Serialize};
@@ -95,11 +96,13 @@ impl Running {
         drop(self.cancel.subscribe().wait_for(|canceled| *canceled).await);
     }
 
-    /// Cancels the task and waits until nothing of it runs and its result is recorded.
-    pub(crate) async fn cancel(&self) {
+    /// Cancels the task and waits until nothing of it runs and its result is recorded, but no longer than that. Tells
+    /// whether it is.
+    pub(crate) async fn cancel(&self, longest: Duration) -> bool {
         let mut done = self.done.subscribe();
         self.cancel.send_replace(true);
-        drop(done.wait_for(|done| *done).await);
+        // A result that cannot be recorded, for want of room on the disk, is recorded by the task itself later.
+        tokio::time::timeout(longest, done.wait_for(|done| *done)).await.is_ok()
     }
 }
 
@@ -172,5 +175,19 @@ impl Shop {
     pub(crate) fn has_room(&self) -> Result<bool, PortError> {
         let disk = rustix::fs::statvfs(self.layout.root()).map_err(|error| storage(error.into()))?;
         Ok(disk.f_bavail.saturating_mul(disk.f_frsize) > self.config.spare_disk)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_cancellation_that_cannot_be_recorded_holds_nobody_up() {
+        let running = Running::new();
+        assert!(!running.cancel(Duration::from_millis(20)).await);
+        assert!(*running.cancel.borrow(), "the task is ended all the same");
+        running.done.send_replace(true);
+        assert!(running.cancel(Duration::from_secs(60)).await);
     }
 }

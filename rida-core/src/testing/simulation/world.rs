@@ -318,7 +318,8 @@ impl World {
         for id in self.build_ids() {
             let Ok(Some(build)) = block_on(self.store.load(id)) else { continue };
             if build.state().is_active() {
-                let told = waits_for(&build, queue, &self.promised, self.truth.now());
+                let pending = block_on(self.store.pending(id)).unwrap_or_default();
+                let told = waits_for(&build, queue, &pending, &self.promised, self.truth.now());
                 if told.is_empty() || told.iter().any(String::is_empty) {
                     self.violations.push(format!("build {id} does not say what it waits for in {:?}", build.phase));
                 }
