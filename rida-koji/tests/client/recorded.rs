@@ -69,7 +69,7 @@ async fn a_recorded_session_is_replayed() {
         let request = request.to_lowercase();
         for header in [
             "koji-session-id: 85".to_owned(),
-            "koji-session-key: 2-b5byblllplwfqjgw21kx".to_owned(),
+            "koji-session-key: 2-b5bybllplwfqjgw21kx".to_owned(),
             format!("koji-session-callnum: {number}"),
             format!("koji-callnum: {number}"),
             "content-type: text/xml".to_owned(),
