@@ -10,12 +10,16 @@ pub mod wire;
 pub mod xmlrpc;
 
 mod build_system;
+mod check;
 mod client;
 mod config;
 mod error;
 mod map;
+mod profile;
 
 pub use build_system::KojiBuildSystem;
+pub use check::{Finding, check};
 pub use client::{CallReport, Client, ClientConfig, Login, Outcome, Version};
 pub use config::{ImportConfig, KojiConfig, Tagging};
 pub use error::{KojiError, KojiErrorKind, fault};
+pub use profile::Profile;

@@ -1,0 +1,216 @@
+//! Profiles: what Koji's own configuration files say of a hub, so that an operator need not say it twice.
+//!
+//! The files are those that Koji's clients read, in their order; what a later one says of a profile is added to what
+//! earlier ones said.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use url::Url;
+
+use crate::client::{ClientConfig, Login};
+use crate::error::{KojiError, KojiErrorKind};
+
+/// How long a configuration file may be, in bytes.
+const LARGEST: u64 = 1024 * 1024;
+
+/// What is said of a hub.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Profile {
+    name: String,
+    home: Option<PathBuf>,
+    values: BTreeMap<String, String>,
+}
+
+impl Profile {
+    /// Returns the places that Koji's clients look in: the machine's, then the user's.
+    pub fn places(home: Option<&Path>) -> Vec<PathBuf> {
+        let machine = ["/etc/koji.conf", "/etc/koji.conf.d"].map(PathBuf::from);
+        let user = home.into_iter().flat_map(|home| ["config", "config.d"].map(|name| home.join(".koji").join(name)));
+        machine.into_iter().chain(user).collect()
+    }
+
+    /// Reads a profile from files, and from the files of folders whose names end in `.conf`. Places that are not there
+    /// are left out. `home` is what `~` stands for.
+    ///
+    /// # Errors
+    /// When a file cannot be read, or none says anything of the profile.
+    pub fn load(name: &str, places: &[PathBuf], home: Option<&Path>) -> Result<Self, KojiError> {
+        let mut profile = Self { name: name.to_owned(), home: home.map(Path::to_owned), values: BTreeMap::new() };
+        let mut is_there = false;
+        for place in places {
+            for file in files(place)? {
+                let text = read(&file)?;
+                let sections = sections(&text).map_err(|line| {
+                    settings(format!("line {line} of {} is neither a section nor a setting", file.display()))
+                })?;
+                if let Some(values) =
+                    sections.into_iter().rfind(|(section, _)| section == name).map(|(_, values)| values)
+                {
+                    is_there = true;
+                    profile.values.extend(values);
+                }
+            }
+        }
+        if is_there {
+            return Ok(profile);
+        }
+        let looked: Vec<String> = places.iter().map(|place| place.display().to_string()).collect();
+        Err(settings(format!("Koji's profile {name:?} is in none of {}", looked.join(", "))))
+    }
+
+    /// Returns a setting as it was written.
+    pub fn get(&self, key: &str) -> Option<&str> {
+        self.values.get(key).map(String::as_str).filter(|value| !value.is_empty())
+    }
+
+    /// Returns a setting that is a file, with `~` resolved.
+    fn file(&self, key: &str) -> Option<PathBuf> {
+        let text = self.get(key)?;
+        match (text.strip_prefix("~/"), &self.home) {
+            (Some(rest), Some(home)) => Some(home.join(rest)),
+            _ => Some(PathBuf::from(text)),
+        }
+    }
+
+    /// Makes of the profile how the hub is reached.
+    ///
+    /// # Errors
+    /// When something is missing, or is not understood.
+    pub fn client(&self) -> Result<ClientConfig, KojiError> {
+        let name = &self.name;
+        let server = self.get("server").ok_or_else(|| settings(format!("Koji's profile {name:?} names no server")))?;
+        let server = Url::parse(server)
+            .map_err(|error| settings(format!("the server of Koji's profile {name:?} is no address")).because(error))?;
+        let mut config = ClientConfig::new(server, self.login()?);
+        config.server_ca = self.file("serverca").filter(|file| file.exists());
+        if let Some(timeout) = self.seconds("timeout")? {
+            // Koji's own default is half a day, which is for people who wait.
+            config.timeout = timeout.min(Duration::from_secs(3600));
+        }
+        if let Some(timeout) = self.seconds("auth_timeout")? {
+            config.login_timeout = timeout;
+        }
+        if self.get("no_ssl_verify").is_some_and(is_true) {
+            return Err(settings(format!(
+                "Koji's profile {name:?} says that the hub's certificate is not checked, which is not done here; name \
+                 its authority in serverca"
+            )));
+        }
+        Ok(config)
+    }
+
+    /// Finds out how to log in: as it is said, or by what there is.
+    fn login(&self) -> Result<Login, KojiError> {
+        let name = &self.name;
+        let missing = |what: &str| settings(format!("Koji's profile {name:?} has no {what}"));
+        let by_certificate = || {
+            let file = self.file("cert").ok_or_else(|| missing("cert"))?;
+            Ok(Login::Certificate { file })
+        };
+        let by_password = || {
+            let user = self.get("user").ok_or_else(|| missing("user"))?.to_owned();
+            let password = self.get("password").ok_or_else(|| missing("password"))?.to_owned();
+            Ok(Login::Password { user, password })
+        };
+        match self.get("authtype") {
+            Some("noauth") => Ok(Login::Anonymous),
+            Some("ssl") => by_certificate(),
+            Some("password") => by_password(),
+            Some("kerberos" | "gssapi") => Err(settings(format!(
+                "Koji's profile {name:?} logs in by Kerberos, which this program cannot; use a certificate"
+            ))),
+            Some(other) => {
+                Err(settings(format!("Koji's profile {name:?} logs in by {other:?}, which is not known here")))
+            }
+            None if self.file("cert").is_some_and(|file| file.exists()) => by_certificate(),
+            None if self.get("user").is_some() && self.get("password").is_some() => by_password(),
+            None => Ok(Login::Anonymous),
+        }
+    }
+
+    fn seconds(&self, key: &str) -> Result<Option<Duration>, KojiError> {
+        let Some(text) = self.get(key) else { return Ok(None) };
+        let wrong = || settings(format!("{key} of Koji's profile {:?} is no number of seconds", self.name));
+        let seconds: u64 = text.parse().map_err(|_| wrong())?;
+        Ok((seconds > 0).then(|| Duration::from_secs(seconds)))
+    }
+}
+
+fn settings(message: String) -> KojiError {
+    KojiError::new(KojiErrorKind::Settings, message)
+}
+
+fn is_true(text: &str) -> bool {
+    matches!(text.to_ascii_lowercase().as_str(), "1" | "yes" | "true" | "on")
+}
+
+/// Returns the files of a place: itself, or what is in it.
+fn files(place: &Path) -> Result<Vec<PathBuf>, KojiError> {
+    if !place.is_dir() {
+        return Ok(place.exists().then(|| place.to_owned()).into_iter().collect());
+    }
+    let unreadable = |error| settings(format!("the folder {} cannot be read", place.display())).because(error);
+    let mut files = Vec::new();
+    for entry in fs::read_dir(place).map_err(unreadable)? {
+        let path = entry.map_err(unreadable)?.path();
+        if path.extension().is_some_and(|extension| extension == "conf") {
+            files.push(path);
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+fn read(file: &Path) -> Result<String, KojiError> {
+    let unreadable = |error| settings(format!("Koji's configuration {} cannot be read", file.display())).because(error);
+    if fs::metadata(file).map_err(unreadable)?.len() > LARGEST {
+        return Err(settings(format!("Koji's configuration {} is too large", file.display())));
+    }
+    fs::read_to_string(file).map_err(unreadable)
+}
+
+/// A section's name, and its settings.
+type Section = (String, BTreeMap<String, String>);
+
+/// Takes a file apart as Python's `configparser` does without interpolation: sections of `key = value` or `key: value`,
+/// comments on lines of their own, and values that go on in indented lines.
+///
+/// # Errors
+/// With the number of the line that is none of these.
+fn sections(text: &str) -> Result<Vec<Section>, usize> {
+    let mut sections: Vec<Section> = Vec::new();
+    let mut last = None;
+    for (number, line) in (1_usize..).zip(text.lines()) {
+        let trimmed = line.trim();
+        if trimmed.is_empty() || trimmed.starts_with(['#', ';']) {
+            continue;
+        }
+        let values = sections.last_mut().map(|(_, values)| values);
+        if line.starts_with([' ', '\t'])
+            && let (Some(values), Some(key)) = (values, &last)
+        {
+            let value: &mut String = values.entry(String::clone(key)).or_default();
+            if !value.is_empty() {
+                value.push('\n');
+            }
+            value.push_str(trimmed);
+        } else if let Some(name) = trimmed.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+            sections.push((name.0.to_owned(), BTreeMap::new()));
+            last = None;
+        } else {
+            let place = trimmed.find(['=', ':']).ok_or(number)?;
+            let (key, value) = trimmed.split_at(place);
+            let key = key.trim().to_ascii_lowercase();
+            let (_, values) = sections.last_mut().ok_or(number)?;
+            values.insert(key.clone(), value.get(1..).unwrap_or_default().trim().to_owned());
+            last = Some(key);
+        }
+    }
+    Ok(sections)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,100 @@
+use super::*;
+
+const MACHINE: &str = "\
+; what the distribution ships
+[koji]
+server = https://koji.example.org/kojihub
+weburl: https://koji.example.org/koji
+cert = ~/.koji/client.pem
+serverca =
+timeout = 43200
+# a value in several lines
+pkgurl = http://a
+  http://b
+
+[other]
+server = http://127.0.0.1/kojihub
+authtype = password
+user = rida
+password = se=cr:et
+";
+
+struct World {
+    folder: tempfile::TempDir,
+}
+
+impl World {
+    fn new() -> Self {
+        let world = Self { folder: tempfile::tempdir().unwrap() };
+        world.write("etc/koji.conf", MACHINE);
+        world
+    }
+
+    fn write(&self, name: &str, text: &str) {
+        let path = self.folder.path().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+
+    fn load(&self, name: &str) -> Result<Profile, KojiError> {
+        let at = |name: &str| self.folder.path().join(name);
+        let home = at("home");
+        let places = [at("etc/koji.conf"), at("etc/koji.conf.d"), home.join(".koji/config")];
+        Profile::load(name, &places, Some(&home))
+    }
+}
+
+#[test]
+fn a_profile_says_how_the_hub_is_reached() {
+    let world = World::new();
+    let profile = world.load("koji").unwrap();
+    assert_eq!(profile.get("pkgurl"), Some("http://a\nhttp://b"));
+    assert_eq!(profile.get("weburl"), Some("https://koji.example.org/koji"));
+    let config = profile.client().unwrap();
+    assert_eq!(config.server.as_str(), "https://koji.example.org/kojihub");
+    assert_eq!(config.login, Login::Anonymous, "there is no certificate");
+    assert_eq!((config.server_ca, config.timeout), (None, Duration::from_secs(3600)));
+    world.write("home/.koji/client.pem", "");
+    let expected = world.folder.path().join("home/.koji/client.pem");
+    assert_eq!(world.load("koji").unwrap().client().unwrap().login, Login::Certificate { file: expected });
+    let other = world.load("other").unwrap().client().unwrap();
+    assert_eq!(other.login, Login::Password { user: "rida".to_owned(), password: "se=cr:et".to_owned() });
+    assert!(!format!("{other:?}").contains("se=cr"), "a password is not shown");
+}
+
+#[test]
+fn later_files_add_to_earlier_ones() {
+    let world = World::new();
+    world.write("etc/koji.conf.d/b.conf", "[koji]\nserver = https://b.example.org/kojihub\n");
+    world.write("etc/koji.conf.d/a.conf", "[koji]\nserver = https://a.example.org/kojihub\nuser = a\n");
+    world.write("etc/koji.conf.d/c.conf.rpmsave", "[koji]\nserver = https://c.example.org/kojihub\n");
+    world.write("home/.koji/config", "[koji]\nauthtype = password\nuser = mine\npassword = x\n");
+    let config = world.load("koji").unwrap().client().unwrap();
+    assert_eq!(config.server.host_str(), Some("b.example.org"));
+    assert_eq!(config.login, Login::Password { user: "mine".to_owned(), password: "x".to_owned() });
+}
+
+#[test]
+fn what_cannot_be_used_is_told() {
+    let world = World::new();
+    let told = |name: &str| match world.load(name).and_then(|profile| profile.client()) {
+        Ok(config) => panic!("{config:?}"),
+        Err(error) => error.to_string(),
+    };
+    assert!(told("nothing").starts_with("Koji's profile \"nothing\" is in none of /"), "{}", told("nothing"));
+    for (text, expected) in [
+        ("server = x\n", "no address"),
+        ("cert = x\n", "names no server"),
+        ("server = http://x/\nauthtype = kerberos\n", "by Kerberos"),
+        ("server = http://x/\nauthtype = magic\n", "by \"magic\""),
+        ("server = http://x/\nauthtype = ssl\n", "has no cert"),
+        ("server = http://x/\ntimeout = soon\n", "no number of seconds"),
+        ("server = http://x/\nno_ssl_verify = True\n", "not done here"),
+        ("nonsense\n", "line 2 of"),
+    ] {
+        world.write("etc/koji.conf.d/x.conf", &format!("[x]\n{text}"));
+        assert!(told("x").contains(expected), "{text}: {}", told("x"));
+    }
+    world.write("etc/koji.conf.d/x.conf", "server = before any section\n");
+    assert!(told("x").contains("line 1 of"), "{}", told("x"));
+}
