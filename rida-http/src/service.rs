@@ -47,7 +47,7 @@ impl Service {
         let metrics = Metrics::default();
         parts.publisher = Arc::new(Logged::new(parts.publisher, metrics.clone()));
         let id = worker_id();
-        let driver = Arc::new(Driver::new(parts, id.clone()));
+        let driver = Arc::new(Driver::new(parts, id.clone()).with_lease(settings.worker.lease));
         Self { driver, id, settings, metrics, hints }
     }
 

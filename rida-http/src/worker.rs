@@ -25,13 +25,16 @@ pub struct WorkerSettings {
     pub at_once: usize,
     /// How often the store is asked for work when nothing in this process says that there is some.
     pub idle: Duration,
+    /// How long an instruction is this process's alone, unless it says in time that it still performs it: after that
+    /// others take over from a process that is gone.
+    pub lease: Duration,
     /// How long what is being performed may go on after the shutdown began.
     pub grace: Duration,
 }
 
 impl Default for WorkerSettings {
     fn default() -> Self {
-        Self { at_once: 16, idle: Duration::from_secs(1), grace: Duration::from_secs(10) }
+        Self { at_once: 16, idle: Duration::from_secs(1), lease: Driver::LEASE, grace: Duration::from_secs(10) }
     }
 }
 

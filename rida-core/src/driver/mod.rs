@@ -92,7 +92,18 @@ pub enum ApplyError {
 impl Driver {
     /// Makes a driver of its parts; `worker` names the process, uniquely among those that share the store.
     pub fn new(parts: Parts, worker: WorkerId) -> Self {
-        Self { parts, worker, lease: Duration::from_secs(30) }
+        Self { parts, worker, lease: Self::LEASE }
+    }
+
+    /// How long a lease lasts when nothing else was said.
+    pub const LEASE: Duration = Duration::from_secs(30);
+
+    /// Sets how long a lease lasts: after that time others take over the work of a process that is gone. All who share
+    /// a store should have the same.
+    #[must_use]
+    pub const fn with_lease(mut self, lease: Duration) -> Self {
+        self.lease = lease;
+        self
     }
 
     /// Returns what the driver is made of.

@@ -140,6 +140,7 @@ pub(super) struct Local {
 pub(super) struct Worker {
     pub(super) at_once: Option<u32>,
     pub(super) idle: Option<Span>,
+    pub(super) lease: Option<Span>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]

@@ -91,6 +91,7 @@ pub(super) fn resolve(layers: &[Layer]) -> Resolved {
     let worker = WorkerSettings {
         at_once: pick.count("worker.at_once", |raw| raw.worker.at_once, defaults.at_once),
         idle: pick.span("worker.idle", |raw| raw.worker.idle, defaults.idle),
+        lease: pick.span("worker.lease", |raw| raw.worker.lease, defaults.lease),
         grace: server.grace,
     };
     let file = data.join("announcements.jsonl").display().to_string();
