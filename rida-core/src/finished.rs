@@ -18,7 +18,9 @@ pub fn complete_modulemd(stream: &mut ModuleStream, build: &ModuleBuild) {
     stream.version = Some(nsvc.version);
     stream.context = Some(nsvc.context.to_string());
     if let Xmd::Map(entries) = &mut stream.xmd {
-        entries.retain(|key, _| !SERVICE_XMD.contains(&key.as_str()));
+        for key in SERVICE_XMD {
+            entries.remove(key);
+        }
     }
     for (key, component) in &mut stream.components.rpms {
         component.repository = None;

@@ -84,7 +84,7 @@ pub use self::stream::{
 };
 pub use self::time::{Date, Minute};
 pub use self::translations::{Translation, Translations};
-pub use self::xmd::Xmd;
+pub use self::xmd::{Xmd, XmdMap};
 
 /// Reads a document, within the default limits; keys that the format does not define are warnings.
 ///

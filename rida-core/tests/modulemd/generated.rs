@@ -102,11 +102,14 @@ fn texts() -> BoxedStrategy<BTreeSet<String>> {
 }
 
 fn xmd() -> BoxedStrategy<Xmd> {
+    fn map(entries: BTreeMap<String, Xmd>) -> Xmd {
+        Xmd::Map(entries.into_iter().collect())
+    }
     let leaf = prop_oneof![any::<bool>().prop_map(Xmd::Bool), text().prop_map(Xmd::text)];
     let value = leaf.prop_recursive(3, 12, 3, |inner| {
-        prop_oneof![vec(inner.clone(), 0..3).prop_map(Xmd::List), btree_map(text(), inner, 0..3).prop_map(Xmd::Map),]
+        prop_oneof![vec(inner.clone(), 0..3).prop_map(Xmd::List), btree_map(text(), inner, 0..3).prop_map(map),]
     });
-    btree_map(text(), value, 0..3).prop_map(Xmd::Map).boxed()
+    btree_map(text(), value, 0..3).prop_map(map).boxed()
 }
 
 fn streams() -> BoxedStrategy<BTreeMap<String, BTreeSet<String>>> {

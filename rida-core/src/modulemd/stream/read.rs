@@ -271,9 +271,14 @@ pub(in crate::modulemd) fn components<'n>(decoder: &mut Decoder<'n>, node: Node<
     let mut components = Components::default();
     decoder.fields(node, &["rpms", "modules"], |decoder, key, value| {
         match key {
-            "rpms" => decoder.entries(value, |decoder, _, name, value| {
-                components.rpms.insert(name.to_owned(), rpm_component(decoder, value));
-            }),
+            "rpms" => {
+                // Maps that are made of all their entries at once are packed densely.
+                let mut rpms = Vec::new();
+                decoder.entries(value, |decoder, _, name, value| {
+                    rpms.push((name.to_owned(), rpm_component(decoder, value)));
+                });
+                components.rpms.append(&mut rpms.into_iter().collect());
+            }
             "modules" => decoder.entries(value, |decoder, _, name, value| {
                 components.modules.insert(name.to_owned(), module_component(decoder, value));
             }),

@@ -1,6 +1,6 @@
 //! The complete parser, which reads all of YAML that libyaml does, and tells what is wrong.
 
-use libyaml_safer::{Event, EventData, Mark, Parser, ScalarStyle};
+use libyaml_safer::{Encoding, Event, EventData, Mark, Parser, ScalarStyle};
 
 use super::{Flat, FlatKind, Places, Tree};
 use crate::modulemd::options::Limits;
@@ -39,6 +39,8 @@ impl<'t> Builder<'t, '_> {
         let unended = !text.ends_with(['\n', '\r', '\u{85}', '\u{2028}', '\u{2029}']);
         let ended = unended.then(|| format!("{text}\n"));
         let mut parser = Parser::new();
+        // What it is otherwise looks for takes some other characters for a damaged byte order mark.
+        parser.set_encoding(Encoding::Utf8);
         parser.set_input(ended.as_deref().unwrap_or(text).as_bytes());
         let mut documents = 0_usize;
         let mut last_is_block = false;

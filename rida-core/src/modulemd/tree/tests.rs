@@ -25,6 +25,7 @@ fn the_fast_reader_sees_what_the_complete_parser_sees() {
         "a: \"b  \n   c\"\n",
         "a: b:c\nd#e: f #g\nh: i#j\nk: -l\nm: --- n\n",
         "a:\n  - |\n    b\n  - >-\n    c\n    d\n",
+        "\u{fef7}: a\n",
         "é: ü # ß\nö: [é, ü]\n",
         "? a\n: b\n",
         "a: &b c\n",
