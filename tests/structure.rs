@@ -70,7 +70,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("rida", &["rida-core", "rida-fedmsg", "rida-http", "rida-local", "rida-store", "rida-test-postgres"]),
     ("rida-core", &[]),
     ("rida-fedmsg", &["rida-core"]),
-    ("rida-http", &["rida-core", "rida-local", "rida-store", "rida-test-postgres"]),
+    ("rida-http", &["rida-core", "rida-fedmsg", "rida-local", "rida-store", "rida-test-postgres"]),
     ("rida-koji", &["rida-core"]),
     ("rida-local", &["rida-core"]),
     ("rida-store", &["rida-core", "rida-test-postgres"]),

@@ -8,6 +8,8 @@ use crate::timestamp::Timestamp;
 /// Where a reader of the log is.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct ReaderState {
+    /// Whether it was ever taken; one that was not has read nothing yet.
+    pub known: bool,
     /// The last line that was read; 0 before the first.
     pub sequence: u64,
     /// The worker that reads, and until when nobody else does.

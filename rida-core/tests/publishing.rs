@@ -232,3 +232,23 @@ fn a_reader_that_is_moved_back_tells_all_again_with_the_same_ids() {
     assert_eq!(again.first(), fourth[0].announcements.first().map(|announcement| &announcement.id));
     assert_eq!(block_on(world.store.reader(PUBLISHER)).unwrap().sequence, 0, "other readers are where they were");
 }
+
+#[test]
+fn a_new_reader_begins_behind_what_was_there_once() {
+    let world = World::new();
+    let driver = world.driver("a");
+    let end = block_on(world.store.log_end()).unwrap();
+    block_on(driver.begin_reader(BUS)).unwrap();
+    assert_eq!(world.publish(&driver, 1000).lines, 0);
+    let next = sample::life_to_ready(sample::id(3), sample::nsvc("baz:1:1:c0ffee"));
+    for written in &next {
+        block_on(world.store.commit(written.commit())).unwrap();
+    }
+    // Another start, and another process, change nothing of it.
+    for worker in ["a", "b"] {
+        block_on(world.driver(worker).begin_reader(BUS)).unwrap();
+        assert_eq!(block_on(world.store.reader(BUS)).unwrap().sequence, end);
+    }
+    assert_eq!(world.publish(&driver, 1000).lines, next.len());
+    assert_eq!(world.bus.take(), world.of(3));
+}

@@ -27,19 +27,30 @@ impl MessageIds {
             hash.update(part.as_bytes());
         }
         let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, ..] = hash.finish();
-        let number = u128::from_be_bytes([a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p]);
-        let version = 5_u128 << 76;
-        let variant = 2_u128 << 62;
-        let number = number & !(15 << 76) & !(3 << 62) | version | variant;
-        let hex = format!("{number:032x}");
-        let part = |from: usize, to: usize| hex.get(from..to).unwrap_or_default();
-        format!("{}-{}-{}-{}-{}", part(0, 8), part(8, 12), part(12, 16), part(16, 20), part(20, 32))
+        written(u128::from_be_bytes([a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p]), 5)
     }
 
     /// Returns the id that fedmsg has for an announcement: its UUID after the year.
     pub fn fedmsg(&self, announcement: &Announcement) -> String {
         format!("{}-{}", year(announcement), self.uuid(announcement))
     }
+}
+
+/// Returns a random UUID.
+pub(crate) fn random() -> String {
+    let mut bytes = [0; 16];
+    // Without randomness it is the same each time, which who waits for it alone does not mind.
+    let _ = openssl::rand::rand_bytes(&mut bytes);
+    written(u128::from_be_bytes(bytes), 4)
+}
+
+/// Writes a number as a UUID of a version.
+fn written(number: u128, version: u128) -> String {
+    let variant = 2_u128 << 62;
+    let number = number & !(15 << 76) & !(3 << 62) | version << 76 | variant;
+    let hex = format!("{number:032x}");
+    let part = |from: usize, to: usize| hex.get(from..to).unwrap_or_default();
+    format!("{}-{}-{}-{}-{}", part(0, 8), part(8, 12), part(12, 16), part(16, 20), part(20, 32))
 }
 
 fn year(announcement: &Announcement) -> i32 {

@@ -12,6 +12,8 @@ use rida_store::{Database, Location, SetupError};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
+#[cfg(feature = "fedmsg")]
+use crate::bus::Buses;
 use crate::clock::SystemClock;
 use crate::config::Config;
 use crate::metrics::Metrics;
@@ -40,6 +42,9 @@ pub enum StartError {
     /// What an earlier run left in the database cannot be taken over.
     #[error("the database cannot be taken over from an earlier run")]
     Leases(#[source] StoreError),
+    /// A bus cannot be used.
+    #[error("announcements cannot be made on the bus")]
+    Bus(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// Git or the build system cannot be used.
     #[error("builds cannot be made on this machine")]
     Local(#[from] PortError),
@@ -49,6 +54,8 @@ pub enum StartError {
 pub struct App {
     service: Service,
     builds: Arc<LocalBuildSystem>,
+    #[cfg(feature = "fedmsg")]
+    buses: Buses,
 }
 
 impl App {
@@ -89,7 +96,16 @@ impl App {
             worker: config.worker,
             maintenance: Some(config.data.join(MAINTENANCE_FILE)),
         };
-        Ok(Self { service: Service::new(parts, settings, hints), builds })
+        let service = Service::new(parts, settings, hints);
+        #[cfg(feature = "fedmsg")]
+        let (buses, service) =
+            Buses::attach(&config.bus, service).await.map_err(|error| StartError::Bus(error.into()))?;
+        Ok(Self {
+            service,
+            builds,
+            #[cfg(feature = "fedmsg")]
+            buses,
+        })
     }
 
     /// Returns the build system, which knows where the repositories of finished modules are.
@@ -109,8 +125,10 @@ impl App {
 
     /// Serves until `shutdown` is done, as [`Service::run`] does.
     pub async fn run(self, listener: TcpListener, shutdown: impl Future<Output = ()>) {
-        let Self { service, builds } = self;
+        let Self { service, builds, .. } = self;
         service.run(listener, shutdown).await;
+        #[cfg(feature = "fedmsg")]
+        self.buses.close().await;
         // Unless somebody else still has it, in which case it goes with them.
         if let Some(builds) = Arc::into_inner(builds) {
             builds.close().await;
@@ -138,6 +156,14 @@ impl App {
                 Lines::File(path) => path.display().to_string(),
             },
         );
+        #[cfg(feature = "fedmsg")]
+        if let Some(endpoint) = self.buses.fedmsg_endpoint() {
+            line("fedmsg", endpoint);
+        }
+        #[cfg(feature = "fedmsg")]
+        if let Some(amqp) = config.bus.amqp.as_ref() {
+            line("amqp", &crate::bus::link(amqp).redacted());
+        }
         let module = example.trim_end_matches('/');
         format!(
             "rida-http {}\n{text}  submit     curl -d '{{\"scmurl\": \"{module}/MODULE.git?#BRANCH\"}}' \

@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use rida_core::{AnnouncementId, BuildId, PUBLISHER};
 
 use crate::config::{ConfigError, Layers, Resolved};
 
@@ -36,7 +37,7 @@ pub struct Cli {
 }
 
 /// What to do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Subcommand)]
+#[derive(Clone, Debug, PartialEq, Eq, Subcommand)]
 pub enum Command {
     /// Serves until it gets SIGTERM or SIGINT; what is being built goes on and is found again at the next start.
     Serve,
@@ -44,6 +45,70 @@ pub enum Command {
     Migrate,
     /// Shows every setting with where it came from, and what is wrong with it or with this machine.
     CheckConfig,
+    /// What is told to the buses, and to the file of announcements.
+    #[command(subcommand)]
+    Bus(BusCommand),
+}
+
+/// What to do about the buses.
+#[derive(Clone, Debug, PartialEq, Eq, Subcommand)]
+pub enum BusCommand {
+    /// Sends one message on each bus that is set, and receives it.
+    Test,
+    /// Tells how far each reader of the log has come, and what it parked and why.
+    Status {
+        /// Which reader; each bus that is set when absent.
+        #[arg(long, value_enum)]
+        reader: Vec<ReaderName>,
+    },
+    /// Has everything from a line of the log on told again, with the same ids, and what is parked tried again.
+    Replay {
+        /// The number of the first line.
+        #[arg(long, value_name = "LINE")]
+        since: u64,
+        /// Which reader; each bus that is set when absent.
+        #[arg(long, value_enum)]
+        reader: Vec<ReaderName>,
+    },
+    /// Has parked announcements tried again, after the reason was mended.
+    Retry {
+        /// Of this build only.
+        #[arg(long)]
+        build: Option<BuildId>,
+        /// Which reader; each bus that is set when absent.
+        #[arg(long, value_enum)]
+        reader: Vec<ReaderName>,
+    },
+    /// Gives up a parked announcement, so that those behind it can go on.
+    Discard {
+        /// Which, as `bus status` shows it.
+        announcement: AnnouncementId,
+        /// Whose.
+        #[arg(long, value_enum)]
+        reader: ReaderName,
+    },
+}
+
+/// A reader of the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ReaderName {
+    /// The file of announcements.
+    Lines,
+    /// fedmsg.
+    Fedmsg,
+    /// fedora-messaging.
+    Amqp,
+}
+
+impl ReaderName {
+    /// Returns the name of its cursor in the store.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Lines => PUBLISHER,
+            Self::Fedmsg => "fedmsg",
+            Self::Amqp => "amqp",
+        }
+    }
 }
 
 /// Where settings come from.

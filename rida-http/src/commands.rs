@@ -1,12 +1,14 @@
 //! What the commands of the program do.
 
+mod readers;
+
 use std::process::ExitCode;
 
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::app::{self, App};
-use crate::cli::{Cli, Command};
+use crate::cli::{BusCommand, Cli, Command};
 use crate::config::{Config, Resolved};
 use crate::reply::chain;
 use crate::telemetry;
@@ -23,6 +25,8 @@ pub async fn run(cli: Cli) -> ExitCode {
     match cli.command {
         Command::CheckConfig => check_config(&resolved).await,
         Command::Migrate => ended(migrate(&resolved.config).await),
+        Command::Bus(BusCommand::Test) => ended(test_bus(&resolved).await),
+        Command::Bus(command) => ended(readers::run(&resolved.config, &command).await),
         Command::Serve if !resolved.problems.is_empty() => fail(&resolved.problems.join("\n")),
         Command::Serve => ended(serve(&resolved).await),
     }
@@ -71,6 +75,20 @@ async fn migrate(config: &Config) -> Result<(), String> {
     app::open_database(config).await.map_err(|error| chain(&error))?;
     println!("the database is of this version");
     Ok(())
+}
+
+#[cfg(feature = "fedmsg")]
+async fn test_bus(resolved: &Resolved) -> Result<(), String> {
+    telemetry::start(&resolved.config.log)?;
+    for line in crate::bus::probe::run(&resolved.config.bus).await? {
+        println!("{line}");
+    }
+    Ok(())
+}
+
+#[cfg(not(feature = "fedmsg"))]
+async fn test_bus(_: &Resolved) -> Result<(), String> {
+    Err("this program was built without the feature fedmsg".to_owned())
 }
 
 async fn serve(resolved: &Resolved) -> Result<(), String> {

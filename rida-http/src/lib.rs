@@ -40,6 +40,8 @@ pub mod telemetry;
 
 mod api;
 mod app;
+#[cfg(feature = "fedmsg")]
+mod bus;
 mod clock;
 mod metrics;
 mod publisher;
@@ -53,6 +55,8 @@ mod status;
 mod worker;
 
 pub use app::{App, StartError};
+#[cfg(feature = "fedmsg")]
+pub use bus::Hints;
 pub use clock::SystemClock;
 pub use metrics::Metrics;
 pub use publisher::{JsonLines, Lines};
@@ -62,4 +66,4 @@ pub use routes::{Api, ApiSettings, Endpoint, ROUTES, Route, routes};
 pub use serve::{ServerLimits, serve};
 pub use service::{Service, ServiceSettings};
 pub use status::{MAINTENANCE_FILE, Status};
-pub use worker::{WorkerSettings, work};
+pub use worker::{Feeds, Reader, WorkerSettings, work};

@@ -2,11 +2,14 @@
 
 use std::future::Future;
 use std::path::PathBuf;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
-use rida_core::{BuildId, Driver, Parts, WorkerId};
+use rida_core::{BuildId, Driver, PUBLISHER, Parts, WorkerId};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
 
 use crate::metrics::Metrics;
 use crate::publisher::Logged;
@@ -14,7 +17,7 @@ use crate::pulse::Pulse;
 use crate::routes::{Api, ApiSettings, routes};
 use crate::serve::{ServerLimits, serve};
 use crate::status::Status;
-use crate::worker::{WorkerSettings, work};
+use crate::worker::{Feeds, Reader, WorkerSettings, work};
 
 /// The orchestrator behind its interface, on whatever ports it is given.
 pub struct Service {
@@ -22,8 +25,16 @@ pub struct Service {
     id: WorkerId,
     settings: ServiceSettings,
     metrics: Metrics,
+    readers: Vec<Reader>,
+    beside: Vec<Beside>,
     hints: mpsc::Receiver<BuildId>,
 }
+
+/// How long what runs beside the service may take to end.
+const LAST_MOMENT: Duration = Duration::from_secs(2);
+
+/// What runs beside the service until the shutdown begins.
+type Beside = Box<dyn FnOnce(watch::Receiver<bool>) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send>;
 
 /// The settings of a service.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -47,8 +58,28 @@ impl Service {
         let metrics = Metrics::default();
         parts.publisher = Arc::new(Logged::new(parts.publisher, metrics.clone()));
         let id = worker_id();
+        let publisher = Arc::clone(&parts.publisher);
+        let readers = vec![Reader { name: PUBLISHER, doing: "publishing", publisher }];
         let driver = Arc::new(Driver::new(parts, id.clone()).with_lease(settings.worker.lease));
-        Self { driver, id, settings, metrics, hints }
+        Self { driver, id, settings, metrics, readers, beside: Vec::new(), hints }
+    }
+
+    /// Adds one who reads the log, beside the publisher that the service was made with: a bus. It has a cursor of its
+    /// own, and delays nobody.
+    #[must_use]
+    pub fn with_reader(mut self, reader: Reader) -> Self {
+        self.readers.push(reader);
+        self
+    }
+
+    /// Adds what is to run beside the service, such as a listener, until the shutdown begins. It is given the switch.
+    #[must_use]
+    pub fn with<F>(mut self, run: impl FnOnce(watch::Receiver<bool>) -> F + Send + 'static) -> Self
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        self.beside.push(Box::new(|stopping| Box::pin(run(stopping))));
+        self
     }
 
     /// Returns the driver, for those who embed the service and act beside its interface.
@@ -64,14 +95,22 @@ impl Service {
     /// Serves until `shutdown` is done and what runs has ended, at most for the time of grace. What runs in the build
     /// system goes on and is found again after the next start.
     pub async fn run(self, listener: TcpListener, shutdown: impl Future<Output = ()>) {
-        let Self { driver, id, settings, metrics, hints } = self;
+        let Self { driver, id, settings, metrics, readers, beside, hints } = self;
         let (draining, stopping) = watch::channel(false);
+        let mut running = JoinSet::new();
+        for run in beside {
+            running.spawn(run(stopping.clone()));
+        }
         let pulse = Pulse::default();
         let status = Status::new(stopping.clone(), settings.maintenance);
         let api = Api::new(Arc::clone(&driver), status, pulse.clone(), settings.api, metrics.clone());
         let serving = serve(listener, routes(Arc::new(api)), settings.server, metrics.clone(), draining, shutdown);
-        let working = work(driver, id, pulse, settings.worker, metrics, hints, stopping);
+        let working = work(driver, id, pulse, settings.worker, metrics, Feeds { readers, hints }, stopping);
         tokio::join!(serving, working);
+        // They saw the switch as the others did, and need a moment at most.
+        let ended = async { while running.join_next().await.is_some() {} };
+        let _ = tokio::time::timeout(LAST_MOMENT, ended).await;
+        running.shutdown().await;
         tracing::info!("the service has ended");
     }
 }

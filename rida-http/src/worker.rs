@@ -8,7 +8,7 @@ use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use rida_core::{Action, BuildId, Driver, EffectId, PUBLISHER, Parts, StoreError, TakenEffect, WorkerId};
+use rida_core::{Action, BuildId, Driver, EffectId, Parts, Published, Publisher, StoreError, TakenEffect, WorkerId};
 use tokio::sync::{Mutex, Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -38,6 +38,25 @@ impl Default for WorkerSettings {
     }
 }
 
+/// What goes into the loops and comes out of them.
+pub struct Feeds {
+    /// Those who read the log.
+    pub readers: Vec<Reader>,
+    /// Builds for which the build system has news.
+    pub hints: mpsc::Receiver<BuildId>,
+}
+
+/// One who reads the log and tells the world.
+#[derive(Clone)]
+pub struct Reader {
+    /// The name of its cursor in the store, and its label in the metrics.
+    pub name: &'static str,
+    /// What it does, as the log tells: `publishing on a bus`.
+    pub doing: &'static str,
+    /// Where it tells.
+    pub publisher: Arc<dyn Publisher>,
+}
+
 /// The longest pause between two questions to a store that does not answer.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
@@ -50,14 +69,14 @@ const LINES_AT_ONCE: usize = 100;
 /// Runs the loops until the shutdown begins, and then until what is being performed has ended, at most for the time
 /// of grace. What has not ended by then is performed again by whoever starts next.
 ///
-/// `id` is the one that the driver was made with. `hints` name builds for which the build system has news.
+/// `id` is the one that the driver was made with.
 pub async fn work(
     driver: Arc<Driver>,
     id: WorkerId,
     pulse: Pulse,
     settings: WorkerSettings,
     metrics: Metrics,
-    hints: mpsc::Receiver<BuildId>,
+    Feeds { readers, hints }: Feeds,
     mut stopping: watch::Receiver<bool>,
 ) {
     let hands = Arc::new(Semaphore::new(settings.at_once));
@@ -70,7 +89,11 @@ pub async fn work(
     }));
     loops.spawn(supervised(worker.clone(), stopping.clone(), Worker::grant_slots));
     loops.spawn(supervised(worker.clone(), stopping.clone(), Worker::look_at_due_builds));
-    loops.spawn(supervised(worker.clone(), stopping.clone(), Worker::publish));
+    for reader in readers {
+        loops.spawn(supervised(worker.clone(), stopping.clone(), move |worker, stopping| {
+            worker.publish(reader.clone(), stopping)
+        }));
+    }
     loops.spawn(supervised(worker.clone(), stopping.clone(), move |worker, stopping| {
         worker.follow_hints(Arc::clone(&hints), stopping)
     }));
@@ -277,10 +300,11 @@ impl Worker {
         self.pulse.beat();
     }
 
-    async fn publish(self, mut stopping: Stopping) {
-        let (mut rhythm, mut stopped) = (Rhythm::new("publishing", &self), report::Publishing::default());
+    /// Publishes for one reader of the log. Each has a loop of its own, so that one that waits delays no other.
+    async fn publish(self, reader: Reader, mut stopping: Stopping) {
+        let (mut rhythm, mut stopped) = (Rhythm::new(reader.doing, &self), report::Publishing::new(reader.name));
         while !*stopping.borrow() {
-            let published = self.driver.publish(LINES_AT_ONCE).await;
+            let published = self.publish_some(&reader).await;
             rhythm.saw(&published);
             let more = published.is_ok_and(|published| {
                 stopped.saw(&published);
@@ -291,10 +315,19 @@ impl Worker {
             }
         }
         // What is known by now is told now; the rest by whoever starts next.
-        while self.driver.publish(LINES_AT_ONCE).await.is_ok_and(|published| published.is_more(LINES_AT_ONCE)) {}
-        if let Err(error) = self.driver.release_reader(PUBLISHER).await {
-            tracing::debug!(%error, "the lease of the publisher ends by itself");
+        while self.publish_some(&reader).await.is_ok_and(|published| published.is_more(LINES_AT_ONCE)) {}
+        if let Err(error) = self.driver.release_reader(reader.name).await {
+            tracing::debug!(%error, reader = reader.name, "the lease of a reader of the log ends by itself");
         }
+    }
+
+    async fn publish_some(&self, reader: &Reader) -> Result<Published, StoreError> {
+        let published = self.driver.publish_with(reader.name, &*reader.publisher, LINES_AT_ONCE).await?;
+        let end = self.driver.parts().store.log_end().await?;
+        let behind = end.saturating_sub(published.sequence);
+        let since = published.waiting_since.map(|since| self.driver.parts().clock.now().since(since));
+        self.metrics.published(reader.name, &published, behind, since.unwrap_or_default());
+        Ok(published)
     }
 }
 

@@ -111,6 +111,26 @@ impl Driver {
         Ok(next.first().map(|line| line.event.at))
     }
 
+    /// Makes a reader that was never there begin behind what is in the log already: nobody is told years later what
+    /// happened before anybody listened. One that was there goes on where it was.
+    ///
+    /// # Errors
+    /// When the store cannot answer.
+    pub async fn begin_reader(&self, reader: &str) -> Result<(), StoreError> {
+        let store = &self.parts.store;
+        if store.reader(reader).await?.known {
+            return Ok(());
+        }
+        // Before the lease: what is written between the two is told.
+        let end = store.log_end().await?;
+        if let Some((state, _)) = self.lease_reader(reader).await?
+            && state.sequence == 0
+        {
+            store.advance_reader(reader, &self.worker, 0, end, &[]).await?;
+        }
+        self.release_reader(reader).await
+    }
+
     /// Gives a reader up, so that another process need not wait for the end of the lease.
     ///
     /// # Errors

@@ -58,6 +58,7 @@ impl KeptReader {
     fn state(&self) -> ReaderState {
         let count = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
         ReaderState {
+            known: true,
             sequence: self.sequence,
             lease: self.lease.clone(),
             parked: count(self.parked.len()),

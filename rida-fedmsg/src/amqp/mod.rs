@@ -4,8 +4,10 @@ pub mod message;
 
 mod link;
 mod listener;
+mod probe;
 mod publisher;
 
 pub use self::link::AmqpLink;
 pub use self::listener::{AmqpListener, AmqpListenerConfig};
+pub use self::probe::probe;
 pub use self::publisher::{AmqpConfig, AmqpPublisher};

@@ -5,8 +5,10 @@ pub mod sign;
 pub mod verify;
 
 mod listener;
+mod probe;
 mod publisher;
 mod socket;
 
 pub use self::listener::{FedmsgListener, FedmsgListenerConfig};
+pub use self::probe::probe;
 pub use self::publisher::{FedmsgConfig, FedmsgPublisher, Way};

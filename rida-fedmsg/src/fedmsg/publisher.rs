@@ -79,6 +79,7 @@ struct Inner {
     signer: Option<Signer>,
     username: String,
     endpoint: String,
+    is_relayed: bool,
     linger: Duration,
     sender: SyncSender<Command>,
     thread: std::sync::Mutex<Option<JoinHandle<()>>>,
@@ -127,6 +128,7 @@ impl FedmsgPublisher {
             signer,
             username: config.username.clone(),
             endpoint,
+            is_relayed: matches!(config.way, Way::Connect(_)),
             linger: config.linger,
             sender,
             thread: std::sync::Mutex::new(Some(thread)),
@@ -137,6 +139,11 @@ impl FedmsgPublisher {
     /// Returns the place that listeners connect to, or the relay's.
     pub fn endpoint(&self) -> &str {
         &self.inner.endpoint
+    }
+
+    /// Tells whether messages leave through a relay.
+    pub(super) fn is_relayed(&self) -> bool {
+        self.inner.is_relayed
     }
 
     /// Makes the message of an announcement: topic and frame.

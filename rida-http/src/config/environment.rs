@@ -14,24 +14,27 @@ pub(super) const PREFIX: &str = "RIDA_";
 /// What stands between section and key.
 pub(super) const SEPARATOR: &str = "__";
 
-/// Returns section and key of a variable.
+/// Returns section and key of a variable; a section within another is named after a dot.
 pub(super) fn setting(name: &str) -> (String, String) {
     let name = name.strip_prefix(PREFIX).unwrap_or(name).to_ascii_lowercase();
-    let (section, key) = name.split_once(SEPARATOR).unwrap_or((&name, ""));
-    (section.to_owned(), key.to_owned())
+    let (section, key) = name.rsplit_once(SEPARATOR).unwrap_or((&name, ""));
+    (section.replace(SEPARATOR, "."), key.to_owned())
 }
 
 /// Reads one setting.
 pub(super) fn read(section: &str, key: &str, value: &str, origin: &Origin) -> Result<Raw, ConfigError> {
     let invalid = |message: String| ConfigError::Value { origin: origin.clone(), message: without_passwords(&message) };
-    let fields = Section { key, value };
-    let all = MapDeserializer::new(std::iter::once((section, fields)));
+    let (outer, inner) = section.split_once('.').unwrap_or((section, ""));
+    let fields = Section { inner, key, value };
+    let all = MapDeserializer::new(std::iter::once((outer, fields)));
     Raw::deserialize(all).map_err(|error: serde::de::value::Error| invalid(error.to_string()))
 }
 
-/// A section with one key.
+/// A section with one key, or with one section that has it.
 #[derive(Clone, Copy)]
 struct Section<'a> {
+    /// The sections within this one, with dots between them.
+    inner: &'a str,
     key: &'a str,
     value: &'a str,
 }
@@ -54,7 +57,11 @@ impl<'de> Deserializer<'de> for Section<'de> {
     type Error = ValueError;
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ValueError> {
-        visitor.visit_map(MapDeserializer::new(std::iter::once((self.key, Text(self.value)))))
+        if self.inner.is_empty() {
+            return visitor.visit_map(MapDeserializer::new(std::iter::once((self.key, Text(self.value)))));
+        }
+        let (next, inner) = self.inner.split_once('.').unwrap_or((self.inner, ""));
+        visitor.visit_map(MapDeserializer::new(std::iter::once((next, Section { inner, ..self }))))
     }
 
     forward_to_deserialize_any! {

@@ -1,6 +1,7 @@
 //! Configuration, in two steps: what was written in the file, the environment and the flags, and what it
 //! means ([`Config`]).
 
+mod bus;
 mod check;
 mod database;
 mod environment;
@@ -18,6 +19,7 @@ use rida_local::LocalConfig;
 use rida_local::git::GitConfig;
 use rida_store::StoreConfig;
 
+pub use self::bus::{AmqpSettings, BusConfig, FedmsgListening, FedmsgSettings, FedmsgWay};
 pub(crate) use self::database::shown;
 use self::database::without_passwords;
 pub use self::raw::LogFormat;
@@ -52,6 +54,8 @@ pub struct Config {
     pub local: LocalConfig,
     /// Where announcements go.
     pub publish: Lines,
+    /// The buses.
+    pub bus: BusConfig,
     /// How the log is written.
     pub log: LogSettings,
 }
@@ -186,7 +190,7 @@ impl Layers {
     /// When there is no such setting, or its value is not valid.
     pub fn flag(&mut self, flag: &str, setting: &str, value: &str) -> Result<(), ConfigError> {
         let origin = Origin::Flag(flag.to_owned());
-        let Some((section, key)) = setting.split_once('.') else {
+        let Some((section, key)) = setting.rsplit_once('.') else {
             let message = format!("{setting:?} is not the name of a setting, such as limits.builds");
             return Err(ConfigError::Value { origin, message });
         };
@@ -207,7 +211,7 @@ impl Resolved {
         let mut text = String::new();
         let mut section = "";
         for setting in &self.settings {
-            let (of, key) = setting.key.split_once('.').unwrap_or(("", setting.key));
+            let (of, key) = setting.key.rsplit_once('.').unwrap_or(("", setting.key));
             if of != section {
                 let gap = if section.is_empty() { "" } else { "\n" };
                 text.push_str(&format!("{gap}[{of}]\n"));

@@ -25,6 +25,7 @@ pub(super) struct Raw {
     pub(super) local: Local,
     pub(super) worker: Worker,
     pub(super) publish: Publish,
+    pub(super) bus: Bus,
     pub(super) log: Log,
 }
 
@@ -154,6 +155,79 @@ pub(super) struct Publish {
 pub(super) struct Log {
     pub(super) format: Option<LogFormat>,
     pub(super) filter: Option<String>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Bus {
+    pub(super) topic_prefix: Option<String>,
+    pub(super) environment: Option<String>,
+    pub(super) module_name: Option<String>,
+    pub(super) instance: Option<String>,
+    pub(super) from_instance: Option<String>,
+    pub(super) fedmsg: Fedmsg,
+    pub(super) amqp: Amqp,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Fedmsg {
+    pub(super) bind: Option<Vec<String>>,
+    pub(super) relay: Option<String>,
+    pub(super) certificate: Option<PathBuf>,
+    pub(super) key: Option<PathBuf>,
+    pub(super) username: Option<String>,
+    pub(super) needs_listener: Option<bool>,
+    pub(super) high_water_mark: Option<u32>,
+    pub(super) linger: Option<Span>,
+    pub(super) listen: Option<Vec<String>>,
+    pub(super) topics: Option<Vec<String>>,
+    pub(super) authority: Option<PathBuf>,
+    pub(super) revoked: Option<PathBuf>,
+    pub(super) senders: Option<Vec<String>>,
+    pub(super) nitpicky: Option<bool>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Amqp {
+    pub(super) url: Option<Address>,
+    pub(super) authority: Option<PathBuf>,
+    pub(super) certificate: Option<PathBuf>,
+    pub(super) key: Option<PathBuf>,
+    pub(super) exchange: Option<String>,
+    pub(super) announce: Option<bool>,
+    pub(super) needs_queue: Option<bool>,
+    pub(super) queue: Option<String>,
+    pub(super) topics: Option<Vec<String>>,
+    pub(super) prefetch: Option<u16>,
+    pub(super) dead_letters: Option<String>,
+}
+
+/// The address of something, which may have a password in it. Shown, it has none.
+#[derive(Clone, PartialEq, Eq, Deserialize)]
+#[serde(transparent)]
+pub(super) struct Address(pub(super) String);
+
+impl Serialize for Address {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match url::Url::parse(&self.0) {
+            Ok(mut url) if url.has_host() => {
+                if url.password().is_some() && url.set_password(Some("***")).is_err() {
+                    return serializer.serialize_str("***");
+                }
+                serializer.collect_str(&url)
+            }
+            // What cannot be read may have one anywhere.
+            Ok(_) | Err(_) => serializer.serialize_str("***"),
+        }
+    }
+}
+
+impl std::fmt::Debug for Address {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("\"***\"")
+    }
 }
 
 /// How lines of the log look.

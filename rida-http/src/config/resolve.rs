@@ -1,5 +1,6 @@
 //! What the configuration means: every default, and what cannot be.
 
+mod bus;
 mod local;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -99,24 +100,34 @@ pub(super) fn resolve(layers: &[Layer]) -> Resolved {
         "stdout" => Lines::Stdout,
         path => Lines::File(PathBuf::from(path)),
     };
+    let mut bus_problems = Vec::new();
+    let bus = bus::bus(&mut pick, &mut bus_problems);
     let log = LogSettings {
         format: pick.or("log.format", |raw| raw.log.format, LogFormat::Text),
         filter: pick.or("log.filter", |raw| raw.log.filter.clone(), "info".to_owned()),
     };
     let mut problems = impossible(&pick.settings);
+    problems.append(&mut bus_problems);
     if allow.iter().next().is_none() {
         problems.push(NO_PLACES.to_owned());
     }
     if !listen.ip().is_loopback() && !trusted {
         problems.push(NOT_LOOPBACK.to_owned());
     }
-    let config = Config { listen, server, api, worker, policy, allow, data, store, git, local, publish, log };
+    let config = Config { listen, server, api, worker, policy, allow, data, store, git, local, publish, bus, log };
     Resolved { config, settings: pick.settings, problems }
 }
 
 /// Tells which settings are zero that must not be: nothing would ever be done.
 fn impossible(settings: &[Setting]) -> Vec<String> {
-    const MAY_BE_ZERO: [&str; 4] = ["server.submit_wait", "server.max_followers", "local.memory", "local.spare_disk"];
+    const MAY_BE_ZERO: [&str; 6] = [
+        "server.submit_wait",
+        "server.max_followers",
+        "local.memory",
+        "local.spare_disk",
+        "bus.fedmsg.high_water_mark",
+        "bus.fedmsg.linger",
+    ];
     let zero = |setting: &&Setting| matches!(setting.value.as_deref(), Some("0" | "\"0\"" | "\"0s\""));
     let wrong = settings.iter().filter(zero).filter(|setting| !MAY_BE_ZERO.contains(&setting.key));
     wrong.map(|setting| format!("{} is zero ({}); give it a value above", setting.key, setting.origin)).collect()

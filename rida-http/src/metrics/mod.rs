@@ -4,10 +4,12 @@
 //! that names a module, an owner or a place of this machine is ever one, so that what is counted tells nothing and
 //! cannot grow without bounds.
 
+mod readers;
 mod stored;
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
@@ -15,9 +17,10 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
-use rida_core::{Driver, Performed};
+use rida_core::{Driver, Performed, Published};
 use warp::http::{Method, StatusCode};
 
+use self::readers::Readers;
 use self::stored::Stored;
 
 /// Everything that is counted in this process. Clones count into the same.
@@ -31,6 +34,7 @@ struct Inner {
     stalls: Family<Stalled, Counter>,
     effects: Family<Effect, Counter>,
     announcements: Family<Told, Counter>,
+    readers: Readers,
     failing: Family<Loop, Counter>,
     stored: Arc<Stored>,
 }
@@ -98,9 +102,12 @@ impl Default for Metrics {
         of.register("effects", "Instructions that were taken up, by kind and by what became of them", effects.clone());
         of.register("announcements", "Attempts to publish, by what became of them", announcements.clone());
         of.register("store_failures", "Rounds of the worker's loops that the store failed", failing.clone());
+        let readers = Readers::registered(of);
         of.register_collector(Box::new(Arc::clone(&stored)));
         let registry = Mutex::new(registry);
-        Self(Arc::new(Inner { registry, requests, connections, stalls, effects, announcements, failing, stored }))
+        let counted =
+            Inner { registry, requests, connections, stalls, effects, announcements, readers, failing, stored };
+        Self(Arc::new(counted))
     }
 }
 
@@ -166,6 +173,11 @@ impl Metrics {
             Outcome::Refused => "refused",
         };
         self.0.announcements.get_or_create(&Told { outcome }).inc();
+    }
+
+    /// Notes how far a reader of the log has come: so many lines are left, the oldest of them waits so long.
+    pub(crate) fn published(&self, reader: &'static str, published: &Published, behind: u64, waiting: Duration) {
+        self.0.readers.saw(reader, published, behind, waiting);
     }
 
     pub(crate) fn store_failed(&self, doing: &'static str) {

@@ -36,23 +36,29 @@ pub(super) fn looked(id: BuildId, looked: &Looked) {
 }
 
 /// Remembers whether the publisher is away, so that only changes are told.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Publishing {
+    reader: &'static str,
     away: bool,
 }
 
 impl Publishing {
+    pub(super) const fn new(reader: &'static str) -> Self {
+        Self { reader, away: false }
+    }
+
     pub(super) fn saw(&mut self, published: &Published) {
+        let reader = self.reader;
         for (id, error) in &published.refused {
             let error = chain(error);
-            tracing::error!(announcement.id = %id, error = %error.escape_debug(), "an announcement cannot be published and is parked");
+            tracing::error!(reader, announcement.id = %id, error = %error.escape_debug(), "an announcement cannot be published and is parked");
         }
         match (&published.stopped, self.away) {
             (Some(error), false) => {
                 let error = chain(error);
-                tracing::error!(error = %error.escape_debug(), "announcements wait: they cannot be published");
+                tracing::error!(reader, error = %error.escape_debug(), "announcements wait: they cannot be published");
             }
-            (None, true) => tracing::info!("announcements are published again"),
+            (None, true) => tracing::info!(reader, "announcements are published again"),
             (Some(_), true) | (None, false) => {}
         }
         self.away = published.stopped.is_some();

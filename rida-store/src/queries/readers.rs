@@ -38,6 +38,7 @@ async fn read(connection: &impl ConnectionTrait, reader: &str) -> Result<Option<
         if parked == 0 { 0 } else { of_reader.filter(parked::Column::Retrying.eq(true)).count(connection).await? };
     let until = row.lease_until.map(Timestamp::from_millis);
     Ok(Some(ReaderState {
+        known: true,
         sequence: counted(row.sequence)?,
         lease: row.lease_owner.map(WorkerId).zip(until),
         parked,

@@ -51,6 +51,10 @@ pub(super) async fn a_reader_is_one_workers_at_a_time(store: &dyn Store) {
     store.release_reader(ODD, &worker("b")).await.expect("a reader can be released");
     assert_eq!(take(store, ODD, "a", 31, 50).await, Some(0));
     store.release_reader("nobody's", &worker("a")).await.expect("there is nothing to give up");
+    assert!(!store.reader("nobody's").await.expect("a reader can be looked at").known);
+    store.release_reader(ODD, &worker("a")).await.expect("a reader can be released");
+    let state = store.reader(ODD).await.expect("a reader can be looked at");
+    assert!(state.known && state.lease.is_none(), "it is known from its first lease on: {state:?}");
 }
 
 pub(super) async fn a_reader_moves_on_with_its_lease_only(store: &dyn Store) {

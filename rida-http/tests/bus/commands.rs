@@ -1,0 +1,111 @@
+//! The commands about readers of the log, on the program itself.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use rida_core::testing::sample;
+use rida_core::{AnnouncementId, LeaseTimes, Parked, Store, WorkerId};
+use rida_store::{Database, StoreConfig};
+
+fn program(folder: &Path, arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_rida-http"));
+    command.env_clear().arg("--data").arg(folder).args(["--allow", "https://git.example.org/"]).args(arguments);
+    command.output().unwrap()
+}
+
+fn told(output: &Output) -> String {
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+/// A database with one whole life in its log, of which a reader parked the last announcement.
+async fn database(folder: &Path) -> (Database, u64, AnnouncementId) {
+    let database = Database::connect(&StoreConfig::sqlite(folder.join("rida.sqlite"))).await.unwrap();
+    database.migrate().await.unwrap();
+    let life = sample::life_to_ready(sample::id(1), sample::nsvc("lua:5.4:1:c0ffee"));
+    let mut end = 0;
+    for written in &life {
+        end = database.commit(written.commit()).await.unwrap();
+    }
+    let (worker, id) = (WorkerId("earlier".to_owned()), life.last().unwrap().announcements[0].id);
+    let reason = "the topic is not\npermitted".to_owned();
+    let parked = Parked { sequence: end, announcement: id, reason, at: sample::at(9), retrying: false };
+    let times = LeaseTimes { now: sample::at(0), until: sample::at(1), latest: sample::at(1) };
+    database.take_reader("amqp", &worker, times).await.unwrap();
+    assert!(database.advance_reader("amqp", &worker, 0, end, &[parked]).await.unwrap());
+    (database, end, id)
+}
+
+#[tokio::test]
+async fn readers_are_moved_back_and_what_is_parked_is_shown_retried_and_given_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let (database, end, id) = database(folder.path()).await;
+    let status = told(&program(folder.path(), &["bus", "status", "--reader", "amqp"]));
+    assert!(status.contains(&format!("amqp: at line {end} of {end}, 0 behind, 1 parked")), "{status}");
+    assert!(status.contains(&format!("{id} of line {end}")) && status.contains(r"not\npermitted"), "{status}");
+
+    let replay = told(&program(folder.path(), &["bus", "replay", "--since", "3", "--reader", "amqp"]));
+    assert!(replay.contains(&format!("lines 3 to {end} are told again")), "{replay}");
+    assert!(replay.contains("1 parked announcements are tried again"), "{replay}");
+    let state = database.reader("amqp").await.unwrap();
+    assert_eq!((state.sequence, state.retrying), (2, 1));
+    assert_eq!(database.reader("publisher").await.unwrap().sequence, 0, "the others are where they were");
+
+    let ahead = told(&program(folder.path(), &["bus", "replay", "--since", "900", "--reader", "amqp"]));
+    assert!(ahead.contains("nothing is told twice"), "{ahead}");
+    assert_eq!(database.reader("amqp").await.unwrap().sequence, 2);
+
+    let id = id.to_string();
+    let discarded = told(&program(folder.path(), &["bus", "discard", &id, "--reader", "amqp"]));
+    assert!(discarded.contains("is given up"), "{discarded}");
+    assert_eq!(database.reader("amqp").await.unwrap().parked, 0);
+    let again = told(&program(folder.path(), &["bus", "discard", &id, "--reader", "amqp"]));
+    assert!(again.contains("is not parked"), "{again}");
+    let retry = told(&program(folder.path(), &["bus", "retry", "--reader", "amqp", "--build", "1"]));
+    assert!(retry.contains("0 parked"), "{retry}");
+    assert!(!program(folder.path(), &["bus", "discard", "1.2", "--reader", "amqp"]).status.success());
+}
+
+#[test]
+fn a_message_goes_out_on_fedmsg_and_comes_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let authority =
+        Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().join("rida-fedmsg/tests/fixtures/authority");
+    let file = |name: &str| authority.join(name).display().to_string();
+    let settings = [
+        "bus.fedmsg.bind=tcp://127.0.0.1:*".to_owned(),
+        format!("bus.fedmsg.certificate={}", file("signer.crt")),
+        format!("bus.fedmsg.key={}", file("signer.key")),
+        "bus.fedmsg.listen=tcp://127.0.0.1:9".to_owned(),
+        "bus.fedmsg.nitpicky=false".to_owned(),
+        format!("bus.fedmsg.authority={}", file("ca.crt")),
+        format!("bus.fedmsg.revoked={}", file("revoked.pem")),
+    ];
+    let test = |settings: &[String]| {
+        let mut arguments = vec!["bus", "test"];
+        settings.iter().for_each(|setting| arguments.extend(["--set", setting]));
+        program(folder.path(), &arguments)
+    };
+    let good = told(&test(&settings));
+    assert!(good.contains("came back, and its signature is good"), "{good}");
+    let revoked = settings.clone().map(|setting| setting.replace("signer.", "revoked."));
+    let refused = test(&revoked);
+    let why = String::from_utf8(refused.stderr).unwrap();
+    assert!(!refused.status.success() && why.contains("not believed: Certificate"), "{why}");
+    let nothing = test(&[]);
+    assert!(!nothing.status.success());
+}
+
+#[test]
+fn passwords_of_brokers_are_not_shown() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_rida-http"));
+    command.env_clear().arg("--data").arg(folder.path()).args(["--allow", "https://git.example.org/", "check-config"]);
+    command.env("RIDA_BUS__AMQP__URL", "amqps://rida:hunter2@broker.example.org/%2f");
+    command.env("RIDA_BUS__TOPIC_PREFIX", "org.example").env("PATH", std::env::var_os("PATH").unwrap());
+    let output = command.output().unwrap();
+    let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(!text.contains("hunter2"), "{text}");
+    assert!(text.contains("[bus.amqp]\nurl = \"amqps://rida:***@broker.example.org/%2f\""), "{text}");
+    assert!(text.contains("topic_prefix = \"org.example\"") && text.contains("org.example.stg.buildsys.#"), "{text}");
+}
