@@ -176,6 +176,8 @@ impl Database {
                 Err(error) if matches!(error.fate(), Fate::RolledBack | Fate::Outdated) => Attempt::Failed(error),
                 Err(error) => Attempt::Unknown(done, error),
             },
+            // The pool finds out about a connection that does not answer, and lets it be.
+            Err(error) if error.fate() == Fate::Silent => Attempt::Failed(error),
             Err(error) => {
                 if let Err(error) = self.in_time(async { Ok(tx.rollback().await?) }).await {
                     // A full disk has ended the transaction already, or the connection is gone; the pool drops a

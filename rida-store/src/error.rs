@@ -124,6 +124,8 @@ pub(crate) enum Fate {
     Outdated,
     /// The connection was lost. What was not committed is rolled back; whether a commit was done is not known.
     Lost,
+    /// No answer came in time. Whether a commit was done is not known, and asking again would take as long.
+    Silent,
     /// It was rolled back, and the same would end the same way for now.
     Ended,
 }

@@ -30,7 +30,7 @@ impl Patience {
         let left = match fate {
             Fate::RolledBack | Fate::Outdated => &mut self.tries_left,
             Fate::Lost => &mut self.losses_left,
-            Fate::Ended => return false,
+            Fate::Silent | Fate::Ended => return false,
         };
         match left.checked_sub(1) {
             Some(fewer) => {

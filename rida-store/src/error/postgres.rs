@@ -53,6 +53,7 @@ pub(super) fn is_read_only(error: &dyn DatabaseError) -> bool {
 pub(super) fn fate(error: &DbErr) -> Fate {
     match sqlx_error(error) {
         Some(sqlx::Error::Database(error)) => code(&**error).map_or(Fate::Ended, fate_of),
+        Some(sqlx::Error::Io(error)) if error.kind() == std::io::ErrorKind::TimedOut => Fate::Silent,
         // The connection broke, or what came over it made no sense.
         Some(sqlx::Error::Io(_) | sqlx::Error::Protocol(_)) => Fate::Lost,
         // No connection was to be had, which was waited for already.

@@ -92,6 +92,28 @@ async fn a_commit_on_its_way_is_seen_by_nobody_and_passed_by_none() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_answer_that_never_comes_is_not_waited_for() {
+    let of = Cluster::shared().database();
+    let (proxy, address) = Proxy::start(Cluster::shared().port()).await;
+    let config = StoreConfig {
+        busy_timeout: Duration::from_millis(500),
+        statement_timeout: Duration::from_millis(500),
+        ..StoreConfig::postgres(of.url_by("127.0.0.1", address.port()).parse().unwrap())
+    };
+    let database = Database::connect(&config).await.unwrap();
+    database.migrate().await.unwrap();
+    let first = Written::new(id(1), nsvc("foo:1:1:c0ffee"));
+    proxy.next_commit(Fate::Swallowed);
+    let start = Instant::now();
+    let error = database.commit(first.commit()).await.unwrap_err();
+    assert_eq!(error.kind(), &StoreErrorKind::Unavailable);
+    assert!(start.elapsed() < Duration::from_secs(15), "{:?}", start.elapsed());
+    // The others go on: the server has ended the transaction that stood still, and released its locks.
+    assert_eq!(database.commit(first.commit()).await.unwrap(), 1);
+    assert_eq!(database.load(id(1)).await.unwrap(), Some(first.after));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_change_of_a_build_waits_for_the_one_before_and_conflicts_with_it() {
     let of = Cluster::shared().database();
     let (proxy, slow, free) = two(&of).await;

@@ -20,6 +20,8 @@ pub(crate) enum Fate {
     Unanswered,
     /// The client is cut off first, and the server gets it a while later.
     Delayed(Duration),
+    /// It vanishes, and the connection stays open without a sound.
+    Swallowed,
     /// It is on its way until somebody lets it through. The first channel tells that it is there.
     Held(oneshot::Sender<()>, oneshot::Receiver<()>),
 }
@@ -122,6 +124,11 @@ impl Proxy {
                     link.heard().await;
                     return Ok(());
                 }
+                Some(Fate::Swallowed) => {
+                    link.silence();
+                    *link.stays.lock().unwrap() = true;
+                    std::future::pending::<()>().await;
+                }
                 Some(Fate::Held(there, go)) => {
                     there.send(()).unwrap();
                     go.await.unwrap();
@@ -152,6 +159,8 @@ impl Proxy {
 #[derive(Default)]
 struct Link {
     silent: Mutex<bool>,
+    /// The client's side stays open whatever the server does.
+    stays: Mutex<bool>,
     heard: Notify,
     closed: Notify,
 }
@@ -188,6 +197,9 @@ async fn answer(mut server: OwnedReadHalf, client: OwnedWriteHalf, link: Arc<Lin
             link.heard.notify_one();
         }
         if count == 0 {
+            if *link.stays.lock().unwrap() {
+                std::future::pending::<()>().await;
+            }
             return;
         }
         if let Some(client) = client.as_mut().filter(|_| !silent)
