@@ -159,3 +159,30 @@ fn the_limits_are_what_they_say() {
         modulemd::read_with(HEAD.as_bytes(), &options(less)).unwrap_err();
     }
 }
+
+/// What the limits are for: on an idle machine a release build takes less than a tenth of this.
+#[test]
+fn hostile_texts_end_at_once() {
+    const AT_ONCE: Duration = Duration::from_secs(2);
+    let texts = [
+        "[".repeat(100_000),
+        "{a: ".repeat(25_000),
+        "- ".repeat(50_000),
+        format!("{HEAD}  xmd:\n    a: &a [{}]\n    b: [{}]\n", "x,".repeat(25_000), "*a,".repeat(17_000)),
+        (0..1_000_000).map(|number| format!("key{number}: x\n")).collect(),
+        format!("{HEAD}  xmd: \"{}\"\n", "\\\n".repeat(100_000)),
+        format!("{HEAD}  xmd: {}\n", "a\n".repeat(100_000)),
+        format!("{HEAD}  xmd: |\n{}", "   \n".repeat(100_000)),
+        "---\n".repeat(100_000),
+        "...\n".repeat(100_000),
+    ];
+    for text in texts {
+        let shown = text.chars().take(40).collect::<String>();
+        let start = Instant::now();
+        let judged = modulemd::judge(text.as_bytes(), &modulemd::Options::default(), &Rules::default());
+        let index = modulemd::Index::read(text.as_bytes(), &modulemd::IndexOptions::default());
+        assert!(start.elapsed() < AT_ONCE, "it took {:?}: {shown}", start.elapsed());
+        assert!(judged.problems.into_iter().flatten().count() <= 100, "{shown}");
+        assert!(index.failures.len() <= 6401, "{shown}");
+    }
+}

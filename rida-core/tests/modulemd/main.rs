@@ -5,6 +5,7 @@
 mod canonical;
 mod corpus;
 mod differences;
+mod documented;
 mod explained;
 mod fixtures;
 mod generated;
