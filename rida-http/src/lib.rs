@@ -62,7 +62,7 @@ pub use metrics::Metrics;
 pub use publisher::{JsonLines, Lines};
 pub use pulse::{Beats, Pulse};
 pub use reply::ApiError;
-pub use routes::{Api, ApiSettings, Endpoint, ROUTES, Route, routes};
+pub use routes::{About, Api, ApiSettings, Caller, Endpoint, ROUTES, Route, routes};
 pub use serve::{ServerLimits, serve};
 pub use service::{Service, ServiceSettings};
 pub use status::{MAINTENANCE_FILE, Status};

@@ -1,5 +1,6 @@
 //! The HTTP interface, as warp filters built from one table.
 
+mod about;
 mod body;
 mod build;
 mod change;
@@ -25,6 +26,7 @@ use warp::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use warp::path::FullPath;
 use warp::reply::Response;
 
+pub use self::about::{About, Caller};
 pub(crate) use self::table::path_of;
 pub use self::table::{Endpoint, ROUTES, Route};
 use crate::metrics::Metrics;

@@ -34,6 +34,13 @@ pub struct Route {
     pub endpoint: Endpoint,
 }
 
+impl Route {
+    /// Tells whether the route is the one of a request's path, in which nothing is percent-encoded.
+    pub fn is_at(&self, path: &str) -> bool {
+        matches(self.path, path)
+    }
+}
+
 /// Every route there is.
 pub const ROUTES: [Route; 8] = [
     Route { method: Method::GET, path: "/rida/module-builds/{id}", endpoint: Endpoint::ShowBuild },

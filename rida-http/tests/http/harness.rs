@@ -160,7 +160,7 @@ impl Server {
     ) -> Result<Answer, hyper::Error> {
         let (mut client, connection) = http1::handshake(TokioIo::new(self.connect().await)).await?;
         tokio::spawn(connection);
-        let mut request = Request::builder().method(method).uri(path);
+        let mut request = Request::builder().method(method.clone()).uri(path);
         if !headers.iter().any(|(name, _)| *name == "host") {
             request = request.header("host", self.address.to_string());
         }
@@ -171,6 +171,10 @@ impl Server {
             let response = client.send_request(request.body(Full::new(body.into())).unwrap()).await?;
             let (head, body) = response.into_parts();
             let body = body.collect().await?.to_bytes();
+            // In the table percent-encoding has no place.
+            if !path.contains('%') {
+                crate::routes_page::check(&method, path, head.status);
+            }
             Ok(Answer { status: head.status, headers: head.headers, body })
         };
         tokio::time::timeout(PATIENCE, answer).await.unwrap_or_else(|_| panic!("{path} is not answered"))

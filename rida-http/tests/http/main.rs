@@ -11,6 +11,7 @@ mod logs;
 mod metrics;
 mod reading;
 mod recording;
+mod routes_page;
 mod store;
 mod submitting;
 mod table;
