@@ -10,6 +10,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::app::{self, App};
 use crate::cli::{BusCommand, Cli, Command};
 use crate::config::{Config, Resolved};
+use crate::files;
 use crate::reply::chain;
 use crate::telemetry;
 
@@ -94,6 +95,7 @@ async fn test_bus(_: &Resolved) -> Result<(), String> {
 async fn serve(resolved: &Resolved) -> Result<(), String> {
     let config = &resolved.config;
     telemetry::start(&config.log)?;
+    files::make_room(config.server.connections);
     // Before anything else is touched: that another service has the address often means that it has the folder, too.
     let listener = TcpListener::bind(config.listen).await.map_err(|error| {
         format!("nothing can listen on {}: {error}; end what does, or choose another with --listen", config.listen)

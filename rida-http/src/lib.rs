@@ -43,6 +43,7 @@ mod app;
 #[cfg(feature = "fedmsg")]
 mod bus;
 mod clock;
+mod files;
 mod metrics;
 mod publisher;
 mod pulse;

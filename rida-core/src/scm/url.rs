@@ -128,9 +128,16 @@ impl ScmUrlError {
     }
 }
 
-/// Returns as much of a text as a person needs to recognise it.
+/// Returns as much of a text as a person needs to recognise it, without what may be a password: errors are told to
+/// others, and logged.
 fn excerpt(text: &str) -> String {
-    text.chars().take(120).collect()
+    let start = text.find("://").map_or(0, |at| at + "://".len());
+    let end = [text.rfind('@').map(|at| at + 1), text.rfind("%40").map(|at| at + 3)].into_iter().flatten().max();
+    let shown = match (text.get(..start), end.filter(|end| *end > start).and_then(|end| text.get(end..))) {
+        (Some(scheme), Some(after)) => format!("{scheme}…@{after}"),
+        _ => text.to_owned(),
+    };
+    shown.chars().take(120).collect()
 }
 
 impl fmt::Display for ScmUrl {

@@ -15,7 +15,7 @@ use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpStream;
 use tracing::Instrument;
 use warp::filters::BoxedFilter;
-use warp::http::{HeaderName, HeaderValue, Method, Request, header};
+use warp::http::{HeaderName, HeaderValue, Method, Request, Uri, header};
 use warp::reply::Response;
 
 use super::ServerLimits;
@@ -26,6 +26,9 @@ use crate::reply::ApiError;
 use crate::routes::path_of;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Nothing that a build or a user has put into an answer may run in the browser that shows it.
+const NOTHING_RUNS: &str = "default-src 'none'; frame-ancestors 'none'; sandbox";
 
 /// The smallest buffer that hyper takes.
 const SMALLEST_BUFFER: usize = 8192;
@@ -81,6 +84,10 @@ where
         // Answered as GET is; hyper keeps the body back.
         *request.method_mut() = Method::GET;
     }
+    if request.uri().path_and_query().is_none() {
+        // Of CONNECT there is an authority only, and warp panics where there is no path.
+        *request.uri_mut() = Uri::from_static("/");
+    }
     if let Some(uri) = normalised(request.uri()) {
         *request.uri_mut() = uri;
     }
@@ -95,6 +102,7 @@ where
     metrics.request(route, &method, response.status());
     let headers = response.headers_mut();
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(NOTHING_RUNS));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     if let Ok(value) = HeaderValue::try_from(id.as_str()) {
         headers.insert(REQUEST_ID, value);

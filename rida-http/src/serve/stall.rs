@@ -1,4 +1,4 @@
-//! A connection that is given up when its client reads nothing for too long.
+//! A connection that is given up when its client reads too slowly.
 
 use std::io;
 use std::pin::Pin;
@@ -8,30 +8,47 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep};
 
-/// A stream whose writes fail when none of them gets on for a while. Without it, clients that ask for long answers and
-/// do not read them would hold connections for ever.
+/// How many bytes a client has to read within its time. One that reads a few now and then would be as good as one that
+/// reads none.
+const ENOUGH: usize = 64 * 1024;
+
+/// A stream whose writes fail when the client makes them wait for too long. Without it, clients that ask for long
+/// answers and do not read them would hold connections for ever.
 pub(super) struct Stalling<S> {
     stream: S,
     patience: Duration,
-    /// When to give up; not counting while writes get on.
+    /// When to give up; counting only while a write waits.
     deadline: Pin<Box<Sleep>>,
-    waiting: bool,
+    /// Since when a write waits.
+    waiting: Option<Instant>,
+    /// How long writes have waited since the client last had read enough.
+    waited: Duration,
+    /// How many bytes it has read since then.
+    read: usize,
 }
 
 impl<S> Stalling<S> {
     pub(super) fn new(stream: S, patience: Duration) -> Self {
-        Self { stream, patience, deadline: Box::pin(tokio::time::sleep(patience)), waiting: false }
+        let deadline = Box::pin(tokio::time::sleep(patience));
+        Self { stream, patience, deadline, waiting: None, waited: Duration::ZERO, read: 0 }
     }
 
-    /// Passes on how a write went, or fails when it has not got on for too long.
-    fn judge<T>(&mut self, context: &mut Context<'_>, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
-        if written.is_ready() {
-            self.waiting = false;
+    /// Passes on how a write went, or fails when the client has made writes wait for too long.
+    fn judge(&mut self, context: &mut Context<'_>, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        if let Poll::Ready(outcome) = &written {
+            if let Some(since) = self.waiting.take() {
+                self.waited = self.waited.saturating_add(since.elapsed());
+            }
+            self.read = self.read.saturating_add(*outcome.as_ref().unwrap_or(&0));
+            if self.read >= ENOUGH {
+                (self.waited, self.read) = (Duration::ZERO, 0);
+            }
             return written;
         }
-        if !self.waiting {
-            self.waiting = true;
-            self.deadline.as_mut().reset(Instant::now() + self.patience);
+        if self.waiting.is_none() {
+            let now = Instant::now();
+            self.waiting = Some(now);
+            self.deadline.as_mut().reset(now + self.patience.saturating_sub(self.waited));
         }
         ready!(self.deadline.as_mut().poll(context));
         Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the client does not read its answer")))
@@ -78,7 +95,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Stalling<S> {
 
 #[cfg(test)]
 mod tests {
-    use tokio::io::AsyncWriteExt;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
     use super::*;
 
@@ -89,5 +106,38 @@ mod tests {
         let error = stream.write_all(&[0; 64]).await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
         drop(far);
+    }
+
+    #[tokio::test]
+    async fn a_client_that_reads_a_byte_now_and_then_is_given_up() {
+        let (near, mut far) = tokio::io::duplex(16);
+        let mut stream = Stalling::new(near, Duration::from_millis(100));
+        let reading = tokio::spawn(async move {
+            while far.read_u8().await.is_ok() {
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+        });
+        let writing = tokio::time::timeout(Duration::from_secs(10), stream.write_all(&[0; 1 << 20]));
+        let error = writing.await.expect("it is held for as long as the client likes").unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        drop(stream);
+        reading.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_client_that_waits_for_more_is_not_given_up() {
+        let (near, mut far) = tokio::io::duplex(16);
+        let mut stream = Stalling::new(near, Duration::from_millis(100));
+        let reading = tokio::spawn(async move {
+            let mut all = Vec::new();
+            far.read_to_end(&mut all).await.map(|_| all.len())
+        });
+        for _ in 0..5 {
+            // Each of them has to wait for room, but none for long.
+            stream.write_all(&[0; 64]).await.unwrap();
+            tokio::time::sleep(Duration::from_millis(60)).await;
+        }
+        drop(stream);
+        assert_eq!(reading.await.unwrap().unwrap(), 5 * 64);
     }
 }

@@ -6,6 +6,7 @@ mod changing;
 mod ending;
 mod golden;
 mod harness;
+mod hostile;
 mod limits;
 mod logs;
 mod metrics;

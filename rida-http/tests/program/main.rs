@@ -4,6 +4,7 @@
 
 mod crash;
 mod disk;
+mod idle;
 mod postgres;
 mod running;
 
