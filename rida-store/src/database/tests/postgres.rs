@@ -226,6 +226,38 @@ async fn of_two_who_wait_for_each_other_both_get_done() {
 }
 
 #[tokio::test]
+async fn a_commit_that_is_dropped_midway_is_whole_or_absent() {
+    let (database, _of) = migrated().await;
+    let mut last = Written::new(id(1), nsvc("foo:1:1:c0ffee"));
+    database.commit(last.commit()).await.unwrap();
+    let (mut dropped, mut done) = (0, 0);
+    for polls in (0..120).step_by(2) {
+        let next = last.entering(rida_core::Fact::TimePassed, Phase::Wait, None);
+        let next = next.telling([rida_core::Action::CheckSources]);
+        match drop_after(polls, database.commit(next.commit())).await {
+            Some(result) => {
+                result.unwrap();
+                done += 1;
+            }
+            None => dropped += 1,
+        }
+        // Has the log's lock once what was dropped has ended, either way.
+        let lock = "SELECT value FROM counters WHERE name = 'log' FOR UPDATE";
+        database.write(|| async move |tx| Ok(tx.execute_unprepared(lock).await?)).await.unwrap();
+        let stored = database.load(id(1)).await.unwrap().unwrap();
+        assert_eq!(database.log_of(id(1)).await.unwrap().last().unwrap().revision, stored.revision);
+        if stored.revision == next.after.revision {
+            assert_eq!(stored, next.after);
+            last = next;
+        } else {
+            assert_eq!(stored, last.after);
+        }
+    }
+    assert!(dropped > 0 && done > 0, "{dropped} were dropped, {done} were done");
+    assert_eq!(database.integrity_check().await.unwrap(), Vec::<String>::new());
+}
+
+#[tokio::test]
 async fn a_step_does_not_wait_for_long_for_a_table_that_is_used() {
     let of = Cluster::shared().database();
     let database = connect(&of, |config| config.busy_timeout = Duration::from_millis(300)).await;
