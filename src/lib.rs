@@ -16,7 +16,7 @@
 //! ```
 //!
 //! Each feature adds an adapter: `store` (SQLite), `local` (git, and builds on this machine),
-//! `fedmsg` (the buses fedmsg and fedora-messaging), `http` (the deployable
+//! `koji` (builds in Koji), `fedmsg` (the buses fedmsg and fedora-messaging), `http` (the deployable
 //! service), and `testing` (every port in memory, with the suites that their implementations pass).
 
 pub use rida_core::*;
@@ -25,6 +25,8 @@ pub use rida_core::*;
 pub use rida_fedmsg as fedmsg;
 #[cfg(feature = "http")]
 pub use rida_http as http;
+#[cfg(feature = "koji")]
+pub use rida_koji as koji;
 #[cfg(feature = "local")]
 pub use rida_local as local;
 #[cfg(feature = "store")]

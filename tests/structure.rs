@@ -67,10 +67,10 @@ const EMBEDDED: &[&str] = &[
 
 /// What each crate of the workspace may depend on, of the workspace.
 const ARROWS: &[(&str, &[&str])] = &[
-    ("rida", &["rida-core", "rida-fedmsg", "rida-http", "rida-local", "rida-store", "rida-test-postgres"]),
+    ("rida", &["rida-core", "rida-fedmsg", "rida-http", "rida-koji", "rida-local", "rida-store", "rida-test-postgres"]),
     ("rida-core", &[]),
     ("rida-fedmsg", &["rida-core"]),
-    ("rida-http", &["rida-core", "rida-fedmsg", "rida-local", "rida-store", "rida-test-postgres"]),
+    ("rida-http", &["rida-core", "rida-fedmsg", "rida-koji", "rida-local", "rida-store", "rida-test-postgres"]),
     ("rida-koji", &["rida-core"]),
     ("rida-local", &["rida-core"]),
     ("rida-store", &["rida-core", "rida-test-postgres"]),
@@ -116,7 +116,8 @@ fn the_door_has_no_default_features_and_every_version_stands_in_one_place() {
     for package in metadata["packages"].as_array().expect("metadata has packages") {
         let name = text(&package["name"]);
         let defaults = package["features"]["default"].as_array().map_or(0, Vec::len);
-        assert_eq!(defaults, 0, "{name} has default features");
+        // The deployable program has every build system and bus that it can; who embeds it chooses.
+        assert!(defaults == 0 || name == "rida-http", "{name} has default features");
         let manifest = std::fs::read_to_string(text(&package["manifest_path"])).expect("the manifest can be read");
         let members = name != "rida";
         let versions = manifest.lines().filter(|line| line.contains("version = \"")).count();

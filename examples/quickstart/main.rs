@@ -51,7 +51,7 @@ async fn run() -> Result<bool, Box<dyn Error>> {
     let address = listener.local_addr()?;
     let app = App::open(&config).await?;
     println!("{}\n", app.banner(&config, address));
-    let builds = app.builds().clone();
+    let builds = app.builds().ok_or("modules are built on this machine")?.clone();
     let (stop, stopped) = oneshot::channel::<()>();
     let server = tokio::spawn(app.run(listener, async move {
         // The sender's end is the signal.

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
-use rida_core::{Driver, Parts, PortError, StoreError};
+use rida_core::{BuildId, BuildSystem, Driver, Parts, PortError, Store, StoreError};
 use rida_local::LocalBuildSystem;
 use rida_local::git::GitScm;
 use rida_store::{Database, Location, SetupError};
@@ -45,6 +45,10 @@ pub enum StartError {
     /// A bus cannot be used.
     #[error("announcements cannot be made on the bus")]
     Bus(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// Koji cannot be used as it is configured.
+    #[cfg(feature = "koji")]
+    #[error("Koji cannot be used")]
+    Koji(#[from] rida_koji::KojiError),
     /// Git or the build system cannot be used.
     #[error("builds cannot be made on this machine")]
     Local(#[from] PortError),
@@ -53,9 +57,16 @@ pub enum StartError {
 /// The service on the adapters that the configuration names.
 pub struct App {
     service: Service,
-    builds: Arc<LocalBuildSystem>,
+    builds: Builds,
     #[cfg(feature = "fedmsg")]
     buses: Buses,
+}
+
+/// Where modules are built.
+enum Builds {
+    Local(Arc<LocalBuildSystem>),
+    #[cfg(feature = "koji")]
+    Koji(Arc<rida_koji::KojiBuildSystem>),
 }
 
 impl App {
@@ -71,6 +82,10 @@ impl App {
         }
         let scm = GitScm::new(config.git.clone())?;
         let (hint, hints) = mpsc::channel(HINTS);
+        #[cfg(feature = "koji")]
+        if let Some(koji) = &config.koji {
+            return Self::open_koji(config, koji, database, scm, hints).await;
+        }
         // A hint that finds no room is no loss: the build is looked at in its turn.
         let hint = move |id| {
             let _ = hint.try_send(id);
@@ -81,36 +96,50 @@ impl App {
         // Only now, with the build system's folder locked, is every other service of this database known to be gone.
         let released = database.release_leases().await.map_err(StartError::Leases)?;
         tracing::debug!(released, "instructions that an earlier run was performing are due again");
-        let parts = Parts {
-            store: Arc::new(database),
-            build_system: builds.clone(),
-            publisher: Arc::new(JsonLines::new(config.publish.clone())),
-            scm: Arc::new(scm),
-            clock: Arc::new(SystemClock),
-            allow: config.allow.clone(),
-            policy: config.policy.clone(),
-        };
-        let settings = ServiceSettings {
-            server: config.server,
-            api: config.api.clone(),
-            worker: config.worker,
-            maintenance: Some(config.data.join(MAINTENANCE_FILE)),
-        };
-        let service = Service::new(parts, settings, hints);
-        #[cfg(feature = "fedmsg")]
-        let (buses, service) =
-            Buses::attach(&config.bus, service).await.map_err(|error| StartError::Bus(error.into()))?;
-        Ok(Self {
-            service,
-            builds,
-            #[cfg(feature = "fedmsg")]
-            buses,
-        })
+        let service = service(config, Arc::new(database), builds.clone(), scm, hints);
+        Self::assemble(config, service, Builds::Local(builds)).await
     }
 
-    /// Returns the build system, which knows where the repositories of finished modules are.
-    pub fn builds(&self) -> &Arc<LocalBuildSystem> {
-        &self.builds
+    /// The same in Koji, where any number of services may share a database.
+    #[cfg(feature = "koji")]
+    async fn open_koji(
+        config: &Config,
+        koji: &crate::koji::KojiSettings,
+        database: Database,
+        scm: GitScm,
+        hints: mpsc::Receiver<BuildId>,
+    ) -> Result<Self, StartError> {
+        let database = Arc::new(database);
+        let (builds, calls) = koji.open(database.clone())?;
+        // Another hub would not know the tasks.
+        database.belong_to(&format!("Koji {}", builds.client().config().server)).await?;
+        let builds = Arc::new(builds);
+        let service = service(config, database, builds.clone(), scm, hints);
+        calls.register(service.metrics());
+        Self::assemble(config, service, Builds::Koji(builds)).await
+    }
+
+    /// Adds the buses.
+    #[cfg(feature = "fedmsg")]
+    async fn assemble(config: &Config, service: Service, builds: Builds) -> Result<Self, StartError> {
+        let (buses, service) =
+            Buses::attach(&config.bus, service).await.map_err(|error| StartError::Bus(error.into()))?;
+        Ok(Self { service, builds, buses })
+    }
+
+    #[cfg(not(feature = "fedmsg"))]
+    async fn assemble(_: &Config, service: Service, builds: Builds) -> Result<Self, StartError> {
+        Ok(Self { service, builds })
+    }
+
+    /// Returns the build system of this machine, which knows where the repositories of finished modules are; none when
+    /// modules are built elsewhere.
+    pub fn builds(&self) -> Option<&Arc<LocalBuildSystem>> {
+        match &self.builds {
+            Builds::Local(builds) => Some(builds),
+            #[cfg(feature = "koji")]
+            Builds::Koji(_) => None,
+        }
     }
 
     /// Returns the driver.
@@ -129,9 +158,15 @@ impl App {
         service.run(listener, shutdown).await;
         #[cfg(feature = "fedmsg")]
         self.buses.close().await;
-        // Unless somebody else still has it, in which case it goes with them.
-        if let Some(builds) = Arc::into_inner(builds) {
-            builds.close().await;
+        match builds {
+            // Unless somebody else still has it, in which case it goes with them.
+            Builds::Local(builds) => {
+                if let Some(builds) = Arc::into_inner(builds) {
+                    builds.close().await;
+                }
+            }
+            #[cfg(feature = "koji")]
+            Builds::Koji(builds) => builds.client().close().await,
         }
     }
 
@@ -173,6 +208,42 @@ impl App {
     }
 }
 
+impl Builds {
+    fn describe(&self) -> String {
+        match self {
+            Self::Local(builds) => builds.describe(),
+            #[cfg(feature = "koji")]
+            Self::Koji(builds) => format!("in Koji at {}", builds.client().config().server),
+        }
+    }
+}
+
+/// Puts a service together on a build system.
+fn service(
+    config: &Config,
+    store: Arc<dyn Store>,
+    build_system: Arc<dyn BuildSystem>,
+    scm: GitScm,
+    hints: mpsc::Receiver<BuildId>,
+) -> Service {
+    let parts = Parts {
+        store,
+        build_system,
+        publisher: Arc::new(JsonLines::new(config.publish.clone())),
+        scm: Arc::new(scm),
+        clock: Arc::new(SystemClock),
+        allow: config.allow.clone(),
+        policy: config.policy.clone(),
+    };
+    let settings = ServiceSettings {
+        server: config.server,
+        api: config.api.clone(),
+        worker: config.worker,
+        maintenance: Some(config.data.join(MAINTENANCE_FILE)),
+    };
+    Service::new(parts, settings, hints)
+}
+
 /// Opens the database and brings it to this version.
 pub(crate) async fn open_database(config: &Config) -> Result<Database, StartError> {
     make_folder(Some(&config.data))?;
@@ -197,6 +268,10 @@ pub(crate) async fn describe_database(config: &Config) -> Result<Option<&'static
 
 /// Tells what builds would be made with, and in which sandbox.
 pub(crate) async fn describe_build_system(config: &Config) -> Result<String, StartError> {
+    #[cfg(feature = "koji")]
+    if let Some(koji) = &config.koji {
+        return Ok(koji.describe()?);
+    }
     Ok(LocalBuildSystem::examine(&config.local).await?)
 }
 

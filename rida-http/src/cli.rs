@@ -48,6 +48,10 @@ pub enum Command {
     /// What is told to the buses, and to the file of announcements.
     #[command(subcommand)]
     Bus(BusCommand),
+    /// Looks at Koji, which modules are built in.
+    #[cfg(feature = "koji")]
+    #[command(subcommand)]
+    Koji(KojiCommand),
 }
 
 /// What to do about the buses.
@@ -109,6 +113,15 @@ impl ReaderName {
             Self::Amqp => "amqp",
         }
     }
+}
+
+/// What to do with Koji.
+#[cfg(feature = "koji")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Subcommand)]
+pub enum KojiCommand {
+    /// Logs in, and tells what is missing for modules to be built: permissions, tags, the content generator. Changes
+    /// nothing.
+    Check,
 }
 
 /// Where settings come from.

@@ -8,6 +8,8 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::app::{self, App};
+#[cfg(feature = "koji")]
+use crate::cli::KojiCommand;
 use crate::cli::{BusCommand, Cli, Command};
 use crate::config::{Config, Resolved};
 use crate::files;
@@ -25,6 +27,8 @@ pub async fn run(cli: Cli) -> ExitCode {
     };
     match cli.command {
         Command::CheckConfig => check_config(&resolved).await,
+        #[cfg(feature = "koji")]
+        Command::Koji(KojiCommand::Check) => check_koji(&resolved.config).await,
         Command::Migrate => ended(migrate(&resolved.config).await),
         Command::Bus(BusCommand::Test) => ended(test_bus(&resolved).await),
         Command::Bus(command) => ended(readers::run(&resolved.config, &command).await),
@@ -69,6 +73,23 @@ async fn check_config(resolved: &Resolved) -> ExitCode {
         eprintln!("problem: {problem}");
     }
     if problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(BAD) }
+}
+
+#[cfg(feature = "koji")]
+async fn check_koji(config: &Config) -> ExitCode {
+    let Some(koji) = &config.koji else {
+        return fail("modules are not built in Koji; set builds.build_system = \"koji\"");
+    };
+    let findings = match koji.check().await {
+        Ok(findings) => findings,
+        Err(error) => return fail(&chain(&error)),
+    };
+    let mut all_good = true;
+    for finding in findings {
+        all_good &= finding.good;
+        println!("{} {}", if finding.good { "good:" } else { "bad: " }, finding.text);
+    }
+    if all_good { ExitCode::SUCCESS } else { ExitCode::from(BAD) }
 }
 
 async fn migrate(config: &Config) -> Result<(), String> {

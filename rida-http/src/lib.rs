@@ -44,6 +44,8 @@ mod app;
 mod bus;
 mod clock;
 mod files;
+#[cfg(feature = "koji")]
+mod koji;
 mod metrics;
 mod publisher;
 mod pulse;
@@ -59,6 +61,8 @@ pub use app::{App, StartError};
 #[cfg(feature = "fedmsg")]
 pub use bus::Hints;
 pub use clock::SystemClock;
+#[cfg(feature = "koji")]
+pub use koji::KojiSettings;
 pub use metrics::Metrics;
 pub use publisher::{JsonLines, Lines};
 pub use pulse::{Beats, Pulse};

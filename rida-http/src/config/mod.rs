@@ -52,6 +52,9 @@ pub struct Config {
     pub git: GitConfig,
     /// How components are built on this machine.
     pub local: LocalConfig,
+    /// How modules are built in Koji, when they are.
+    #[cfg(feature = "koji")]
+    pub koji: Option<crate::koji::KojiSettings>,
     /// Where announcements go.
     pub publish: Lines,
     /// The buses.

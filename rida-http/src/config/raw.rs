@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use rida_core::scm::{GitRef, Repository};
-use rida_core::{ModuleName, Owner};
+use rida_core::{Arch, ModuleName, Owner};
 use serde::{Deserialize, Serialize};
 
 use super::database::DatabasePlace;
@@ -21,6 +21,7 @@ pub(super) struct Raw {
     pub(super) limits: Limits,
     pub(super) deadlines: Deadlines,
     pub(super) builds: Builds,
+    pub(super) koji: Koji,
     pub(super) git: Git,
     pub(super) local: Local,
     pub(super) worker: Worker,
@@ -95,11 +96,35 @@ pub(super) struct Deadlines {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Builds {
+    pub(super) build_system: Option<BuildSystemChoice>,
     pub(super) components_at_once: Option<u32>,
     pub(super) ready_at_once: Option<bool>,
     pub(super) follow_every: Option<Span>,
     pub(super) dist_tag_prefix: Option<String>,
     pub(super) base_modules: Option<Vec<ModuleName>>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Koji {
+    pub(super) profile: Option<String>,
+    pub(super) config: Option<Vec<PathBuf>>,
+    pub(super) arches: Option<Vec<Arch>>,
+    pub(super) base_tags: Option<Vec<String>>,
+    pub(super) permission: Option<String>,
+    pub(super) package_owner: Option<String>,
+    pub(super) priority: Option<u32>,
+    pub(super) macros_target: Option<String>,
+    pub(super) arch_override: Option<bool>,
+    pub(super) tagging: Option<Tagging>,
+    pub(super) import: Option<bool>,
+    pub(super) import_as: Option<String>,
+    pub(super) import_tag: Option<String>,
+    pub(super) devel: Option<bool>,
+    pub(super) build_group: Option<Vec<String>>,
+    pub(super) srpm_group: Option<Vec<String>>,
+    pub(super) sessions: Option<u32>,
+    pub(super) timeout: Option<Span>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -248,6 +273,26 @@ pub(super) enum Durability {
     Full,
     /// The last changes.
     Normal,
+}
+
+/// Where packages are built.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum BuildSystemChoice {
+    /// On this machine.
+    Local,
+    /// In Koji.
+    Koji,
+}
+
+/// How packages get into a module's tags in Koji.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Tagging {
+    /// At once.
+    Direct,
+    /// By a task of a builder.
+    Task,
 }
 
 /// What packages are built with.

@@ -1,6 +1,8 @@
 //! What the configuration means: every default, and what cannot be.
 
 mod bus;
+#[cfg(feature = "koji")]
+mod koji;
 mod local;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -13,7 +15,7 @@ use rida_store::{Location, StoreConfig};
 use serde::Serialize;
 
 use super::database::DatabasePlace;
-use super::raw::{Durability, LogFormat, Raw};
+use super::raw::{BuildSystemChoice, Durability, LogFormat, Raw};
 use super::units::{Size, Span};
 use super::{Config, Layer, LogSettings, Origin, Resolved, Setting};
 use crate::publisher::Lines;
@@ -81,13 +83,22 @@ pub(super) fn resolve(layers: &[Layer]) -> Resolved {
     let trusted = pick.or("server.trust_network", |raw| raw.server.trust_network, false);
     let (api, server) = (api(&mut pick), server(&mut pick));
     let data = pick.or("data.folder", |raw| raw.data.folder.clone(), PathBuf::from("rida-data"));
-    let store = store(&mut pick, &data);
+    let mut store = store(&mut pick, &data);
     let allow = pick.or("sources.allow", |raw| raw.sources.allow.clone(), Vec::<Repository>::new());
     let allow = AllowList::new(allow);
-    let policy = policy(&mut pick);
+    // Said again where its section is; other settings have other defaults by it.
+    let chosen = layers.iter().rev().find_map(|layer| layer.raw.builds.build_system);
+    let build_system = chosen.unwrap_or(BuildSystemChoice::Local);
+    let policy = policy(&mut pick, build_system);
     let absolute = std::path::absolute(&data).unwrap_or_else(|_| data.clone());
     let git = local::git(&mut pick, &absolute, &allow, &policy);
     let local = local::build_system(&mut pick, &absolute);
+    #[cfg(feature = "koji")]
+    let (koji, unclear) = koji::build_system(&mut pick, build_system);
+    if build_system == BuildSystemChoice::Koji {
+        // No folder of local builds is locked, so that any number of services may share the database.
+        store.remembered = 0;
+    }
     let defaults = WorkerSettings::default();
     let worker = WorkerSettings {
         at_once: pick.count("worker.at_once", |raw| raw.worker.at_once, defaults.at_once),
@@ -108,19 +119,42 @@ pub(super) fn resolve(layers: &[Layer]) -> Resolved {
     };
     let mut problems = impossible(&pick.settings);
     problems.append(&mut bus_problems);
+    #[cfg(feature = "koji")]
+    problems.extend(unclear);
+    #[cfg(not(feature = "koji"))]
+    if build_system == BuildSystemChoice::Koji {
+        problems.push("this program was made without Koji; make it with the feature koji, or build locally".to_owned());
+    }
     if allow.iter().next().is_none() {
         problems.push(NO_PLACES.to_owned());
     }
     if !listen.ip().is_loopback() && !trusted {
         problems.push(NOT_LOOPBACK.to_owned());
     }
-    let config = Config { listen, server, api, worker, policy, allow, data, store, git, local, publish, bus, log };
+    let config = Config {
+        listen,
+        server,
+        api,
+        worker,
+        policy,
+        allow,
+        data,
+        store,
+        git,
+        local,
+        publish,
+        bus,
+        log,
+        #[cfg(feature = "koji")]
+        koji,
+    };
     Resolved { config, settings: pick.settings, problems }
 }
 
 /// Tells which settings are zero that must not be: nothing would ever be done.
 fn impossible(settings: &[Setting]) -> Vec<String> {
-    const MAY_BE_ZERO: [&str; 6] = [
+    const MAY_BE_ZERO: [&str; 7] = [
+        "koji.priority",
         "server.submit_wait",
         "server.max_followers",
         "local.memory",
@@ -184,8 +218,15 @@ fn store(pick: &mut Picker<'_>, data: &std::path::Path) -> StoreConfig {
     config
 }
 
-fn policy(pick: &mut Picker<'_>) -> Policy {
-    let defaults = Policy::default();
+/// How long what Koji has to do by itself may take: it may be away for hours.
+const KOJI_AWAY: Duration = Duration::from_secs(24 * 3600);
+
+fn policy(pick: &mut Picker<'_>, build_system: BuildSystemChoice) -> Policy {
+    let mut defaults = Policy::default();
+    if build_system == BuildSystemChoice::Koji {
+        defaults.deadlines.prepare = KOJI_AWAY;
+        defaults.deadlines.finish = KOJI_AWAY;
+    }
     let sources = SourcePolicy {
         repository: pick.optional("sources.repository", |raw| raw.sources.repository.clone()),
         allow_repository: pick.or(
@@ -218,6 +259,7 @@ fn policy(pick: &mut Picker<'_>) -> Policy {
         build: pick.span("deadlines.build", |raw| raw.deadlines.build, at_most.build),
         finish: pick.span("deadlines.finish", |raw| raw.deadlines.finish, at_most.finish),
     };
+    pick.or("builds.build_system", |raw| raw.builds.build_system, build_system);
     let base = |raw: &Raw| raw.builds.base_modules.clone().map(|modules| modules.into_iter().collect());
     Policy {
         limits,

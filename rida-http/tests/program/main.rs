@@ -5,6 +5,7 @@
 mod crash;
 mod disk;
 mod idle;
+mod koji;
 mod postgres;
 mod running;
 

@@ -4,5 +4,6 @@
 
 mod check;
 mod contract;
+mod cost;
 mod flow;
 mod world;

@@ -1,0 +1,80 @@
+//! The program with Koji as its build system, on the double of the hub.
+
+use std::path::Path;
+use std::time::Duration;
+
+use rida_koji::testing::Hub;
+use serde_json::json;
+
+use crate::running::{Running, body, repository, run, stderr, stdout};
+
+const MODULE: &str = "document: modulemd\nversion: 2\ndata:\n  stream: rolling\n  summary: A gate\n  \
+    description: A gate.\n  license: {module: [MIT]}\n";
+
+fn settings(folder: &Path, hub: &Hub, password: &str) -> Vec<String> {
+    let profile = folder.join("koji.conf");
+    let text = format!("[koji]\nserver = {}\nauthtype = password\nuser = rida\npassword = {password}\n", hub.url());
+    std::fs::write(&profile, text).unwrap();
+    [
+        "builds.build_system=koji".to_owned(),
+        format!("koji.config={}", profile.display()),
+        "koji.base_tags=platform:el8=platform-build".to_owned(),
+        "koji.import_tag=modular-candidate".to_owned(),
+        "worker.idle=100ms".to_owned(),
+    ]
+    .into_iter()
+    .flat_map(|setting| ["--set".to_owned(), setting])
+    .collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn koji_check_says_what_has_to_be_fixed() {
+    let (folder, hub) = (tempfile::tempdir().unwrap(), Hub::start().await.unwrap());
+    let check = |password: &str| {
+        let settings = settings(folder.path(), &hub, password);
+        let arguments: Vec<&str> = settings.iter().map(String::as_str).chain(["koji", "check"]).collect();
+        tokio::task::block_in_place(|| run(&arguments))
+    };
+    let good = check("secret");
+    assert!(good.status.success(), "{}{}", stdout(&good), stderr(&good));
+    assert!(stdout(&good).contains("good: it takes this service for rida\n"), "{}", stdout(&good));
+    hub.world().set_permissions("rida", &["tag"]);
+    let bad = check("secret");
+    assert!(!bad.status.success());
+    assert!(stdout(&bad).contains("bad:  rida needs the permission target"), "{}", stdout(&bad));
+    let refused = check("wrong");
+    assert!(!refused.status.success() && stdout(&refused).contains("invalid username or password"));
+    let local = tokio::task::block_in_place(|| run(&["koji", "check"]));
+    assert!(stderr(&local).contains("set builds.build_system"), "{}", stderr(&local));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_module_is_made_in_koji() {
+    let (folder, hub) = (tempfile::tempdir().unwrap(), Hub::start().await.unwrap());
+    let root = std::fs::canonicalize(folder.path()).unwrap();
+    repository(&root.join("git/gate"), "gate.yaml", MODULE);
+    let git = format!("file://{}/git", root.display());
+    let mut more = settings(&root, &hub, "secret");
+    more.extend(["--allow".to_owned(), git.clone()]);
+    let more: Vec<&str> = more.iter().map(String::as_str).collect();
+    tokio::task::block_in_place(|| {
+        let service = Running::start(&root.join("data"), &more);
+        let submission = json!({"scmurl": format!("{git}/gate?#main")}).to_string();
+        let answer = service.send("POST /rida/module-builds/", &submission);
+        assert!(answer.starts_with("HTTP/1.1 201"), "{answer}");
+        let id = body(&answer)["id"].clone();
+        for _ in 0..600 {
+            hub.advance(Duration::from_secs(10));
+            let build = service.json(&format!("/rida/module-builds/{id}?verbose=true"));
+            if build["state"] == "ready" {
+                break;
+            }
+            assert_ne!(build["state"], "failed", "{build}");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        let imported: Vec<String> = hub.world().builds().map(rida_koji::testing::HubBuild::nvr).collect();
+        assert!(imported.len() == 2 && imported[0].starts_with("gate-rolling-"), "{imported:?}");
+        let metrics = service.ask("GET /metrics");
+        assert!(metrics.contains("rida_koji_calls_total{method=\"CGImport\",outcome=\"done\"} 2"), "{metrics}");
+    });
+}
