@@ -10,6 +10,16 @@ mod modulemd;
 #[cfg(feature = "testing")]
 mod modulemd_readers;
 
+#[path = "../fuzz/targets/xmlrpc.rs"]
+#[cfg(feature = "koji")]
+mod xmlrpc;
+
+#[test]
+#[cfg(feature = "koji")]
+fn xmlrpc_stands_its_seeds() {
+    each_seed("xmlrpc", xmlrpc::run);
+}
+
 #[test]
 #[cfg(feature = "testing")]
 fn both_readers_of_modulemd_agree_on_their_seeds() {
