@@ -144,3 +144,46 @@ fn a_modulemd_is_written_in_utf_8() {
     let refused = submission(&fetched, origin, &AllowList::default(), &policy()).unwrap_err();
     assert_eq!(refused, ["the modulemd is not written in UTF-8; convert it"]);
 }
+
+#[test]
+fn a_configuration_of_a_packager_document_is_built_in_its_context() {
+    let take = |configurations: &str| {
+        let text = format!(
+            "document: modulemd-packager\nversion: 3\ndata:\n  summary: A\n  description: B\n  stream: a\n  configurations:\n\
+             {configurations}"
+        );
+        let fetched = FetchedModulemd {
+            bytes: text.into_bytes(),
+            commit: CommitHash::new(&"a".repeat(40)).unwrap(),
+            committed_at: Timestamp::from_seconds(1_517_838_714),
+        };
+        let url = URL.parse().unwrap();
+        let owner = Owner::new("alice").unwrap();
+        let origin = Origin { url: &url, branch: None, owner, at: Timestamp::from_seconds(1_800_000_000) };
+        submission(&fetched, origin, &AllowList::new([]), &policy())
+    };
+    let one = "  - {context: A1, platform: f28, buildrequires: {perl: [5.30]}}\n";
+    let taken = take(one).unwrap();
+    assert_eq!(taken.nsvc.to_string(), "lua:a:2820180205135154:A1");
+    assert_eq!(taken.build_requires.len(), 2);
+    let two = take(&format!("{one}  - {{context: B, platform: f29}}\n")).unwrap_err();
+    assert!(two.iter().any(|line| line.contains("more than one configuration")), "{two:?}");
+    let bad = take("  - {context: A1, platform: f28, buildrequires: {'a:b': [5.30]}}\n").unwrap_err();
+    assert!(bad.iter().any(|line| line.contains("a:b")), "{bad:?}");
+    let none = take("  []\n").unwrap_err();
+    assert!(none.iter().any(|line| line.contains("no configuration")), "{none:?}");
+}
+
+#[test]
+fn what_describes_no_build_is_told_so() {
+    let fetched = FetchedModulemd {
+        bytes: b"document: modulemd-defaults\nversion: 1\ndata: {module: a}\n".to_vec(),
+        commit: CommitHash::new(&"a".repeat(40)).unwrap(),
+        committed_at: Timestamp::from_seconds(1_517_838_714),
+    };
+    let url = URL.parse().unwrap();
+    let owner = Owner::new("alice").unwrap();
+    let origin = Origin { url: &url, branch: None, owner, at: Timestamp::from_seconds(1_800_000_000) };
+    let told = submission(&fetched, origin, &AllowList::new([]), &policy()).unwrap_err();
+    assert!(told.iter().any(|line| line.contains("describes nothing to build")), "{told:?}");
+}

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::options::Options;
 use super::problem::{Collector, FieldPath, Position, Problem, Shown};
 use super::rule::Rule;
 use super::time::Minute;
@@ -10,6 +11,7 @@ use super::tree::{Kind, Node};
 /// Walks a tree; after a problem it goes on with a default value, so that all problems are told at once.
 pub(crate) struct Decoder<'n> {
     strict: bool,
+    overflowed_buildorder: bool,
     path: Vec<Segment<'n>>,
     pub(crate) problems: Collector,
     pub(crate) warnings: Collector,
@@ -54,8 +56,9 @@ enum Segment<'n> {
 }
 
 impl<'n> Decoder<'n> {
-    pub(crate) fn new(strict: bool, problems: Collector) -> Self {
-        Self { strict, path: Vec::new(), problems, warnings: Collector::default() }
+    pub(crate) fn new(options: &Options, problems: Collector) -> Self {
+        let Options { strict, overflowed_buildorder, .. } = *options;
+        Self { strict, overflowed_buildorder, path: Vec::new(), problems, warnings: Collector::default() }
     }
 
     /// Reads on with unknown keys being problems.
@@ -265,9 +268,12 @@ impl<'n> Decoder<'n> {
         number
     }
 
-    /// Reads a number that may be negative.
-    pub(crate) fn signed(&mut self, node: Node<'n>) -> Option<i32> {
+    /// Reads a build order, which may be negative.
+    pub(crate) fn build_order(&mut self, node: Node<'n>) -> Option<i32> {
         let text = self.text(node)?;
+        if self.overflowed_buildorder && text == "18446744073709551615" {
+            return Some(-1);
+        }
         let number = signed(text);
         if number.is_none() {
             self.not_a_number(node, text, "a whole number between -2^31 and 2^31-1");

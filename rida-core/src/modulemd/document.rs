@@ -243,7 +243,7 @@ pub(super) fn outcome(text: &str, start: Position, options: &Options, rules: &Ru
             warnings: Collector::default(),
         };
     };
-    let mut decoder = Decoder::new(options.strict, problems);
+    let mut decoder = Decoder::new(options, problems);
     let envelope = envelope(&mut decoder, tree.root());
     let is_packager = matches!(envelope, Some((Type::Packager | Type::Stream(Version::Packager2), _)));
     let read = envelope.map(|(kind, data)| (kind.read(&mut decoder, data), data));

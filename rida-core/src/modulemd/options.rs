@@ -25,4 +25,7 @@ pub struct Options {
     pub limits: Limits,
     /// Unknown keys are problems instead of warnings.
     pub strict: bool,
+    /// A build order of 2^64-1 is -1: some documents of RHEL 8 have it, and libmodulemd has the same option when it is
+    /// compiled.
+    pub overflowed_buildorder: bool,
 }

@@ -8,7 +8,8 @@ use rida_core::modulemd::{self, Failure, Index, IndexOptions, Limits, Options, P
 use crate::{documents, fixtures};
 
 /// Small enough for documents that a reader wants to see.
-const OPTIONS: Options = Options { limits: Limits { bytes: 3000, depth: 9, nodes: 300 }, strict: true };
+const OPTIONS: Options =
+    Options { limits: Limits { bytes: 3000, depth: 9, nodes: 300 }, strict: true, overflowed_buildorder: false };
 
 /// All the rules that there are, those that are off by default included.
 fn all_rules() -> Rules {
@@ -147,4 +148,14 @@ fn problems_are_a_list_in_json() {
         "omitted": 0,
     });
     assert_eq!(json, expected);
+}
+
+#[test]
+fn a_build_order_that_overflowed_is_read_when_asked_for() {
+    let text = b"document: modulemd\nversion: 2\ndata:\n  summary: A\n  description: B\n  license: {module: MIT}\n  \
+                 components: {rpms: {a: {buildorder: 18446744073709551615}}}\n";
+    assert_eq!(modulemd::read(text).unwrap_err().first().rule, Rule::Number);
+    let options = Options { overflowed_buildorder: true, ..Options::default() };
+    let stream = modulemd::read_with(text, &options).unwrap().into_stream().unwrap();
+    assert_eq!(stream.components.rpms["a"].buildorder, -1);
 }

@@ -311,7 +311,8 @@ fn translations() -> impl Strategy<Value = Translations> {
         .prop_map(|(module, stream, modified, translations)| Translations { module, stream, modified, translations })
 }
 
-fn packager() -> impl Strategy<Value = Packager> {
+/// Packager documents of version 3 that keep the rules of the format.
+pub(crate) fn packager() -> impl Strategy<Value = Packager> {
     let requires = || btree_map(text(), text(), 0..3);
     let configuration = (text(), requires(), requires(), option::of(build_opts())).prop_map(
         |(platform, buildrequires, requires, buildopts)| Configuration { platform, buildrequires, requires, buildopts },

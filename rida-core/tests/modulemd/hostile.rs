@@ -148,7 +148,7 @@ fn texts_that_end_anywhere() {
 
 #[test]
 fn the_limits_are_what_they_say() {
-    let options = |limits| modulemd::Options { limits, strict: false };
+    let options = |limits| modulemd::Options { limits, ..modulemd::Options::default() };
     let exact = Limits { bytes: HEAD.len(), depth: 3, nodes: 15 };
     modulemd::read_with(HEAD.as_bytes(), &options(exact)).unwrap();
     for less in [
@@ -185,4 +185,21 @@ fn hostile_texts_end_at_once() {
         assert!(judged.problems.into_iter().flatten().count() <= 100, "{shown}");
         assert!(index.failures.len() <= 6401, "{shown}");
     }
+}
+
+/// libyaml reads these, and the parser that is used here panics; no published document has one.
+#[test]
+fn a_comma_that_follows_a_tag_is_refused_and_in_a_text_it_is_not() {
+    for tagged in ["[!a,b]", "{a: !b,c: d}", "[!<a>,b]", "[!,]", "[!!str,a]", "[ a, !b,\n c]"] {
+        let text = format!("{HEAD}  xmd: {{a: {tagged}}}\n");
+        assert_eq!(refused(text.as_bytes()), [Rule::Syntax], "{tagged}");
+    }
+    for text in ["|\n      a !b, c\n", "\"a !b,\\x41\"\n", "a !b, c\n", "'!b, c'\n      # !d, e\n"] {
+        modulemd::read(format!("{HEAD}  xmd:\n    !x a: {text}").as_bytes()).unwrap();
+    }
+    // Many of them cost no more than a few.
+    let many = format!("{HEAD}  xmd: \"{}\\x41\"\n", "!a,".repeat(100_000));
+    let start = Instant::now();
+    modulemd::read(many.as_bytes()).unwrap();
+    assert!(start.elapsed() < SOON);
 }

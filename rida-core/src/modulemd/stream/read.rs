@@ -304,7 +304,7 @@ fn rpm_component<'n>(decoder: &mut Decoder<'n>, node: Node<'n>) -> RpmComponent 
             "buildroot" => component.buildroot = decoder.boolean(value).unwrap_or_default(),
             "srpm-buildroot" => component.srpm_buildroot = decoder.boolean(value).unwrap_or_default(),
             "buildonly" => component.buildonly = decoder.boolean(value).unwrap_or_default(),
-            "buildorder" => component.buildorder = decoder.signed(value).unwrap_or_default(),
+            "buildorder" => component.buildorder = decoder.build_order(value).unwrap_or_default(),
             _ => return false,
         }
         true
@@ -320,7 +320,7 @@ fn module_component<'n>(decoder: &mut Decoder<'n>, node: Node<'n>) -> ModuleComp
             "repository" => component.repository = decoder.string(value),
             "ref" => component.reference = decoder.string(value),
             "buildonly" => component.buildonly = decoder.boolean(value).unwrap_or_default(),
-            "buildorder" => component.buildorder = decoder.signed(value).unwrap_or_default(),
+            "buildorder" => component.buildorder = decoder.build_order(value).unwrap_or_default(),
             _ => return false,
         }
         true

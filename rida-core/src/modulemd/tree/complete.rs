@@ -1,5 +1,7 @@
 //! The complete parser, which reads all of YAML that libyaml does, and tells what is wrong.
 
+use std::panic::AssertUnwindSafe;
+
 use libyaml_safer::{Encoding, Event, EventData, Mark, Parser, ScalarStyle};
 
 use super::{Flat, FlatKind, Places, Tree};
@@ -35,6 +37,7 @@ impl<'t> Builder<'t, '_> {
             return Err(refused_character(text, self.start, "a byte order mark may only start the text"));
         }
         few_directives(text, self.start)?;
+        no_tag_before_a_comma(text, self.start)?;
         // The parser panics when the text ends within a line of a block scalar.
         let unended = !text.ends_with(['\n', '\r', '\u{85}', '\u{2028}', '\u{2029}']);
         let ended = unended.then(|| format!("{text}\n"));
@@ -45,7 +48,7 @@ impl<'t> Builder<'t, '_> {
         let mut documents = 0_usize;
         let mut last_is_block = false;
         loop {
-            let event = parser.parse().map_err(|error| syntax(text, self.start, &error))?;
+            let event = next(&mut parser, self.start)?.map_err(|error| syntax(text, self.start, &error))?;
             match event.data {
                 EventData::StreamEnd => break,
                 EventData::DocumentStart { .. } => {
@@ -135,6 +138,59 @@ impl<'t> Builder<'t, '_> {
         self.marks.push(at);
         self.nodes.push(Flat { at: number(index), end: number(index + 1), kind });
         Ok(())
+    }
+}
+
+/// Reads on. The parser has panicked at texts before; should there be one more, the text is refused.
+fn next(parser: &mut Parser<&[u8]>, start: Position) -> Result<libyaml_safer::Result<Event>, Problem> {
+    std::panic::catch_unwind(AssertUnwindSafe(|| parser.parse())).map_err(|_| {
+        problem(Rule::Syntax, "this YAML cannot be read", "write it more simply, without tags and directives").at(start)
+    })
+}
+
+/// Refuses a tag that a comma follows at once (`[!a, b]`), where the parser panics. Whether a `!` starts a tag or is in a
+/// text is asked of the parser itself, with another letter in its place: then a plain text starts there.
+fn no_tag_before_a_comma(text: &str, start: Position) -> Result<(), Problem> {
+    let mut found = Vec::new();
+    // Backwards: whether a comma comes before the next blank.
+    let mut comma = false;
+    let mut mark = None;
+    for (index, character) in text.char_indices().rev() {
+        found.extend(mark.take().filter(|_| !character.is_alphanumeric()));
+        match character {
+            ',' => comma = true,
+            '!' if comma => mark = Some(index),
+            _ if character.is_whitespace() => comma = false,
+            _ => {}
+        }
+    }
+    found.extend(mark);
+    found.reverse();
+    if found.is_empty() {
+        return Ok(());
+    }
+    let mut harmless = text.as_bytes().to_vec();
+    for index in &found {
+        if let Some(byte) = harmless.get_mut(*index) {
+            *byte = b'x';
+        }
+    }
+    harmless.push(b'\n');
+    let mut parser = Parser::new();
+    parser.set_encoding(Encoding::Utf8);
+    parser.set_input(harmless.as_slice());
+    loop {
+        let event = next(&mut parser, start)?.map_err(|error| syntax(text, start, &error))?;
+        let at = usize::try_from(event.start_mark.index).unwrap_or(usize::MAX);
+        match event.data {
+            EventData::StreamEnd => return Ok(()),
+            EventData::Scalar { .. } if found.binary_search(&at).is_ok() => {
+                let hint = "put a space behind the tag, or quotes around the text";
+                let message = "a comma follows a tag at once";
+                return Err(problem(Rule::Syntax, message, hint).at(position(start, event.start_mark)));
+            }
+            _ => {}
+        }
     }
 }
 
