@@ -170,7 +170,7 @@ fn a_configuration_of_a_packager_document_is_built_in_its_context() {
     assert!(two.iter().any(|line| line.contains("more than one configuration")), "{two:?}");
     let bad = take("  - {context: A1, platform: f28, buildrequires: {'a:b': [5.30]}}\n").unwrap_err();
     assert!(bad.iter().any(|line| line.contains("a:b")), "{bad:?}");
-    let none = take("  []\n").unwrap_err();
+    let none = take("    []\n").unwrap_err();
     assert!(none.iter().any(|line| line.contains("no configuration")), "{none:?}");
 }
 
