@@ -31,6 +31,21 @@ fn modulemd_stands_its_seeds() {
     each_seed("modulemd", modulemd::run);
 }
 
+#[path = "../fuzz/targets/bus_body.rs"]
+#[cfg(feature = "fedmsg")]
+mod bus_body;
+
+#[path = "../fuzz/targets/bus_envelope.rs"]
+#[cfg(feature = "fedmsg")]
+mod bus_envelope;
+
+#[test]
+#[cfg(feature = "fedmsg")]
+fn messages_of_both_buses_stand_their_seeds() {
+    each_seed("bus-body", bus_body::run);
+    each_seed("bus-envelope", bus_envelope::run);
+}
+
 #[test]
 fn every_target_has_a_test_here() {
     let here = include_str!("fuzz_seeds.rs");
