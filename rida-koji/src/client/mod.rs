@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use hyper::StatusCode;
+use openssl::error::ErrorStack;
 use tokio::sync::{OnceCell, Semaphore, SemaphorePermit};
 use tokio::time::{Instant, sleep};
 use tracing::Instrument;
@@ -394,6 +395,10 @@ impl Inner {
                     return Err(KojiError::new(KojiErrorKind::Login, fault.message.clone()).because(fault));
                 }
                 Err(Trouble::Final(error)) => return Err(error),
+                Err(Trouble::NotSent(error) | Trouble::Lost(error)) if alert(&error).is_some() => {
+                    let message = format!("its server refuses what is shown ({})", alert(&error).unwrap_or_default());
+                    return Err(KojiError::new(KojiErrorKind::Login, message).because(error));
+                }
                 Err(Trouble::NotSent(error) | Trouble::Lost(error)) if tries >= TRIES => {
                     return Err(unreachable(error));
                 }
@@ -507,8 +512,32 @@ pub(crate) fn unreadable(error: crate::xmlrpc::Shape) -> KojiError {
 }
 
 fn unreachable(error: KojiError) -> KojiError {
-    let message = std::error::Error::source(&error).map_or_else(|| error.to_string(), ToString::to_string);
+    let message = innermost(&error).to_string();
     KojiError::new(KojiErrorKind::Unreachable, message).because(error)
+}
+
+/// Returns the cause of all causes of an error: what is around it only says where it happened.
+fn innermost(error: &KojiError) -> &(dyn std::error::Error + 'static) {
+    let mut cause: &(dyn std::error::Error + 'static) = error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    cause
+}
+
+/// Returns why the hub's server ended TLS: it does so with a certificate of an authority that it does not know, or that
+/// expired. Asked again it would say the same.
+fn alert(error: &KojiError) -> Option<String> {
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(error) = cause {
+        let errors = error.downcast_ref::<ErrorStack>().map(ErrorStack::errors).unwrap_or_default();
+        let alert = errors.iter().filter_map(|error| error.reason()).find(|reason| reason.contains(" alert "));
+        if let Some(alert) = alert {
+            return Some(alert.to_owned());
+        }
+        cause = error.source();
+    }
+    None
 }
 
 fn error_lost(error: KojiError) -> KojiError {
