@@ -62,6 +62,10 @@ pub async fn check(client: &Client, config: &KojiConfig) -> Vec<Finding> {
         Ok(found) => findings.extend(found),
         Err(error) => findings.push(Finding::bad(format!("the tags cannot be asked: {}", told(&error)))),
     }
+    match source_packages(client, config).await {
+        Ok(finding) => findings.push(finding),
+        Err(error) => findings.push(Finding::bad(format!("the hub's policies cannot be asked: {}", told(&error)))),
+    }
     findings
 }
 
@@ -77,6 +81,47 @@ fn told(error: &KojiError) -> String {
         source = cause.source();
     }
     text
+}
+
+/// Looks whether the macros of modules, which come as a source package, will be built: unless its operators changed
+/// that, a hub builds source packages for administrators alone.
+async fn source_packages(client: &Client, config: &KojiConfig) -> Result<Finding, KojiError> {
+    const POLICY: &str = "build_from_srpm";
+    let user = client.user().await?;
+    let name = &user.name;
+    let mut about = vec![
+        ("user_id", Value::Int(user.id)),
+        ("source", Value::from("cli-build/rida/module-build-macros.src.rpm")),
+        ("from_scm", Value::Bool(false)),
+        ("scratch", Value::Bool(false)),
+        ("draft", Value::Bool(false)),
+        ("skip_tag", Value::Bool(true)),
+        ("repo_id", Value::Nil),
+    ];
+    // A target of modules is made with each of them; policies that go by it cannot be asked before.
+    about.extend(config.macros_target.as_ref().map(|target| ("target", Value::from(target.as_str()))));
+    let about = Value::Struct(about.into_iter().map(|(name, value)| (name.to_owned(), value)).collect());
+    let answer = match client.read(&Call::new("evalPolicy", [Value::from(POLICY), about])).await {
+        Ok(answer) => answer,
+        Err(error) if error.kind() == KojiErrorKind::Refused => {
+            return Ok(Finding::good(format!(
+                "whether {name} may build source packages is seen with the first module only: {error}"
+            )));
+        }
+        Err(error) => return Err(error),
+    };
+    let (word, why) = match &answer {
+        Value::Text(text) => text.split_once(char::is_whitespace).unwrap_or((text, "no reason is told")),
+        _ => ("", "no rule of it is for this"),
+    };
+    if word.eq_ignore_ascii_case("allow") {
+        return Ok(Finding::good(format!("{name} may build source packages, as the macros of modules are")));
+    }
+    Ok(Finding::bad(format!(
+        "the hub's policy {POLICY} lets {name} build no source packages ({}), as the macros of modules are; an \
+         administrator allows it in the hub's configuration: user {name} :: allow",
+        why.trim()
+    )))
 }
 
 fn unreachable(error: &KojiError) -> &'static str {

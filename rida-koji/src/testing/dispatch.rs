@@ -9,8 +9,19 @@ use crate::error::fault;
 use crate::xmlrpc::{Answer, Call, Fault, Value};
 
 /// Methods that change nothing, by how their names begin.
-const READING: &[&str] =
-    &["get", "list", "check", "query", "repo.get", "repo.check", "repo.query", "tagLast", "untaggedBuilds", "download"];
+const READING: &[&str] = &[
+    "get",
+    "list",
+    "check",
+    "query",
+    "evalPolicy",
+    "repo.get",
+    "repo.check",
+    "repo.query",
+    "tagLast",
+    "untaggedBuilds",
+    "download",
+];
 
 impl World {
     /// Does a call. The number of the call is kept when it changed something.
@@ -80,6 +91,12 @@ impl World {
                 let mut args = Args::bind(call, &["userInfo", "strict", "krb_princs", "groups"], false)?;
                 let who = args.take("userInfo");
                 Ok(self.find_user(&who).map_or(Value::Nil, Self::shown_user))
+            }
+            "evalPolicy" => {
+                let mut args = Args::bind(call, &["name", "data"], false)?;
+                let name = args.text("name")?;
+                args.members("data")?;
+                Ok(Value::from(self.policies.get(&name).map_or("allow", String::as_str)))
             }
             "getTag" => self.get_tag(call),
             "createTag" => self.create_tag(caller, call),

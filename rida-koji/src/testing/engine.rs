@@ -1,6 +1,6 @@
 //! What the builders do while time goes by.
 
-use super::answer::{fault, generic};
+use super::answer::{fault, generic, not_allowed};
 use super::args::text;
 use super::world::{Course, HubBuild, Repo, Rpm, World};
 use crate::error::fault;
@@ -73,6 +73,10 @@ impl World {
         let name = target.text("target").unwrap_or_default();
         let target = self.targets.get(name).cloned();
         let target = target.ok_or_else(|| generic(format!("unknown build target: {name}")))?;
+        let policy = self.policies.get("build_from_srpm").filter(|_| source.starts_with("cli-build/"));
+        if let Some(why) = policy.and_then(|policy| policy.strip_prefix("deny")) {
+            return Err(not_allowed(format!("policy violation (build_from_srpm):{why}")));
+        }
         let newest =
             self.repos.values().filter(|repo| repo.tag == target.build_tag && repo.state == 1).max_by_key(|r| r.event);
         let Some(repo) = newest.cloned() else {

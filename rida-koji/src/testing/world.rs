@@ -197,6 +197,8 @@ pub struct World {
     pub courses: BTreeMap<String, Course>,
     /// The hub says that it is offline.
     pub offline: bool,
+    /// What policies answer, by name, such as `deny packages come from git`; what is not named here is allowed.
+    pub policies: BTreeMap<String, String>,
     /// How many of the next repositories fail.
     pub failing_repositories: u32,
     /// How long a task waits for a builder, in seconds.
@@ -236,6 +238,7 @@ impl World {
             dialect: Dialect::released(),
             courses: BTreeMap::new(),
             offline: false,
+            policies: BTreeMap::new(),
             failing_repositories: 0,
             wait_for_builder: 2.0,
             repository_time: 30.0,

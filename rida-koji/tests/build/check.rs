@@ -24,6 +24,8 @@ async fn what_has_to_be_fixed_is_told_in_words() {
     config.base_tags.insert("platform:el9".to_owned(), "nowhere".to_owned());
     world.hub.world().set_permissions("rida", &["tag"]);
     world.hub.world().forbid_import("rida");
+    let policy = ("build_from_srpm".to_owned(), "deny Only admin can do this via default policy".to_owned());
+    world.hub.world().policies.extend([policy]);
     let findings = check(&Client::new(world.client_config()).unwrap(), &config).await;
     let told = bad(&findings).join("\n");
     for expected in [
@@ -31,6 +33,7 @@ async fn what_has_to_be_fixed_is_told_in_words() {
         "rida needs the permission modularity, which tags of modules are guarded by (koji.permission)",
         "there is no tag nowhere, the tag of platform:el9 (koji.base_tags); name another, or make it",
         "koji grant-cg-access --new rida module-build-service",
+        "the hub's policy build_from_srpm lets rida build no source packages (Only admin can do this via default policy)",
     ] {
         assert!(told.contains(expected), "{expected}\n{told}");
     }
