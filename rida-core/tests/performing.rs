@@ -3,11 +3,12 @@
 #![expect(clippy::unwrap_used, reason = "in a test it is the assertion")]
 
 use std::sync::Arc;
+use std::task::{Context, Waker};
 use std::time::Duration;
 
 use rida_core::scm::AllowList;
 use rida_core::testing::simulation::block_on;
-use rida_core::testing::{MemoryPublisher, MemoryScm, MemoryStore, TestClock, sample};
+use rida_core::testing::{Fates, Faulty, MemoryPublisher, MemoryScm, MemoryStore, TestClock, sample};
 use rida_core::{
     BuildId, BuildState, Driver, Fact, MockBuildSystem, ModuleBuild, Parts, Performed, Policy, PortError, TaskId,
     WorkerId,
@@ -152,6 +153,35 @@ fn a_cancellation_is_tried_for_a_day() {
         world.clock.advance(Duration::from_secs(120));
     }
     assert!(matches!(world.perform().as_slice(), [Performed::Done]));
+}
+
+#[test]
+fn an_answer_of_an_earlier_run_is_not_that_of_this_one() {
+    let clock = TestClock::at(sample::at(0));
+    let parts = Parts {
+        store: Arc::new(MemoryStore::new()),
+        build_system: Arc::new(MockBuildSystem::new()),
+        publisher: Arc::new(MemoryPublisher::default()),
+        // Waits once before it acts, and once after.
+        scm: Arc::new(Faulty::new(MemoryScm::default(), Fates::new(1, 0))),
+        clock: Arc::new(clock.clone()),
+        allow: AllowList::default(),
+        policy: Policy::default(),
+    };
+    let driver = Driver::new(parts, WorkerId("test".to_owned()));
+    let submission = sample::submission(sample::nsvc("lua:5.4:1:c0ffee"));
+    let id = block_on(driver.record(submission.clone())).unwrap();
+    let state = || block_on(driver.parts().store.load(id)).unwrap().unwrap().state();
+    let taken = block_on(driver.take_effects(1)).unwrap().remove(0);
+    let mut checking = Box::pin(driver.perform(taken));
+    assert!(checking.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+    block_on(driver.cancel(id, sample::owner("alice"))).unwrap();
+    block_on(driver.record(submission)).unwrap();
+    let _ = block_on(checking).unwrap();
+    assert_eq!(state(), BuildState::Init, "what was checked before is not what was submitted since");
+    let taken = block_on(driver.take_effects(1)).unwrap().remove(0);
+    assert!(matches!(block_on(driver.perform(taken)).unwrap(), Performed::Done));
+    assert_eq!(state(), BuildState::Wait);
 }
 
 #[test]

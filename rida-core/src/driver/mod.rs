@@ -23,8 +23,8 @@ use crate::id::{BuildId, EffectId, Owner};
 use crate::plan::{Verdict, verdicts};
 use crate::policy::Policy;
 use crate::ports::{
-    BuildSystem, Commit, LeaseTimes, Publisher, QueueRoom, Scm, Store, StoreError, StoreErrorKind, TakenEffect,
-    WorkerId,
+    BuildFilter, BuildSystem, Commit, LeaseTimes, Publisher, QueueRoom, Scm, Store, StoreError, StoreErrorKind,
+    TakenEffect, WorkerId,
 };
 use crate::scm::AllowList;
 use crate::state::BuildState;
@@ -32,7 +32,7 @@ use crate::step::{Step, step};
 use crate::timestamp::Timestamp;
 
 /// How many of those that wait are looked at together when slots are given away.
-const SLOTS_AT_ONCE: usize = 32;
+const SLOTS_AT_ONCE: usize = 256;
 
 /// Tells the time. The one place where the core learns it.
 pub trait Clock: Send + Sync {
@@ -171,6 +171,10 @@ impl Driver {
     pub async fn grant_slots(&self) -> Result<usize, StoreError> {
         let Parts { store, clock, policy, .. } = &self.parts;
         let (limits, mut granted) = (&policy.limits, 0);
+        let waiting = BuildFilter { states: vec![BuildState::Wait], ..BuildFilter::default() };
+        if store.count(&waiting).await? == 0 {
+            return Ok(0);
+        }
         // The head of the queue again and again, not all of it: what a slot costs does not grow with those that wait.
         loop {
             let now = clock.now();

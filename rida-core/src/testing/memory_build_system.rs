@@ -43,7 +43,7 @@ struct World {
     keys: BTreeMap<ComponentKey, TaskId>,
     tasks: BTreeMap<TaskId, Task>,
     cancelled: BTreeSet<ComponentKey>,
-    tagged: BTreeSet<ComponentKey>,
+    tagged: BTreeMap<BuildId, BTreeSet<ComponentKey>>,
     repositories: BTreeMap<(BuildId, u32), Repository>,
     finished: BTreeSet<BuildId>,
     violations: Vec<String>,
@@ -252,7 +252,7 @@ impl BuildSystem for MemoryBuildSystem {
             if !matches!(built, Some(Ended::Built)) || key.build != build.id {
                 return Err(PortError::permanent(format!("{} was not built", key.component)));
             }
-            world.tagged.insert(key.clone());
+            world.tagged.entry(key.build).or_default().insert(key.clone());
         }
         Ok(())
     }
@@ -260,7 +260,7 @@ impl BuildSystem for MemoryBuildSystem {
     async fn regenerate(&self, build: &ModuleBuild, generation: u32) -> Result<(), PortError> {
         let ready = self.clock.now().plus(REPOSITORY_TIME);
         let mut world = self.world();
-        let contents = world.tagged.iter().filter(|key| key.build == build.id).cloned().collect();
+        let contents = world.tagged.get(&build.id).cloned().unwrap_or_default();
         world.repositories.entry((build.id, generation)).or_insert(Repository { ready, contents });
         Ok(())
     }
@@ -306,7 +306,9 @@ impl BuildSystem for MemoryBuildSystem {
         let mut world = self.world();
         world.cancelled.insert(key.clone());
         let Some(id) = world.keys.get(key).copied() else { return Ok(()) };
-        let taken_over = world.keys.iter().any(|(other, task)| *task == id && other.attempt > key.attempt);
+        let last = ComponentKey { attempt: u32::MAX, ..key.clone() };
+        let later = world.keys.range(key.clone()..=last).filter(|(other, _)| other.attempt > key.attempt);
+        let taken_over = later.into_iter().any(|(_, task)| *task == id);
         if let Some(task) = world.tasks.get_mut(&id)
             && !taken_over
             && task.ended(now).is_none()
@@ -321,7 +323,7 @@ impl BuildSystem for MemoryBuildSystem {
         world.count(format!("metadata of {}", build.id));
         let untagged = build.components().find(|(planned, component)| {
             let key = ComponentKey { build: build.id, component: planned.name.clone(), attempt: component.attempt };
-            !world.tagged.contains(&key)
+            !world.tagged.get(&build.id).is_some_and(|tagged| tagged.contains(&key))
         });
         if let Some((planned, _)) = untagged {
             world.violations.push(format!("the metadata of {} came before the tag of {}", build.id, planned.name));

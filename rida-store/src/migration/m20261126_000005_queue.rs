@@ -1,4 +1,5 @@
-//! How often an instruction failed, and indexes in the order in which builds that wait are served.
+//! How often an instruction failed, and indexes in the order in which instructions are due and waiting builds are
+//! served.
 
 use sea_orm_migration::prelude::*;
 
@@ -6,6 +7,10 @@ const INDEXES: [(&str, [&str; 6]); 2] = [
     ("module_builds_by_age", ["state", "since", "id", "name", "owner", "batches"]),
     ("module_builds_by_batches", ["state", "batches", "since", "id", "name", "owner"]),
 ];
+
+/// The first in the order in which they are taken, the second to find those of one build.
+const OF_EFFECTS: [(&str, &[&str]); 2] =
+    [("effects_in_order", &["due_at", "build_id", "number"]), ("effects_of_build", &["build_id", "number"])];
 
 pub(super) struct Step;
 
@@ -36,10 +41,21 @@ impl MigrationTrait for Step {
             }
             manager.create_index(index).await?;
         }
+        for (name, columns) in OF_EFFECTS {
+            let mut index = Index::create();
+            index.name(name).table("effects");
+            columns.iter().for_each(|column| {
+                index.col(*column);
+            });
+            manager.create_index(index).await?;
+        }
         Ok(())
     }
 
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        for (name, _) in OF_EFFECTS {
+            manager.drop_index(Index::drop().name(name).table("effects").to_owned()).await?;
+        }
         for (name, _) in INDEXES {
             manager.drop_index(Index::drop().name(name).table("module_builds").to_owned()).await?;
         }

@@ -3,7 +3,7 @@
 use rida_core::{
     BuildId, BuildState, EffectId, LeaseTimes, LookTimes, PendingEffect, StoreError, TakenEffect, Timestamp, WorkerId,
 };
-use sea_orm::sea_query::{Expr, ExprTrait, LockBehavior, LockType};
+use sea_orm::sea_query::{Expr, ExprTrait, LockBehavior, LockType, SimpleExpr};
 use sea_orm::{ColumnTrait, Condition, DatabaseTransaction, EntityTrait};
 use sea_orm::{QueryFilter, QueryOrder, QuerySelect, Select, SelectExt};
 
@@ -35,20 +35,25 @@ async fn take_rows(
     limit: usize,
 ) -> Result<Vec<TakenEffect>, Failed> {
     use effects::Column;
-    let (due, until) = (due_effects(times), times.until);
+    let (due, until) = (past(Column::DueAt, times.now, times.latest).map(|due| due_effects(due, times)), times.until);
     // Who only looks leaves the writers alone.
-    if limit == 0 || !database.read(|| async |connection| Ok(due.clone().exists(connection).await?)).await? {
+    if limit == 0 || !any(database, &due).await? {
         return Ok(Vec::new());
     }
-    let due = due
-        .order_by_asc(Column::DueAt)
-        .order_by_asc(Column::BuildId)
-        .order_by_asc(Column::Number)
-        .limit(rows(limit))
-        .lock_with_behavior(LockType::Update, LockBehavior::SkipLocked);
+    let due = due.map(|due| {
+        due.order_by_asc(Column::DueAt)
+            .order_by_asc(Column::BuildId)
+            .order_by_asc(Column::Number)
+            .lock_with_behavior(LockType::Update, LockBehavior::SkipLocked)
+    });
     let take = || {
         async |tx: &DatabaseTransaction| {
-            let taken = due.clone().all(tx).await?;
+            let mut taken = Vec::new();
+            for due in &due {
+                if taken.len() < limit {
+                    taken.extend(due.clone().limit(rows(limit - taken.len())).all(tx).await?);
+                }
+            }
             let update = effects::Entity::update_many()
                 .col_expr(Column::LeaseOwner, Expr::value(plain(&worker.0)))
                 .col_expr(Column::LeaseUntil, Expr::value(until.millis()))
@@ -78,15 +83,27 @@ fn ids(rows: &[effects::Model]) -> impl Iterator<Item = &str> {
     rows.iter().map(|row| row.id.as_str())
 }
 
-fn due_effects(LeaseTimes { now, latest, .. }: LeaseTimes) -> Select<effects::Entity> {
+fn due_effects(due: SimpleExpr, LeaseTimes { now, latest, .. }: LeaseTimes) -> Select<effects::Entity> {
     use effects::Column;
-    let free = past(Column::LeaseUntil, now, latest).add(Column::LeaseUntil.is_null());
-    effects::Entity::find().filter(past(Column::DueAt, now, latest)).filter(free)
+    let ended = past(Column::LeaseUntil, now, latest).into_iter().fold(Condition::any(), Condition::add);
+    effects::Entity::find().filter(due).filter(ended.add(Column::LeaseUntil.is_null()))
 }
 
-/// A time that has come, or that nobody gives whose clock is right.
-fn past(column: impl ColumnTrait, now: Timestamp, latest: Timestamp) -> Condition {
-    Condition::any().add(column.lte(now.millis())).add(column.gt(latest.millis()))
+/// A time that has come, and one that nobody gives whose clock is right. They are asked for one after the other: an
+/// index finds the first few of each, and not of both together.
+fn past(column: impl ColumnTrait, now: Timestamp, latest: Timestamp) -> [SimpleExpr; 2] {
+    [column.lte(now.millis()), column.gt(latest.max(now).millis())]
+}
+
+/// Tells whether there is a row of any of these.
+async fn any<E: EntityTrait>(database: &Database, selects: &[Select<E>; 2]) -> Result<bool, Failed> {
+    let exists = database.read(|| {
+        async |connection| {
+            let [first, second] = selects;
+            Ok(first.clone().exists(connection).await? || second.clone().exists(connection).await?)
+        }
+    });
+    exists.await
 }
 
 /// Returns the instructions of a build that are not answered yet.
@@ -205,23 +222,28 @@ pub(crate) async fn take_builds(
 async fn take_build_rows(database: &Database, times: LookTimes, limit: usize) -> Result<Vec<i64>, Failed> {
     use module_builds::Column;
     let LookTimes { now, building, others, latest } = times;
-    let due = module_builds::Entity::find().filter(past(Column::LookAt, now, latest));
+    let due = past(Column::LookAt, now, latest).map(|due| module_builds::Entity::find().filter(due));
     let builds = Column::State.eq(i32::from(BuildState::Build.code()));
     let next = Expr::case(builds, building.millis()).finally(others.millis());
-    if limit == 0 || !database.read(|| async |connection| Ok(due.clone().exists(connection).await?)).await? {
+    if limit == 0 || !any(database, &due).await? {
         return Ok(Vec::new());
     }
-    let due = due
-        .select_only()
-        .column(Column::Id)
-        .order_by_asc(Column::LookAt)
-        .order_by_asc(Column::Id)
-        .limit(rows(limit))
-        .lock_with_behavior(LockType::Update, LockBehavior::SkipLocked);
+    let due = due.map(|due| {
+        due.select_only()
+            .column(Column::Id)
+            .order_by_asc(Column::LookAt)
+            .order_by_asc(Column::Id)
+            .lock_with_behavior(LockType::Update, LockBehavior::SkipLocked)
+    });
     database
         .write(|| {
             async |tx| {
-                let ids: Vec<i64> = due.clone().into_tuple().all(tx).await?;
+                let mut ids: Vec<i64> = Vec::new();
+                for due in &due {
+                    if ids.len() < limit {
+                        ids.extend(due.clone().limit(rows(limit - ids.len())).into_tuple::<i64>().all(tx).await?);
+                    }
+                }
                 let update = module_builds::Entity::update_many()
                     .col_expr(Column::LookAt, next.clone().into())
                     .filter(Column::Id.is_in(ids.iter().copied()));
