@@ -122,6 +122,16 @@ pub enum KojiCommand {
     /// Logs in, and tells what is missing for modules to be built: permissions, tags, the content generator. Changes
     /// nothing.
     Check,
+    /// Deletes the targets of modules that ended, and takes the packages of failed ones out of their tags. Meant to be
+    /// run once a day.
+    CleanUp {
+        /// How many days after its module ended a target is deleted.
+        #[arg(long, default_value_t = 1, value_name = "DAYS")]
+        targets_after: u32,
+        /// How many days after it failed a module's packages are untagged.
+        #[arg(long, default_value_t = 180, value_name = "DAYS")]
+        failed_after: u32,
+    },
 }
 
 /// Where settings come from.

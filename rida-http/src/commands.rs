@@ -3,7 +3,11 @@
 mod readers;
 
 use std::process::ExitCode;
+#[cfg(feature = "koji")]
+use std::sync::Arc;
 
+#[cfg(feature = "koji")]
+use rida_core::{BuildFilter, BuildState, Clock, ListQuery, Store, Timestamp};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -11,6 +15,8 @@ use crate::app::{self, App};
 #[cfg(feature = "koji")]
 use crate::cli::KojiCommand;
 use crate::cli::{BusCommand, Cli, Command};
+#[cfg(feature = "koji")]
+use crate::clock::SystemClock;
 use crate::config::{Config, Resolved};
 use crate::files;
 use crate::reply::chain;
@@ -29,6 +35,10 @@ pub async fn run(cli: Cli) -> ExitCode {
         Command::CheckConfig => check_config(&resolved).await,
         #[cfg(feature = "koji")]
         Command::Koji(KojiCommand::Check) => check_koji(&resolved.config).await,
+        #[cfg(feature = "koji")]
+        Command::Koji(KojiCommand::CleanUp { targets_after, failed_after }) => {
+            ended(clean_koji(&resolved.config, targets_after, failed_after).await)
+        }
         Command::Migrate => ended(migrate(&resolved.config).await),
         Command::Bus(BusCommand::Test) => ended(test_bus(&resolved).await),
         Command::Bus(command) => ended(readers::run(&resolved.config, &command).await),
@@ -76,10 +86,52 @@ async fn check_config(resolved: &Resolved) -> ExitCode {
 }
 
 #[cfg(feature = "koji")]
-async fn check_koji(config: &Config) -> ExitCode {
-    let Some(koji) = &config.koji else {
-        return fail("modules are not built in Koji; set builds.build_system = \"koji\"");
+const NOT_KOJI: &str = "modules are not built in Koji; set builds.build_system = \"koji\"";
+
+/// For how many days after their time failed modules are still looked at.
+#[cfg(feature = "koji")]
+const FAILED_WINDOW: u32 = 30;
+
+/// Takes away what nobody needs any more in Koji.
+#[cfg(feature = "koji")]
+async fn clean_koji(config: &Config, targets_after: u32, failed_after: u32) -> Result<(), String> {
+    const DAY: i64 = 24 * 3600 * 1000;
+    let koji = config.koji.as_ref().ok_or(NOT_KOJI)?;
+    let database = Arc::new(app::open_database(config).await.map_err(|error| chain(&error))?);
+    let (builds, _) = koji.open(database.clone()).map_err(|error| chain(&error))?;
+    let now = SystemClock.now().millis();
+    let before = |days: u32| Timestamp::from_millis(now.saturating_sub(i64::from(days).saturating_mul(DAY)));
+    for name in builds.delete_old_targets(before(targets_after)).await.map_err(|error| chain(&error))? {
+        println!("deleted the target {name}");
+    }
+    let filter = BuildFilter {
+        states: vec![BuildState::Failed],
+        completed_after: Some(before(failed_after.saturating_add(FAILED_WINDOW))),
+        completed_before: Some(before(failed_after)),
+        ..BuildFilter::default()
     };
+    let mut query = ListQuery { filter, limit: 100, ..ListQuery::default() };
+    loop {
+        let page = database.list(&query).await.map_err(|error| chain(&error))?;
+        for summary in &page {
+            let Some(build) = database.load(summary.id).await.map_err(|error| chain(&error))? else { continue };
+            let count = builds.untag_failed(&build).await.map_err(|error| chain(&error))?;
+            if count > 0 {
+                println!("untagged {count} packages of {}", build.nsvc());
+            }
+        }
+        match page.last() {
+            Some(last) => query.after = Some(last.id),
+            None => break,
+        }
+    }
+    builds.client().close().await;
+    Ok(())
+}
+
+#[cfg(feature = "koji")]
+async fn check_koji(config: &Config) -> ExitCode {
+    let Some(koji) = &config.koji else { return fail(NOT_KOJI) };
     let findings = match koji.check().await {
         Ok(findings) => findings,
         Err(error) => return fail(&chain(&error)),

@@ -5,6 +5,7 @@
 //! module's tag. So any number of services may work on one hub, and any of them may end at any time.
 
 mod cancel;
+mod clean;
 mod components;
 mod environment;
 mod follow;

@@ -76,5 +76,12 @@ async fn a_module_is_made_in_koji() {
         assert!(imported.len() == 2 && imported[0].starts_with("gate-rolling-"), "{imported:?}");
         let metrics = service.ask("GET /metrics");
         assert!(metrics.contains("rida_koji_calls_total{method=\"CGImport\",outcome=\"done\"} 2"), "{metrics}");
+        let data = root.join("data").display().to_string();
+        let clean: Vec<&str> =
+            more.iter().copied().chain(["--data", &data, "koji", "clean-up", "--targets-after", "0"]).collect();
+        let cleaned = run(&clean);
+        assert!(cleaned.status.success(), "{}", stderr(&cleaned));
+        assert!(stdout(&cleaned).starts_with("deleted the target module-"), "{}", stdout(&cleaned));
+        assert_eq!(hub.world().targets().count(), 0);
     });
 }

@@ -56,12 +56,15 @@ impl KojiBuildSystem {
         if missing.is_empty() {
             return Ok(());
         }
-        let refusals: Vec<Fault> = match self.client.write_many(&calls).await {
-            Ok(answers) => answers.into_iter().filter_map(Result::err).collect(),
-            Err(error) if error.kind() == KojiErrorKind::Committed => Vec::new(),
+        let answers = match self.client.write_many(&calls).await {
+            Ok(answers) => Some(answers),
+            // What was refused of it is not known.
+            Err(error) if error.kind() == KojiErrorKind::Committed => None,
             Err(error) => return Err(port_error(error)),
         };
-        if refusals.is_empty() && self.config.tagging == Tagging::Direct {
+        let is_told = answers.is_some();
+        let refusals: Vec<Fault> = answers.into_iter().flatten().filter_map(Result::err).collect();
+        if is_told && refusals.is_empty() && self.config.tagging == Tagging::Direct {
             return Ok(());
         }
         // What was tagged before is refused; so that is looked at.

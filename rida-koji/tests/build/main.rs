@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "in what tests share it is the assertion, as in the tests themselves")]
 
 mod check;
+mod clean;
 mod contract;
 mod cost;
 mod flow;
