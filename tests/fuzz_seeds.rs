@@ -20,6 +20,54 @@ fn xmlrpc_stands_its_seeds() {
     each_seed("xmlrpc", xmlrpc::run);
 }
 
+#[path = "../fuzz/targets/names.rs"]
+mod names;
+
+#[path = "../fuzz/targets/stored.rs"]
+#[cfg(feature = "testing")]
+mod stored;
+
+#[path = "../fuzz/targets/requests.rs"]
+#[cfg(all(feature = "fuzzing", feature = "http"))]
+mod requests;
+
+#[path = "../fuzz/targets/configuration.rs"]
+#[cfg(all(feature = "fuzzing", feature = "http"))]
+mod configuration;
+
+#[path = "../fuzz/targets/local.rs"]
+#[cfg(all(feature = "fuzzing", feature = "local"))]
+mod local;
+
+#[test]
+fn names_and_addresses_stand_their_seeds() {
+    each_seed("names", names::run);
+}
+
+#[test]
+#[cfg(feature = "testing")]
+fn what_is_stored_stands_its_seeds() {
+    each_seed("stored", stored::run);
+}
+
+#[test]
+#[cfg(all(feature = "fuzzing", feature = "http"))]
+fn requests_stand_their_seeds() {
+    each_seed("requests", requests::run);
+}
+
+#[test]
+#[cfg(all(feature = "fuzzing", feature = "http"))]
+fn the_configuration_stands_its_seeds() {
+    each_seed("configuration", configuration::run);
+}
+
+#[test]
+#[cfg(all(feature = "fuzzing", feature = "local"))]
+fn what_programs_say_stands_its_seeds() {
+    each_seed("local", local::run);
+}
+
 #[test]
 #[cfg(feature = "testing")]
 fn both_readers_of_modulemd_agree_on_their_seeds() {

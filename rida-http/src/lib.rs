@@ -46,6 +46,9 @@ mod clock;
 mod files;
 #[cfg(feature = "koji")]
 mod koji;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod metrics;
 mod publisher;
 mod pulse;

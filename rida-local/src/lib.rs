@@ -5,6 +5,9 @@ pub mod process;
 
 mod build_system;
 mod config;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod layout;
 mod lookaside;
 mod mock;

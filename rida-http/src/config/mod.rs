@@ -10,6 +10,7 @@ mod resolve;
 mod units;
 
 use std::fmt;
+use std::io::Read;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -153,15 +154,35 @@ struct Layer {
     raw: Raw,
 }
 
+/// The largest configuration file; a larger one is something else.
+const LARGEST_FILE: u64 = 1024 * 1024;
+
+/// Reads a file that may be anything.
+fn read(path: &Path) -> std::io::Result<String> {
+    let mut text = String::new();
+    let read = std::fs::File::open(path)?.take(LARGEST_FILE + 1).read_to_string(&mut text)?;
+    if u64::try_from(read).unwrap_or(u64::MAX) > LARGEST_FILE {
+        return Err(std::io::Error::other(format!("it is larger than {LARGEST_FILE} bytes")));
+    }
+    Ok(text)
+}
+
 impl Layers {
     /// Adds what a file says.
     ///
     /// # Errors
     /// When it cannot be read or is not valid.
     pub fn file(&mut self, path: &Path) -> Result<(), ConfigError> {
-        let text =
-            std::fs::read_to_string(path).map_err(|error| ConfigError::Unreadable { path: path.to_owned(), error })?;
-        let raw = toml::from_str(&text)
+        let text = read(path).map_err(|error| ConfigError::Unreadable { path: path.to_owned(), error })?;
+        self.text(path, &text)
+    }
+
+    /// Adds what a text says, as if it were that file's.
+    ///
+    /// # Errors
+    /// When it is not valid.
+    pub fn text(&mut self, path: &Path, text: &str) -> Result<(), ConfigError> {
+        let raw = toml::from_str(text)
             .map_err(|error: toml::de::Error| without_passwords(&error.to_string()))
             .map_err(|error| ConfigError::File { path: path.to_owned(), error })?;
         self.0.push(Layer { origin: Origin::File(path.to_owned()), raw });

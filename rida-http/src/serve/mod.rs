@@ -20,6 +20,8 @@ use warp::reply::Response;
 
 use self::connection::Connections;
 pub(crate) use self::connection::panic_text;
+#[cfg(feature = "fuzzing")]
+pub(crate) use self::normal::normalised;
 use crate::metrics::{Metrics, Stall};
 
 /// Limits of the server.

@@ -8,7 +8,7 @@ use warp::http::uri::PathAndQuery;
 ///
 /// A plus is decoded too, for names such as `libstdc++`. An encoded slash stays what it is, so that no path gets
 /// another number of parts.
-pub(super) fn normalised(uri: &Uri) -> Option<Uri> {
+pub(crate) fn normalised(uri: &Uri) -> Option<Uri> {
     if !uri.path().contains('%') {
         return None;
     }

@@ -185,7 +185,7 @@ async fn describe(sandbox: &Sandbox, work: &Path, limits: BuildLimits) -> Result
     Ok(parse(&String::from_utf8_lossy(&output.stdout)))
 }
 
-fn parse(text: &str) -> Vec<Package> {
+pub(crate) fn parse(text: &str) -> Vec<Package> {
     let mut packages: Vec<Package> = Vec::new();
     for line in text.lines() {
         let mut fields = line.split('\t');

@@ -210,7 +210,7 @@ impl Traces {
     }
 }
 
-fn parse_exit(text: &str) -> Option<Exit> {
+pub(crate) fn parse_exit(text: &str) -> Option<Exit> {
     let mut words = text.split_whitespace();
     let (word, code, seconds) = (words.next()?, words.next()?, words.next()?);
     let end = match word {
