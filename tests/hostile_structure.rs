@@ -80,8 +80,9 @@ fn check(listed: &[(&str, &str)], words: &[&str], advice: &str) {
     let mut met = vec![false; listed.len()];
     for (file, text) in sources() {
         for lines in find(&text, words) {
-            let is_it = |(of, what): &(&str, &str)| *of == file && lines.iter().any(|line| line.contains(what));
-            match listed.iter().position(is_it) {
+            // The nearest line that says which it is.
+            let which = |line: &&str| listed.iter().position(|(of, what)| *of == file && line.contains(what));
+            match lines.iter().rev().find_map(which) {
                 Some(index) => met[index] = true,
                 None => panic!("{file}: {}\n{advice}", lines.last().unwrap_or(&"")),
             }

@@ -24,7 +24,7 @@ pub(crate) fn run(data: &[u8]) {
     let policy = Policy::default();
     if let Some(build) = same_again::<ModuleBuild>(&value) {
         let _ = (deadline(&build, &policy), look_at(&build, &policy, sample::at(0)));
-        waits_for(&build, &Default::default(), &policy, sample::at(0));
+        waits_for(&build, &Default::default(), &[], &policy, sample::at(0));
     }
     let Some(event) = same_again::<Event>(&value) else { return };
     for build in BUILDS.iter() {

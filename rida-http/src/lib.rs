@@ -44,11 +44,11 @@ mod app;
 mod bus;
 mod clock;
 mod files;
-#[cfg(feature = "koji")]
-mod koji;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing;
+#[cfg(feature = "koji")]
+mod koji;
 mod metrics;
 mod publisher;
 mod pulse;
