@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use rida_core::testing::{MemoryBuildSystem, MemoryPublisher, MemoryScm, MemoryStore, TestClock, sample};
 use rida_core::{Driver, ParkedFilter, Parts, Policy, Publisher, Receipt, Store, WorkerId};
-use rida_fedmsg::amqp::{AmqpConfig, AmqpLink, AmqpPublisher};
+use rida_fedmsg::amqp::{AmqpConfig, AmqpLink, AmqpPublisher, probe};
 use rida_fedmsg::{MessageIds, Topics};
 use serde_json::Value;
 
@@ -241,4 +241,17 @@ async fn what_the_broker_does_not_permit_is_parked_until_it_does() {
         let message = consumer.event("message");
         assert_eq!(message["body"]["announcement"], expected.announcement.to_string(), "in order");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_goes_there_and_comes_back() {
+    let broker = broker().await;
+    let topic = Topics::default().of("bus.test");
+    for link in [broker.link(), broker.tls_link("client", "ca.crt")] {
+        let publisher = publisher(link.clone());
+        probe(&publisher, &link, "amq.topic", &topic, sample::at(0), PATIENCE).await.unwrap();
+    }
+    let nobody = AmqpLink { url: "amqp://guest:guest@127.0.0.1:9/%2f".to_owned(), ..AmqpLink::default() };
+    let away = probe(&publisher(nobody.clone()), &nobody, "amq.topic", &topic, sample::at(0), PATIENCE).await;
+    assert!(away.unwrap_err().is_retryable());
 }

@@ -10,16 +10,16 @@ use rida_fedmsg::json::{Json, JsonLimits};
 use rida_fedmsg::{Inbox, Incoming, Receiver};
 use rida_http::Hints;
 
-struct World {
-    store: MemoryStore,
+pub(crate) struct World {
+    pub(crate) store: MemoryStore,
     system: MemoryBuildSystem,
     clock: TestClock,
-    driver: Arc<Driver>,
+    pub(crate) driver: Arc<Driver>,
 }
 
 impl World {
     /// A build that was just submitted; the build system is asked by itself only every so often.
-    async fn new(follow_every: Duration) -> Self {
+    pub(crate) async fn new(follow_every: Duration) -> Self {
         let policy = Policy { follow_every, ..Policy::default() };
         let (store, clock) = (MemoryStore::new(), TestClock::at(sample::at(0)));
         let system = MemoryBuildSystem::new(Arc::new(clock.clone()));

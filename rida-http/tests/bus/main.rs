@@ -3,3 +3,4 @@
 
 mod commands;
 mod hints;
+mod service;
