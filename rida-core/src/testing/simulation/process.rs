@@ -5,7 +5,6 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use crate::driver::{Clock, Driver};
 use crate::id::EffectId;
@@ -143,14 +142,15 @@ impl Process {
     fn perform(&self, driver: Arc<Driver>, some: usize) -> Work {
         let (held, truth, overtaken) = (self.held.clone(), self.truth.clone(), Arc::clone(&self.overtaken));
         Box::pin(async move {
-            let taken = driver.take_effects(some).await.unwrap_or_default();
+            // Before they are leased: whoever is done within a lease from here was never overtaken.
             let began = truth.now();
+            let taken = driver.take_effects(some).await.unwrap_or_default();
             held.with(|held| held.extend(taken.iter().map(|taken| taken.effect.id)));
             for effect in taken {
                 let id = effect.effect.id;
                 let _ = driver.perform(effect).await;
                 held.with(|held| held.remove(&id));
-                if truth.now().since(began) > driver.lease() + Duration::from_secs(1) {
+                if truth.now().since(began) >= driver.lease() {
                     overtaken.fetch_add(1, Ordering::SeqCst);
                 }
             }
