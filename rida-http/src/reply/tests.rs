@@ -50,3 +50,12 @@ fn a_cause_stays_in_the_log() {
     assert!(!answer.message.contains("hunter2"), "{}", answer.message);
     assert!(answer.message.contains("in the log as "), "{}", answer.message);
 }
+
+#[test]
+fn a_cause_that_only_says_the_same_is_told_once() {
+    let disk = PortError::temporary("the disk is full");
+    let same = PortError::unavailable("the hub cannot be written: the disk is full").because(disk);
+    assert_eq!(chain(&same), "the hub cannot be written: the disk is full");
+    let more = PortError::unavailable("the hub is away").because(same);
+    assert_eq!(chain(&more), "the hub is away: the hub cannot be written: the disk is full");
+}
