@@ -17,11 +17,11 @@ if [ "$(id -u)" = 0 ]; then as_root=; else as_root=sudo; fi
 
 if command -v apt-get >/dev/null; then
     packages="git curl rpm createrepo-c bubblewrap gcc libc6-dev"
-    # What the client of Koji is built with.
-    packages="$packages libssl-dev pkg-config"
+    # What the client of Koji and the bus are built with.
+    packages="$packages libssl-dev pkg-config g++"
     [ "$tests" = no ] || packages="$packages libmodulemd-tools gir1.2-modulemd-2.0 python3-gi python3-yaml dnf cpio postgresql openssl"
-    # The bus: what ZeroMQ is compiled with, the broker, and what its real consumers run on.
-    [ "$tests" = no ] || packages="$packages g++ rabbitmq-server python3-venv"
+    # The broker of the bus, and what its real consumers run on.
+    [ "$tests" = no ] || packages="$packages rabbitmq-server python3-venv"
     missing=
     for package in $packages; do
         dpkg-query --show --showformat='${Status}' "$package" 2>/dev/null | grep -q 'install ok installed' ||
@@ -45,12 +45,12 @@ if command -v apt-get >/dev/null; then
         trap - EXIT
     fi
 elif command -v dnf >/dev/null; then
-    packages="git curl rpm-build createrepo_c bubblewrap gcc openssl-devel pkgconf"
+    packages="git curl rpm-build createrepo_c bubblewrap gcc gcc-c++ openssl-devel pkgconf"
     [ "$tests" = no ] || packages="$packages libmodulemd python3-gobject python3-pyyaml dnf cpio git-daemon postgresql-server openssl"
     # shellcheck disable=SC2086 # the list is to be split
     rpm --query --quiet $packages || $as_root dnf install -y --quiet $packages >&2
 else
-    echo "neither apt-get nor dnf is here; install git, curl, rpmbuild, createrepo_c, bubblewrap and gcc" >&2
+    echo "neither apt-get nor dnf is here; install git, curl, rpmbuild, createrepo_c, bubblewrap, gcc and g++" >&2
     exit 1
 fi
 
