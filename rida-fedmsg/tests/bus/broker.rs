@@ -44,7 +44,8 @@ impl Broker {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let (port, tls_port) = (free_port(), free_port());
-        let script = format!("{}/tests/broker.sh", env!("CARGO_MANIFEST_DIR"));
+        // Tests of the server use this, too, from their own package.
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../rida-fedmsg/tests/broker.sh");
         let mut command = Command::new(script);
         command.arg(folder.path()).args([port, tls_port, free_port(), free_port()].map(|port| port.to_string()));
         command.arg(authority(""));

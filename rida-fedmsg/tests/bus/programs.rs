@@ -43,7 +43,7 @@ impl Program {
 
     /// Starts a script of `tests/python` in the environment that has its packages.
     pub(crate) fn python(environment: &str, script: &str, arguments: &[&str]) -> Self {
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/python").join(script);
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../rida-fedmsg/tests/python").join(script);
         let mut command = Command::new(python(environment, "python"));
         command.arg("-B").arg(script).args(arguments).env("PYTHONUNBUFFERED", "1");
         Self::start(&mut command)

@@ -1,6 +1,28 @@
 //! The service and the buses: builds with and without messages, and the commands about readers of the log.
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed assertion, in helpers too")]
 
+#[expect(dead_code, reason = "the tests of rida-fedmsg need more of it")]
+#[path = "../../../rida-fedmsg/tests/bus/broker.rs"]
+mod broker;
 mod commands;
 mod hints;
+mod processes;
+#[expect(dead_code, reason = "the tests of rida-fedmsg need more of it")]
+#[path = "../../../rida-fedmsg/tests/bus/programs.rs"]
+mod programs;
+#[expect(dead_code, reason = "other tests of the program need more of it")]
+#[path = "../program/running.rs"]
+mod running;
 mod service;
+
+use std::path::{Path, PathBuf};
+
+/// Returns a file of the authority that the tests of the buses have.
+fn authority(file: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../rida-fedmsg/tests/fixtures/authority").join(file)
+}
+
+/// Returns a port that is free now.
+fn free_port() -> u16 {
+    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
