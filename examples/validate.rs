@@ -29,7 +29,7 @@ struct Arguments {
     /// Check the rules of the format alone, not those of a build service.
     #[arg(long)]
     format_only: bool,
-    /// Check this rule of a build service too.
+    /// Check this rule of a build service too; of the documents of an index, no others are checked.
     #[arg(long, value_name = "RULE", value_parser = service_rule)]
     with: Vec<Rule>,
     /// Do not check this rule of a build service.
@@ -93,14 +93,14 @@ fn check(file: &Path, arguments: &Arguments) -> Result<bool, Box<dyn std::error:
     let name = file.to_string_lossy();
     let report = Report::new(&name, &bytes);
     if arguments.index || modulemd::is_index(&bytes) {
-        let read = Index::read(&bytes, &options);
+        let read = Index::judge(&bytes, &options, &rules(arguments, false));
         let failures = &read.failures;
         let omitted = read.omitted + failures.iter().map(|failure| failure.problems.omitted()).sum::<usize>();
         let problems = failures.iter().flat_map(|failure| &failure.problems);
         let report = report.errors(problems).warnings(&read.warnings).omitted(omitted);
         return Ok(tell(&report, &format!("{} documents", read.documents), &name, arguments.format));
     }
-    let judged = modulemd::judge(&bytes, &options.document, &rules(arguments));
+    let judged = modulemd::judge(&bytes, &options.document, &rules(arguments, !arguments.format_only));
     let omitted = judged.problems.as_ref().map_or(0, |problems| problems.omitted());
     let report = report.errors(judged.problems.iter().flatten()).warnings(&judged.warnings).omitted(omitted);
     Ok(tell(&report, "good", &name, arguments.format))
@@ -118,8 +118,12 @@ fn tell(report: &Report<'_>, good: &str, name: &str, format: Format) -> bool {
     report.is_good()
 }
 
-fn rules(arguments: &Arguments) -> Rules {
-    let rules = if arguments.format_only { Rules::none() } else { Rules::default() };
+/// Returns the rules of a build service that are asked for, beside the usual ones or alone: those are for what is still
+/// to be built, while the streams of an index have their versions.
+fn rules(arguments: &Arguments, usual: bool) -> Rules {
+    let rules = Rules::default();
+    // With their limits and names, which a rule that is switched on needs.
+    let rules = if usual { rules } else { Rules::ALL.iter().fold(rules, |rules, rule| rules.without(*rule)) };
     let rules = arguments.with.iter().fold(rules, |rules, rule| rules.with(*rule));
     arguments.without.iter().fold(rules, |rules, rule| rules.without(*rule))
 }

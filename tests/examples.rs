@@ -79,6 +79,18 @@ fn a_compressed_index_is_told_document_by_document() {
 }
 
 #[test]
+fn documents_of_an_index_are_held_to_the_rules_that_are_asked_for() {
+    let index =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("rida-core/tests/fixtures/modulemd/index/good/index-name.yaml");
+    let with = |rule: &str| example("validate", &["--with".into(), rule.into(), index.clone()]);
+    assert!(with("dash-in-stream").status.success());
+    let output = with("version-set");
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    assert!(text(&output.stdout).contains("error[version-set]"), "{output:?}");
+    assert_eq!(text(&output.stdout).matches("error[").count(), 1, "{output:?}");
+}
+
+#[test]
 fn a_plan_is_printed_in_batches() {
     let output = example("plan", &[module("hello.yaml")]);
     assert!(output.status.success(), "{output:?}");

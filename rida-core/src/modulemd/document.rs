@@ -210,11 +210,17 @@ pub(super) fn judge(bytes: &[u8], options: &Options, rules: &Rules) -> Judged {
         text: text.as_ref().into(),
         options: *options,
     });
+    let (problems, odd) = joined(format, service, warnings, rules);
+    Judged { document, problems: problems.finish(()).err(), warnings: odd }
+}
+
+/// Puts together all that is wrong, which what is odd may be by the rules of the service.
+fn joined(format: Collector, service: Collector, odd: Vec<Problem>, rules: &Rules) -> (Collector, Vec<Problem>) {
     let mut problems = format;
     problems.append_unrelated(service);
-    let (broken, odd): (Vec<_>, Vec<_>) = warnings.into_iter().partition(|warning| rules.has(warning.rule));
+    let (broken, odd): (Vec<_>, Vec<_>) = odd.into_iter().partition(|warning| rules.has(warning.rule));
     broken.into_iter().for_each(|problem| problems.push(problem));
-    Judged { document, problems: problems.finish(()).err(), warnings: odd }
+    (problems, odd)
 }
 
 /// What was found in a text.
@@ -229,6 +235,17 @@ pub(super) struct Outcome {
     pub(super) service: Collector,
     /// What is odd.
     pub(super) warnings: Collector,
+}
+
+impl Outcome {
+    /// Takes the rules of the service, which it was read with, for rules of the format.
+    pub(super) fn held_to(mut self, rules: &Rules) -> Self {
+        let odd = self.warnings.into_sorted().0;
+        let (problems, odd) = joined(self.format, self.service, odd, rules);
+        self.warnings = Collector::default();
+        odd.into_iter().for_each(|problem| self.warnings.push(problem));
+        Self { format: problems, service: Collector::default(), ..self }
+    }
 }
 
 /// Reads the text of one document, which starts at a place of a longer one.

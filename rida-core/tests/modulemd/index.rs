@@ -3,7 +3,7 @@
 use std::num::NonZeroUsize;
 
 use proptest::prelude::*;
-use rida_core::modulemd::{Index, IndexOptions, Limits, Merger, Minute, ReadIndex, Rule, decompress};
+use rida_core::modulemd::{Index, IndexOptions, Limits, Merger, Minute, ReadIndex, Rule, Rules, decompress};
 
 use crate::{documents, fixtures, generated};
 
@@ -98,6 +98,28 @@ fn many_bad_documents_are_counted() {
     let read = read(&text);
     assert!(read.failures.len() <= 6400, "{} failures are told", read.failures.len());
     assert_eq!(read.failures.len() + read.omitted, 15_000);
+}
+
+#[test]
+fn documents_that_break_rules_of_a_service_are_left_out_when_asked_for() {
+    let twice = stream("b", "x", 1, "c").replace("summary: A", "summary: A, summary: B");
+    let text = format!("{}{}{twice}", stream("a", "x-y", 1, "c"), stream("a", "x", 1, "c"));
+    let judge = |rules: &Rules| Index::judge(text.as_bytes(), &IndexOptions::default(), rules);
+    assert_eq!(judge(&Rules::none()), read(&text));
+    assert_eq!(read(&text).warnings.len(), 1);
+
+    let judged = judge(&Rules::none().with(Rule::DashInStream));
+    assert_eq!(judged.index.module("a").unwrap().streams().count(), 1);
+    assert_eq!(judged.failures.iter().map(|failure| failure.line).collect::<Vec<_>>(), [1]);
+    let problem = judged.failures[0].problems.first();
+    assert_eq!((problem.rule, problem.position.unwrap().line), (Rule::DashInStream, 4));
+    assert_eq!(judged.warnings.len(), 1);
+
+    let judged = judge(&Rules::none().with(Rule::DuplicateKey));
+    assert!(judged.index.module("b").is_none());
+    let problem = judged.failures[0].problems.first();
+    assert_eq!((problem.rule, problem.position.unwrap().line), (Rule::DuplicateKey, 12));
+    assert_eq!(judged.warnings, []);
 }
 
 #[test]

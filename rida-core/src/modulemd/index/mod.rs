@@ -13,6 +13,7 @@ use super::document::Content;
 use super::obsoletes::{Obsoletes, Successor};
 use super::problem::{FieldPath, Problem, Shown};
 use super::rule::Rule;
+use super::service::Rules;
 use super::stream::ModuleStream;
 use super::time::Minute;
 use super::translations::Translations;
@@ -36,7 +37,12 @@ pub struct Module {
 impl Index {
     /// Reads an index: all of its documents, whatever is wrong with some.
     pub fn read(bytes: &[u8], options: &IndexOptions) -> ReadIndex {
-        read::read(bytes, options)
+        read::read(bytes, options, &Rules::none())
+    }
+
+    /// Reads an index, and leaves out the documents that break rules of a build service too.
+    pub fn judge(bytes: &[u8], options: &IndexOptions, rules: &Rules) -> ReadIndex {
+        read::read(bytes, options, rules)
     }
 
     /// Adds what a document says. Defaults, obsoletes and translations take the place of what they say again.

@@ -64,7 +64,7 @@ pub struct Failure {
     pub problems: Problems,
 }
 
-pub(super) fn read(bytes: &[u8], options: &IndexOptions) -> ReadIndex {
+pub(super) fn read(bytes: &[u8], options: &IndexOptions, rules: &Rules) -> ReadIndex {
     let text = match text_of(bytes, options) {
         Ok(text) => text,
         Err(problem) => return refused(problem),
@@ -74,7 +74,7 @@ pub(super) fn read(bytes: &[u8], options: &IndexOptions) -> ReadIndex {
     let surplus = parts.get(options.documents).map(|part| part.lines);
     parts.truncate(options.documents);
     let mut warnings = Collector::default();
-    for group in groups(&parts, &text, options) {
+    for group in groups(&parts, &text, options, rules) {
         for (line, outcome) in group.outcomes {
             read.add(line, outcome, &mut warnings);
         }
@@ -124,7 +124,7 @@ struct Group {
 }
 
 /// Reads the documents in groups of about the same size.
-fn groups(parts: &[Part<'_>], text: &str, options: &IndexOptions) -> Vec<Group> {
+fn groups(parts: &[Part<'_>], text: &str, options: &IndexOptions, rules: &Rules) -> Vec<Group> {
     let share = (text.len() / GROUPS).max(1);
     let mut slices = Vec::with_capacity(GROUPS + 1);
     let (mut from, mut bytes) = (0, 0);
@@ -137,7 +137,7 @@ fn groups(parts: &[Part<'_>], text: &str, options: &IndexOptions) -> Vec<Group> 
     }
     let threads = options.threads.get().min(slices.len());
     if threads <= 1 {
-        return slices.into_iter().map(|slice| read_group(slice, options)).collect();
+        return slices.into_iter().map(|slice| read_group(slice, options, rules)).collect();
     }
     let waiting = Mutex::new(slices.into_iter().enumerate());
     let done = Mutex::new(Vec::new());
@@ -148,7 +148,7 @@ fn groups(parts: &[Part<'_>], text: &str, options: &IndexOptions) -> Vec<Group> 
                     // The lock is not held while the group is read.
                     let next = locked(&waiting).next();
                     let Some((index, slice)) = next else { break };
-                    let group = read_group(slice, options);
+                    let group = read_group(slice, options, rules);
                     locked(&done).push((index, group));
                 }
             });
@@ -164,12 +164,11 @@ fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
-fn read_group(parts: &[Part<'_>], options: &IndexOptions) -> Group {
+fn read_group(parts: &[Part<'_>], options: &IndexOptions, rules: &Rules) -> Group {
     let mut group = Group { outcomes: Vec::with_capacity(parts.len()), omitted: 0 };
-    let none = Rules::none();
     let mut told = 0;
     for part in parts {
-        let mut outcome = outcome(part.text, start_of(part.lines), &options.document, &none);
+        let mut outcome = outcome(part.text, start_of(part.lines), &options.document, rules).held_to(rules);
         if !outcome.format.is_empty() {
             told += 1;
             if told > TOLD {
