@@ -5,8 +5,8 @@ use serde::de::value::{MapDeserializer, SeqDeserializer, StrDeserializer};
 use serde::de::{Deserializer, Error, IntoDeserializer, Visitor};
 use serde::forward_to_deserialize_any;
 
-use super::database::without_passwords;
 use super::raw::Raw;
+use super::told::message;
 use super::{ConfigError, Origin};
 
 /// What the names of variables start with.
@@ -23,7 +23,7 @@ pub(super) fn setting(name: &str) -> (String, String) {
 
 /// Reads one setting.
 pub(super) fn read(section: &str, key: &str, value: &str, origin: &Origin) -> Result<Raw, ConfigError> {
-    let invalid = |message: String| ConfigError::Value { origin: origin.clone(), message: without_passwords(&message) };
+    let invalid = |text: String| ConfigError::Value { origin: origin.clone(), message: message(&text) };
     let (outer, inner) = section.split_once('.').unwrap_or((section, ""));
     let fields = Section { inner, key, value };
     let all = MapDeserializer::new(std::iter::once((outer, fields)));

@@ -7,6 +7,7 @@ mod database;
 mod environment;
 mod raw;
 mod resolve;
+mod told;
 mod units;
 
 use std::fmt;
@@ -22,7 +23,6 @@ use rida_store::StoreConfig;
 
 pub use self::bus::{AmqpSettings, BusConfig, FedmsgListening, FedmsgSettings, FedmsgWay};
 pub(crate) use self::database::shown;
-use self::database::without_passwords;
 pub use self::raw::LogFormat;
 use self::raw::Raw;
 use crate::publisher::Lines;
@@ -183,8 +183,7 @@ impl Layers {
     /// When it is not valid.
     pub fn text(&mut self, path: &Path, text: &str) -> Result<(), ConfigError> {
         let raw = toml::from_str(text)
-            .map_err(|error: toml::de::Error| without_passwords(&error.to_string()))
-            .map_err(|error| ConfigError::File { path: path.to_owned(), error })?;
+            .map_err(|error| ConfigError::File { path: path.to_owned(), error: told::place(text, &error) })?;
         self.0.push(Layer { origin: Origin::File(path.to_owned()), raw });
         Ok(())
     }

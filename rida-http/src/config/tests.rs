@@ -178,3 +178,35 @@ fn what_is_wrong_with_the_machine_is_found() {
     let told = resolved.check();
     assert!(told[0].contains("data folder") && told[1].contains(&listen), "{told:?}");
 }
+
+#[test]
+fn a_file_that_is_no_configuration_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("rida.toml");
+    let refused = |path: &Path| Layers::default().file(path).unwrap_err().to_string();
+    let mut large = b"# ".to_vec();
+    large.resize(2 << 20, b'x');
+    let deep = format!("a = {}", "[".repeat(200_000));
+    let deep_keys = format!("[{}]", vec!["a"; 100_000].join("."));
+    for (bytes, why) in [
+        (&b"\xff\xfe"[..], "UTF-8"),
+        (&large, "larger than"),
+        (deep.as_bytes(), "not valid"),
+        (deep_keys.as_bytes(), "not valid"),
+        (b"[server]\nlisten = 7\n", "listen"),
+        (b"[server]\nlisten = \"127.0.0.1:0\"\nlisten = \"127.0.0.1:1\"\n", "duplicate"),
+        (b"[sources]\nallow = [\"file:///../etc\"]\n", "allow"),
+        (b"[sources]\nallow = [\"https://*/\"]\n", "allow"),
+        (b"\0", "not valid"),
+    ] {
+        std::fs::write(&file, bytes).unwrap();
+        let text = refused(&file);
+        let shown: String = String::from_utf8_lossy(bytes).chars().take(60).collect();
+        assert!(text.contains(why) && text.len() < 2_000, "{shown}: {} bytes: {text:.300}", text.len());
+    }
+    assert!(refused(Path::new("/dev/zero")).contains("larger than"));
+    assert!(refused(folder.path()).contains("cannot be read"));
+    let secret = "[data]\ndatabase = \"https://alice:hunter2@db.example.org/\"\nreaders = \"many\"\n";
+    std::fs::write(&file, secret).unwrap();
+    assert!(!refused(&file).contains("hunter2"), "{}", refused(&file));
+}
