@@ -8,6 +8,7 @@ mod idle;
 mod koji;
 mod postgres;
 mod running;
+mod secrets;
 
 use rida_core::{Clock, LeaseTimes, Store, WorkerId};
 use rida_http::SystemClock;
