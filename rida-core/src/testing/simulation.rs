@@ -220,7 +220,6 @@ pub fn shrink(seed: u64, wildness: Wildness) -> Wildness {
             // Nothing of it at all, else half of it, else one less.
             for less in [|_| 0, |value| value / 2, |value: u64| value.saturating_sub(1)] {
                 let mut smaller = smallest;
-                let [.., _] = smaller.knobs();
                 if let Some((name, value)) = smaller.knobs().into_iter().nth(knob) {
                     let least = u64::from(matches!(name, "drivers" | "modules" | "steps"));
                     *value = less(*value).max(least);
