@@ -8,8 +8,8 @@ use proptest::prelude::*;
 use rida_core::plan::Plan;
 use rida_core::testing::{Random, sample};
 use rida_core::{
-    BuildState, Built, ComponentName, ComponentState, Event, Fact, ModuleBuild, Phase, Policy, SourceProblem, Step,
-    Submission, TaskId, TaskProgress, step, submit,
+    Action, BuildState, Built, ComponentKey, ComponentName, ComponentState, Event, Fact, ModuleBuild, Phase, Policy,
+    SourceProblem, Step, Submission, TaskId, TaskProgress, step, submit,
 };
 
 /// A build in each phase, as a real history makes it; the components are `bar` and `foo`, then `baz`.
@@ -69,8 +69,10 @@ fn facts() -> Vec<(&'static str, Fact)> {
         ("bar built", built("bar", 1, 2)),
         ("macros built", built("module-build-macros", 1, 1)),
         ("bar built with another name", misnamed()),
-        ("bar failed", failed("bar")),
-        ("macros failed", failed("module-build-macros")),
+        ("bar could not be started", not_started("bar")),
+        ("bar failed", failed("bar", 2)),
+        ("bar failed as another task", failed("bar", 99)),
+        ("macros failed", failed("module-build-macros", 1)),
         ("nobody's component built", built("stranger", 1, 2)),
         ("macros tagged", tagged("module-build-macros", 1)),
         ("bar tagged", tagged("bar", 1)),
@@ -113,6 +115,38 @@ fn another_submission_counts_until_a_slot_was_granted() {
     let other = Submission { nsvc: sample::nsvc("lua:5.4:2:c0ffee"), ..smaller() };
     let fact = Fact::Resubmitted { by: by(), submission: Some(other.into()) };
     assert!(step(&failed, &event(fact), &policy).is_err(), "another module is another build");
+}
+
+/// Two processes may perform one instruction, when the lease of the first one ended. What the second one is told does not
+/// end what the first one started.
+#[test]
+fn a_task_that_runs_is_not_given_up_because_it_could_not_be_started_twice() {
+    let building = builds().into_iter().find(|(of, _)| *of == "building").unwrap().1;
+    let refused = step(&building, &event(not_started("bar")), &Policy::default());
+    assert!(matches!(refused, Ok(Step::Ignore(_))), "{refused:?}");
+    let ended = advance(&building, failed("bar", 2), &Policy::default());
+    assert_eq!(ended.component(&component("bar")).unwrap().1.state.name(), "failed", "its own end counts");
+}
+
+/// The other order: it was given up, and then it turns out that it runs.
+#[test]
+fn a_task_that_starts_after_it_was_given_up_is_ended() {
+    let policy = Policy::default();
+    let regenerating = builds().into_iter().find(|(of, _)| *of == "regenerating").unwrap().1;
+    let building = advance(&regenerating, Fact::RepositoryRegenerated { generation: 1 }, &policy);
+    let given_up = advance(&building, not_started("bar"), &policy);
+    let all_ended = advance(&given_up, not_started("foo"), &policy);
+    assert_eq!((given_up.state(), all_ended.state()), (BuildState::Build, BuildState::Failed));
+    for build in [given_up, all_ended] {
+        let Ok(Step::Advance(step)) = step(&build, &event(started("bar", 1, 2)), &policy) else { panic!("{build:?}") };
+        let cancel = Action::CancelTask {
+            key: ComponentKey { build: build.id, component: component("bar"), attempt: 1 },
+            task: Some(TaskId(2)),
+        };
+        assert!(step.effects.iter().any(|effect| effect.action == cancel), "{:?}", step.effects);
+        let state = &step.build.component(&component("bar")).unwrap().1.state;
+        assert_eq!((state.name(), state.task()), ("failed", Some(TaskId(2))));
+    }
 }
 
 #[test]
@@ -271,8 +305,12 @@ fn misnamed() -> Fact {
     Fact::ComponentBuilt { component: component("bar"), attempt: 1, task, nvr }
 }
 
-fn failed(name: &str) -> Fact {
-    Fact::ComponentFailed { component: component(name), attempt: 1, task: None, reason: "no".into() }
+fn failed(name: &str, task: i64) -> Fact {
+    Fact::ComponentFailed { component: component(name), attempt: 1, task: Some(TaskId(task)), reason: "no".into() }
+}
+
+fn not_started(name: &str) -> Fact {
+    Fact::ComponentFailed { component: component(name), attempt: 1, task: None, reason: "refused".into() }
 }
 
 fn tagged(name: &str, attempt: u32) -> Fact {

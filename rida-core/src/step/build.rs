@@ -93,7 +93,10 @@ fn task_fact(mut draft: Draft, fact: &Fact, name: &ComponentName, policy: &Polic
     };
     let known = state.task();
     match fact {
-        Fact::ComponentStarted { task, .. } | Fact::TaskProgressed { task, .. } | Fact::ComponentBuilt { task, .. }
+        Fact::ComponentStarted { task, .. }
+        | Fact::TaskProgressed { task, .. }
+        | Fact::ComponentBuilt { task, .. }
+        | Fact::ComponentFailed { task: Some(task), .. }
             if known.is_some_and(|known| known != *task) =>
         {
             return Err(Illegal(format!("{name} is built by task {}, not by {task}", known.unwrap_or(*task))));
@@ -123,8 +126,10 @@ fn task_fact(mut draft: Draft, fact: &Fact, name: &ComponentName, policy: &Polic
             }
             proceed(&mut draft, policy);
         }
+        // Another process was told so, who asked a second time: the task is known, and ends as it does.
+        Fact::ComponentFailed { task: None, .. } if known.is_some() => return Step::ignore(late::STARTED),
         Fact::ComponentFailed { task, reason, .. } => {
-            let task = known.or(*task);
+            let task = *task;
             draft.set(index, ComponentState::Failed { task, reason: reason.clone() });
             if task.is_none()
                 && let Some(key) = draft.build.key(index)

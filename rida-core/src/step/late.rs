@@ -9,6 +9,7 @@ use crate::event::Fact;
 use crate::id::ComponentName;
 
 pub(super) const REPEATED: &str = "it was known already";
+pub(super) const STARTED: &str = "its task was started already";
 pub(super) const PAST: &str = "nothing waits for it any more";
 pub(super) const NOT_YET: &str = "no deadline has passed";
 pub(super) const OVER: &str = "the build has ended";
@@ -26,17 +27,19 @@ pub(super) fn component(mut draft: Draft, fact: &Fact, name: &ComponentName, att
     if attempt > component.attempt || never_asked {
         return illegal(&draft.build, fact);
     }
-    match fact {
-        Fact::ComponentStarted { task, .. }
-            if attempt < component.attempt || component.state == (ComponentState::Canceled { task: None }) =>
-        {
-            if attempt == component.attempt {
-                draft.set(index, ComponentState::Canceled { task: Some(*task) });
+    let Fact::ComponentStarted { task, .. } = fact else { return Step::ignore(PAST) };
+    if attempt == component.attempt {
+        // Nobody knew of a task until now.
+        let known = match &component.state {
+            ComponentState::Canceled { task: None } => ComponentState::Canceled { task: Some(*task) },
+            ComponentState::Failed { task: None, reason } => {
+                ComponentState::Failed { task: Some(*task), reason: reason.clone() }
             }
-            let key = ComponentKey { build: draft.build.id, component: name.clone(), attempt };
-            draft.issue(Action::CancelTask { key, task: Some(*task) });
-            Step::advance(draft)
-        }
-        _ => Step::ignore(PAST),
+            _ => return Step::ignore(PAST),
+        };
+        draft.set(index, known);
     }
+    let key = ComponentKey { build: draft.build.id, component: name.clone(), attempt };
+    draft.issue(Action::CancelTask { key, task: Some(*task) });
+    Step::advance(draft)
 }
