@@ -88,6 +88,8 @@ pub struct Built {
 pub enum TaskProgress {
     /// Waits for a builder.
     Free,
+    /// Given to a builder, which has not begun.
+    Assigned,
     /// Runs.
     Open,
 }
@@ -117,12 +119,13 @@ impl ComponentState {
         }
     }
 
-    /// Returns the word that the build system's users know for the task's state: `free`, `open`, `closed`,
-    /// `canceled` or `failed`.
+    /// Returns the word that the build system's users know for the task's state: `free`, `assigned`, `open`,
+    /// `closed`, `canceled` or `failed`.
     pub const fn task_word(&self) -> &'static str {
         match self {
             Self::Waiting | Self::Submitted => "free",
             Self::Building { progress: TaskProgress::Free, .. } => "free",
+            Self::Building { progress: TaskProgress::Assigned, .. } => "assigned",
             Self::Building { progress: TaskProgress::Open, .. } => "open",
             Self::Built(_) | Self::Tagged(_) | Self::Available(_) => "closed",
             Self::Failed { .. } => "failed",

@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::fmt;
+use std::time::Duration;
 
 /// What a failed port call means for who made it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -11,6 +12,8 @@ pub enum PortErrorKind {
     Temporary,
     /// The other side is away or says that it is in maintenance. Retried until the build's own deadline.
     Unavailable,
+    /// What was asked for is under way, and nothing has failed. Asked again until the build's own deadline.
+    Pending,
     /// An answer: the same call will fail again.
     Permanent,
 }
@@ -23,13 +26,14 @@ pub enum PortErrorKind {
 pub struct PortError {
     kind: PortErrorKind,
     message: String,
+    after: Option<Duration>,
     source: Option<Box<dyn Error + Send + Sync>>,
 }
 
 impl PortError {
     /// Makes an error of a kind with a text for people outside.
     pub fn new(kind: PortErrorKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), source: None }
+        Self { kind, message: message.into(), after: None, source: None }
     }
 
     /// Makes a [`PortErrorKind::Temporary`] error.
@@ -40,6 +44,11 @@ impl PortError {
     /// Makes a [`PortErrorKind::Unavailable`] error.
     pub fn unavailable(message: impl Into<String>) -> Self {
         Self::new(PortErrorKind::Unavailable, message)
+    }
+
+    /// Makes a [`PortErrorKind::Pending`] error, with when it is worth asking again.
+    pub fn pending(message: impl Into<String>, after: Duration) -> Self {
+        Self { after: Some(after), ..Self::new(PortErrorKind::Pending, message) }
     }
 
     /// Makes a [`PortErrorKind::Permanent`] error.
@@ -61,7 +70,15 @@ impl PortError {
 
     /// Tells whether the same call may succeed later.
     pub const fn is_retryable(&self) -> bool {
-        matches!(self.kind, PortErrorKind::Temporary | PortErrorKind::Unavailable)
+        match self.kind {
+            PortErrorKind::Temporary | PortErrorKind::Unavailable | PortErrorKind::Pending => true,
+            PortErrorKind::Permanent => false,
+        }
+    }
+
+    /// Returns when it is worth making the call again, where that is known.
+    pub const fn after(&self) -> Option<Duration> {
+        self.after
     }
 
     /// Returns the text for people outside.

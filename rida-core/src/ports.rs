@@ -72,7 +72,8 @@ pub enum ComponentCheck {
 ///
 /// Each method gets the build as it was last committed. All but [`follow`](Self::follow) and
 /// [`read_log`](Self::read_log) act; each looks for what an earlier call left behind before it does, so that a repeat
-/// changes nothing.
+/// changes nothing. What takes long is not waited for: a method that has asked for something says
+/// [`Pending`](crate::PortErrorKind::Pending), and is called again.
 #[cfg_attr(feature = "mock", mockall::automock)]
 #[async_trait]
 pub trait BuildSystem: Send + Sync {
@@ -96,7 +97,10 @@ pub trait BuildSystem: Send + Sync {
     async fn regenerate(&self, build: &ModuleBuild, generation: u32) -> Result<(), PortError>;
 
     /// Tells what became of everything that the build waits for: tasks of components that are
-    /// [`Building`](crate::ComponentState::Building), and the repository that is being regenerated. Changes nothing.
+    /// [`Building`](crate::ComponentState::Building), and the repository that is being regenerated. Starts nothing that
+    /// was not asked for: a repository that was, and failed, is asked for again here, as often as it takes, since only
+    /// here is that seen. Otherwise it changes nothing.
+    ///
     /// A task that the build system does not know (any more) is a
     /// [`ComponentFailed`](Fact::ComponentFailed) with that reason.
     async fn follow(&self, build: &ModuleBuild) -> Result<Vec<Fact>, PortError>;

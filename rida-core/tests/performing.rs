@@ -104,6 +104,26 @@ fn a_build_system_that_is_away_is_waited_for() {
 }
 
 #[test]
+fn what_is_under_way_is_asked_about_when_it_says_so() {
+    let (mut system, mut asked) = (MockBuildSystem::new(), 0);
+    let wait = Duration::from_secs(7);
+    system.expect_prepare().times(101).returning(move |_| {
+        asked += 1;
+        if asked <= 100 { Err(PortError::pending("the repository is being made", wait)) } else { Ok(()) }
+    });
+    let world = World::with(system);
+    for _ in 0..100 {
+        assert!(
+            matches!(world.perform()[..], [Performed::Retry { after, .. }] if after == wait),
+            "neither longer nor less"
+        );
+        assert!(world.perform().is_empty(), "not before its time");
+        world.clock.advance(wait);
+    }
+    assert!(matches!(world.perform().as_slice(), [Performed::Done]));
+}
+
+#[test]
 fn what_is_refused_is_not_asked_again() {
     let mut system = MockBuildSystem::new();
     system.expect_prepare().times(1).returning(|_| Ok(()));

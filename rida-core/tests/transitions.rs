@@ -66,6 +66,7 @@ fn facts() -> Vec<(&'static str, Fact)> {
         ("foo started", started("foo", 1, 3)),
         ("bar runs", progressed("bar", TaskProgress::Open)),
         ("bar is queued", progressed("bar", TaskProgress::Free)),
+        ("bar has a builder", progressed("bar", TaskProgress::Assigned)),
         ("bar built", built("bar", 1, 2)),
         ("macros built", built("module-build-macros", 1, 1)),
         ("bar built with another name", misnamed()),

@@ -214,7 +214,7 @@ impl From<ApplyError> for ApiError {
 impl From<PortError> for ApiError {
     fn from(error: PortError) -> Self {
         match error.kind() {
-            PortErrorKind::Temporary | PortErrorKind::Unavailable => {
+            PortErrorKind::Temporary | PortErrorKind::Unavailable | PortErrorKind::Pending => {
                 tracing::warn!(error = %chain(&error).escape_debug(), "the build system cannot be asked");
                 Self::unavailable(error.message(), SOON)
             }

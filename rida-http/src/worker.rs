@@ -80,7 +80,7 @@ pub async fn work(
     mut stopping: watch::Receiver<bool>,
 ) {
     let hands = Arc::new(Semaphore::new(settings.at_once));
-    let worker = Worker { driver, id, pulse, settings, metrics, hands, held: Held::default() };
+    let worker = Worker { driver, id, pulse, settings, metrics, hands, held: Held::default(), looking: Arc::default() };
     let hints = Arc::new(Mutex::new(hints));
     let performing = Arc::new(Mutex::new(JoinSet::new()));
     let mut loops = JoinSet::new();
@@ -134,6 +134,7 @@ struct Worker {
     /// One for each instruction that may be performed at once.
     hands: Arc<Semaphore>,
     held: Held,
+    looking: Arc<report::Looking>,
 }
 
 /// The instructions that are being performed: their leases are renewed, and no others.
@@ -287,7 +288,7 @@ impl Worker {
 
     async fn look(self, id: BuildId) {
         match AssertUnwindSafe(self.driver.look(id)).catch_unwind().await {
-            Ok(Ok(looked)) => report::looked(id, &looked),
+            Ok(Ok(looked)) => self.looking.saw(id, &looked),
             Ok(Err(error)) => {
                 let error = chain(&error);
                 tracing::warn!(build.id = id.get(), error = %error.escape_debug(), "a build could not be looked at");

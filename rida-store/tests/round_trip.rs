@@ -78,7 +78,7 @@ fn component() -> impl Strategy<Value = ComponentBuild> {
         (task(), "[a-z]{1,8}-[0-9.]{1,5}-[0-9a-z.+~^]{1,9}")
             .prop_map(|(task, nvr)| Built { task, nvr: Arc::new(nvr.parse().unwrap()) })
     };
-    let progress = prop_oneof![Just(TaskProgress::Free), Just(TaskProgress::Open)];
+    let progress = prop_oneof![Just(TaskProgress::Free), Just(TaskProgress::Assigned), Just(TaskProgress::Open)];
     let state = prop_oneof![
         Just(ComponentState::Waiting),
         Just(ComponentState::Submitted),

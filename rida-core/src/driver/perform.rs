@@ -87,6 +87,7 @@ impl Driver {
             }
             Err(error) if is_tried_again(&error, failures, tries(&effect.action)) => {
                 let (failures, after) = match error.kind() {
+                    PortErrorKind::Pending => (failures, error.after().unwrap_or(FIRST_WAIT).min(LONGEST_WAIT)),
                     PortErrorKind::Unavailable => (failures, wait(&effect, attempts)),
                     _ => (failures + 1, wait(&effect, failures)),
                 };
@@ -243,7 +244,7 @@ fn is_tried_again(error: &PortError, failures: u32, tries: u32) -> bool {
         PortErrorKind::Permanent => false,
         PortErrorKind::Temporary => failures.saturating_add(1) < tries,
         // Ended by the deadline of the phase, after which the instruction is not wanted any more.
-        PortErrorKind::Unavailable => true,
+        PortErrorKind::Unavailable | PortErrorKind::Pending => true,
     }
 }
 

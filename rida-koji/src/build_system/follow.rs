@@ -159,7 +159,8 @@ impl KojiBuildSystem {
             };
             facts.push(match state {
                 None => failed(format!("Koji does not know the task {id}")),
-                Some(TaskState::Free | TaskState::Assigned) => progress(TaskProgress::Free),
+                Some(TaskState::Free) => progress(TaskProgress::Free),
+                Some(TaskState::Assigned) => progress(TaskProgress::Assigned),
                 Some(TaskState::Open) => progress(TaskProgress::Open),
                 Some(TaskState::Canceled) => failed(format!("Koji's task {id} was cancelled")),
                 Some(TaskState::Closed) => {
