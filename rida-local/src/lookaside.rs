@@ -17,6 +17,9 @@ use crate::git::GitConfig;
 use crate::network;
 use crate::process::{Limits, Program};
 
+/// How many times the duration of a fetch all files of a component may take.
+const DOWNLOADS: u32 = 20;
+
 /// Reads lookaside caches: folders, or over HTTP.
 #[derive(Clone, Debug)]
 pub(crate) struct Lookaside {
@@ -86,40 +89,56 @@ impl Lookaside {
         if let Some(problem) = broken.first() {
             return Err(PortError::permanent(format!("sources of {package} {problem}")));
         }
-        for file in files {
-            if into.join(file.name()).symlink_metadata().is_err() {
-                self.fetch(package, cache, &file, into).await?;
+        let all = async {
+            let mut room = self.source_bytes;
+            for file in files {
+                if into.join(file.name()).symlink_metadata().is_err() {
+                    room = room.saturating_sub(self.fetch(package, cache, &file, into, room).await?);
+                }
             }
-        }
-        Ok(())
+            Ok(())
+        };
+        let within = self.fetch_within.saturating_mul(DOWNLOADS);
+        tokio::time::timeout(within, all).await.unwrap_or_else(|_| {
+            Err(PortError::temporary(format!(
+                "the lookaside cache did not give all files of {package} within {} s; try again later",
+                within.as_secs_f32()
+            )))
+        })
     }
 
+    /// Fetches a file of up to `room` bytes, and returns how many it has.
     async fn fetch(
         &self,
         package: &ComponentName,
         cache: Option<&str>,
         file: &SourceFile,
         into: &Path,
-    ) -> Result<(), PortError> {
+        room: u64,
+    ) -> Result<u64, PortError> {
         let place = self.place(cache, file)?;
         // Whoever builds may be another user, as for the files from git.
         let readable = Permissions::from_mode(0o644);
         let part = tempfile::Builder::new().permissions(readable).tempfile_in(into).map_err(unwritable)?;
-        let mut found = false;
+        let too_large = || {
+            let mib = self.source_bytes / (1024 * 1024);
+            PortError::permanent(format!(
+                "the files of {package} in the lookaside cache have more than the {mib} MiB that are allowed together"
+            ))
+        };
+        let mut found = None;
         for candidate in candidates(&place, package, file) {
             let out = part.reopen().map_err(unwritable)?;
             out.set_len(0).map_err(unwritable)?;
             found = match place.scheme() {
-                Scheme::File => copy(candidate.folder, out, self.source_bytes, file.name().to_owned()).await?,
-                _ => self.server(&place).await?.get(&candidate.url, out, self.source_bytes, self.fetch_within).await?,
+                Scheme::File => copy(candidate.folder, out, room, too_large).await?,
+                _ => self.server(&place).await?.get(&candidate.url, out, room, self.fetch_within, too_large).await?,
             };
-            if found {
+            if found.is_some() {
                 break;
             }
         }
-        if !found {
-            return Err(missing(&place, file));
-        }
+        let bytes = found.ok_or_else(|| missing(&place, file))?;
         if self.checksum(part.reopen().map_err(unwritable)?, file).await? != file.hash() {
             return Err(PortError::permanent(format!(
                 "{} in the lookaside cache {place} is not the file that `sources` means: its checksum is another; \
@@ -128,7 +147,7 @@ impl Lookaside {
             )));
         }
         part.persist_noclobber(into.join(file.name())).map_err(|error| unwritable(error.error))?;
-        Ok(())
+        Ok(bytes)
     }
 
     async fn checksum(&self, file: File, source: &SourceFile) -> Result<String, PortError> {
@@ -217,8 +236,13 @@ fn unwritable(error: io::Error) -> PortError {
     PortError::unavailable("the server cannot keep the files of a component").because(error)
 }
 
-/// Copies a file of a cache that is a folder; tells whether it was there.
-async fn copy(from: PathBuf, mut to: File, limit: u64, name: String) -> Result<bool, PortError> {
+/// Copies a file of a cache that is a folder; returns how many bytes it has when it was there.
+async fn copy(
+    from: PathBuf,
+    mut to: File,
+    limit: u64,
+    too_large: impl Fn() -> PortError,
+) -> Result<Option<u64>, PortError> {
     let copied = tokio::task::spawn_blocking(move || {
         if !from.is_file() {
             return Ok(None);
@@ -227,12 +251,7 @@ async fn copy(from: PathBuf, mut to: File, limit: u64, name: String) -> Result<b
     });
     let copied = copied.await.map_err(|error| PortError::temporary("the copy was interrupted").because(error))?;
     match copied.map_err(unwritable)? {
-        None => Ok(false),
-        Some(bytes) if bytes <= limit => Ok(true),
-        Some(_) => Err(too_large(&name, limit)),
+        Some(bytes) if bytes > limit => Err(too_large()),
+        found => Ok(found),
     }
-}
-
-fn too_large(name: &str, limit: u64) -> PortError {
-    PortError::permanent(format!("{name} has more than the {} MiB that are allowed", limit / (1024 * 1024)))
 }

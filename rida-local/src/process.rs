@@ -185,6 +185,12 @@ impl Program {
         self
     }
 
+    /// Sets how long it may run.
+    pub fn time_limit(mut self, time: Duration) -> Self {
+        self.limits.time = time;
+        self
+    }
+
     /// Sets how many bytes may come out of it when its output is captured.
     pub fn output_limit(mut self, bytes: u64) -> Self {
         self.limits.output = bytes;

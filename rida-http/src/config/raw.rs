@@ -133,6 +133,8 @@ pub(super) struct Git {
     pub(super) at_once: Option<u32>,
     pub(super) answer_within: Option<Span>,
     pub(super) fetch_within: Option<Span>,
+    pub(super) processor_time: Option<Span>,
+    pub(super) memory: Option<Size>,
     pub(super) fetch_size: Option<Size>,
     pub(super) file_size: Option<Size>,
     pub(super) tree_size: Option<Size>,

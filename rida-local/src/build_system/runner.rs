@@ -161,13 +161,20 @@ async fn fetch_sources(shop: &Shop, task: &Task, folder: &TaskFolder) -> Result<
     let part = beside(&sources, "new");
     remove_tree(&part).await.map_err(storage)?;
     fs::create_dir(&part).map_err(storage)?;
-    match &task.source {
-        Source::Generated(files) => srpm::write_sources(files, &part)?,
+    let written = match &task.source {
+        Source::Generated(files) => srpm::write_sources(files, &part),
         Source::Git { pinned, cache } => {
             note(&folder.log(), &format!("sources: {} at {}", pinned.repository, pinned.commit)).map_err(storage)?;
-            shop.scm.export(&pinned.repository, &pinned.commit, &part).await?;
-            shop.scm.download(&task.component, cache.as_deref(), &part).await?;
+            match shop.scm.export(&pinned.repository, &pinned.commit, &part).await {
+                Ok(()) => shop.scm.download(&task.component, cache.as_deref(), &part).await,
+                Err(error) => Err(error),
+            }
         }
+    };
+    if let Err(error) = written {
+        // It may be a gibibyte of what nobody builds.
+        let _ = remove_tree(&part).await;
+        return Err(error);
     }
     make_readable(&part).map_err(storage)?;
     // There may be very many files, each of which the disk is waited for.

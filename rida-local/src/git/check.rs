@@ -9,6 +9,9 @@ use super::tree::{self, Tree};
 use super::{Inner, fetch};
 use crate::{lookaside, spec};
 
+/// How many times the duration of a fetch a cache may take to say which of a component's files it has.
+const FETCHES: u32 = 4;
+
 /// The file that names what is in the lookaside cache.
 const SOURCES: &str = "sources";
 
@@ -93,10 +96,23 @@ impl Files<'_> {
         let Some(bytes) = problems.take(self.read(SOURCES).await) else { return };
         let (files, broken) = lookaside::parse_sources(&bytes);
         problems.certain.extend(broken.iter().map(|problem| format!("{SOURCES} in {} {problem}", self.repository)));
+        let within = self.inner.config.fetch_within.saturating_mul(FETCHES);
+        let until = tokio::time::Instant::now() + within;
         for file in files {
             // What is committed needs no cache.
-            if self.tree.regular(file.name()).is_err() {
-                problems.take(self.inner.lookaside.check(name, cache, &file).await);
+            if self.tree.regular(file.name()).is_ok() {
+                continue;
+            }
+            let asked = tokio::time::timeout_at(until, self.inner.lookaside.check(name, cache, &file)).await;
+            let asked = asked.unwrap_or_else(|_| {
+                Err(PortError::temporary(format!(
+                    "the lookaside cache did not answer for all files of {name} within {} s; try again later",
+                    within.as_secs_f32()
+                )))
+            });
+            if problems.take(asked).is_none() && problems.unknown.is_some() {
+                // It is away, or slow: nothing better comes of asking it for the others, which may be thousands.
+                break;
             }
         }
     }

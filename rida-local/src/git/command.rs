@@ -11,9 +11,6 @@ use super::{GitConfig, Inner};
 use crate::network;
 use crate::process::{Limits, Program};
 
-/// More memory than any honest fetch needs.
-const MEMORY: u64 = 4 * 1024 * 1024 * 1024;
-
 /// The settings of every call, over those of no configuration file.
 const SETTINGS: &[&str] = &[
     "-c",
@@ -29,6 +26,13 @@ const SETTINGS: &[&str] = &[
     // Larger blobs are streamed, not held in memory.
     "-c",
     "core.bigFileThreshold=2m",
+    // Address space is what the limit of memory counts: what is mapped, and what each thread sets aside.
+    "-c",
+    "core.packedGitWindowSize=16m",
+    "-c",
+    "core.packedGitLimit=128m",
+    "-c",
+    "pack.threads=1",
     "-c",
     "http.followRedirects=false",
     "-c",
@@ -74,7 +78,8 @@ fn base(config: &GitConfig, time: Duration) -> Program {
         .limits(Limits {
             time,
             output: config.file_bytes,
-            memory: Some(MEMORY),
+            cpu: Some(config.processor_time),
+            memory: Some(config.memory),
             // A little more than the limit of the folder, so that it is seen which one was passed.
             file_size: Some(config.fetch_bytes.saturating_add(64 * 1024)),
             ..Limits::default()

@@ -28,6 +28,10 @@ pub struct GitConfig {
     pub answer_within: Duration,
     /// How long a fetch or a download may take.
     pub fetch_within: Duration,
+    /// How much processor time git may take to unpack or list what it got: a small pack can hold very much.
+    pub processor_time: Duration,
+    /// How many bytes of memory each process of git may take.
+    pub memory: u64,
     /// How many bytes one fetch may have.
     pub fetch_bytes: u64,
     /// How many bytes a modulemd, a spec or a `sources` file may have.
@@ -36,7 +40,7 @@ pub struct GitConfig {
     pub tree_bytes: u64,
     /// How many files a repository may have.
     pub tree_files: usize,
-    /// How many bytes a file from a lookaside cache may have.
+    /// How many bytes the files of a component from a lookaside cache may have, together.
     pub source_bytes: u64,
     /// How many bytes the folder may have; what was not used for longest is removed first.
     pub cache_bytes: u64,
@@ -65,6 +69,8 @@ impl GitConfig {
             parallel: 5,
             answer_within: Duration::from_secs(30),
             fetch_within: Duration::from_secs(180),
+            processor_time: Duration::from_secs(60),
+            memory: 1024 * MIB,
             fetch_bytes: 512 * MIB,
             file_bytes: 4 * MIB,
             tree_bytes: 1024 * MIB,

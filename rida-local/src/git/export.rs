@@ -22,6 +22,12 @@ use crate::process::ProcessError;
 /// The longest target of a symbolic link.
 const LONGEST_TARGET: u64 = 4096;
 
+/// The longest name of a file that disks take.
+const LONGEST_NAME: usize = 255;
+
+/// The longest path in a component: with that of the folder that it is written to it must stay below 4,096 bytes.
+const LONGEST_PATH: usize = 2048;
+
 /// A path to write.
 struct Item {
     path: Vec<u8>,
@@ -38,7 +44,8 @@ pub(super) async fn write(
     let mut ids = String::new();
     let mut items = Vec::new();
     for (path, file) in tree.iter().filter(|(_, file)| file.kind != Kind::Submodule) {
-        if !is_safe(path) {
+        // Git itself makes no tree in which a name is that of a file and of a folder.
+        if !is_safe(path) || tree.has_within(path) {
             let path = String::from_utf8_lossy(path).escape_debug().to_string();
             return Err(PortError::permanent(format!(
                 "{repository} has a file with the name {path}, which is not safe"
@@ -54,7 +61,7 @@ pub(super) async fn write(
     let (wanted, contents) = (scratch.path().join("wanted"), scratch.path().join("contents"));
     fs::write(&wanted, ids).map_err(unwritable)?;
     let program = local(&inner.config, &entry.git_dir)
-        .limits(crate::process::Limits { time: inner.config.fetch_within, ..Default::default() })
+        .time_limit(inner.config.fetch_within)
         .args(&["cat-file", "--batch"])
         .stdin(File::open(&wanted).map_err(unwritable)?);
     let written = program.run_to_file(File::create(&contents).map_err(unwritable)?, inner.config.tree_bytes).await;
@@ -75,8 +82,10 @@ pub(super) async fn write(
 
 /// Tells whether a path stays below the folder that it is written to, and leaves what git keeps for itself alone.
 fn is_safe(path: &[u8]) -> bool {
-    let good = |part: &[u8]| !part.is_empty() && part != b"." && part != b".." && !part.eq_ignore_ascii_case(b".git");
-    path.split(|b| *b == b'/').all(good) && !path.iter().any(u8::is_ascii_control)
+    let good = |part: &[u8]| {
+        (1..=LONGEST_NAME).contains(&part.len()) && part != b"." && part != b".." && !part.eq_ignore_ascii_case(b".git")
+    };
+    path.len() <= LONGEST_PATH && path.split(|b| *b == b'/').all(good) && !path.iter().any(u8::is_ascii_control)
 }
 
 /// Takes the output of `git cat-file --batch` apart: a line with hash, kind and size, the bytes, and a line end.

@@ -9,6 +9,9 @@ use crate::process::ProcessError;
 /// With less free disk than this, a failure that git does not explain is taken for one of the disk.
 const LITTLE_DISK: u64 = 16 * 1024 * 1024;
 
+/// How git ends on folders within folders, in the releases that do not count them.
+const SEGMENTATION_FAULT: i32 = 11;
+
 /// Says what a failed call of git means for who wants to read a repository.
 pub(super) fn explain(error: ProcessError, repository: &Repository, config: &GitConfig) -> PortError {
     tracing::info!(%repository, %error, stderr = ?error.stderr(), "git failed");
@@ -16,7 +19,7 @@ pub(super) fn explain(error: ProcessError, repository: &Repository, config: &Git
         let disk = rustix::fs::statvfs(&config.folder);
         disk.is_ok_and(|disk| disk.f_bavail.saturating_mul(disk.f_frsize) < LITTLE_DISK || is_out_of_files(&disk))
     };
-    explain_on(error, repository, config.fetch_bytes, has_little_disk)
+    explain_on(error, repository, config, has_little_disk)
 }
 
 /// Tells whether a disk can have no more files; some that have no such limit say that they have none at all.
@@ -27,10 +30,18 @@ fn is_out_of_files(disk: &rustix::fs::StatVfs) -> bool {
 fn explain_on(
     error: ProcessError,
     repository: &Repository,
-    fetch_bytes: u64,
+    config: &GitConfig,
     has_little_disk: impl Fn() -> bool,
 ) -> PortError {
-    let mib = fetch_bytes / (1024 * 1024);
+    const MIB: u64 = 1024 * 1024;
+    let mib = config.fetch_bytes / MIB;
+    let too_much_work = |verb: &str| {
+        let seconds = config.processor_time.as_secs();
+        PortError::permanent(format!(
+            "unpacking {repository} {verb} more than the {seconds} s of processor time that are allowed; \
+             put large files into the lookaside cache instead of git"
+        ))
+    };
     match &error {
         ProcessError::TimedOut { after, .. } => {
             let text =
@@ -44,10 +55,12 @@ fn explain_on(
             );
             return PortError::permanent(text).because(error);
         }
-        ProcessError::TooMuchOutput { .. } => {
-            let text = format!("{repository} has more refs or files than are allowed");
+        ProcessError::TooMuchWork { .. } => return too_much_work("takes").because(error),
+        ProcessError::TooMuchOutput { limit, .. } => {
+            let text = format!("{repository} said more than the {} MiB that are allowed", limit / MIB);
             return PortError::permanent(text).because(error);
         }
+        ProcessError::Failed { signal: Some(SEGMENTATION_FAULT), .. } => return too_deep(repository).because(error),
         ProcessError::Failed { .. } => {}
         _ => {
             let text = error.to_string();
@@ -67,6 +80,16 @@ fn explain_on(
             "{repository} has more than the {mib} MiB that are allowed; \
              put large files into the lookaside cache instead of git"
         ))
+    } else if says(&["died of signal 24", "died of signal 9"]) {
+        too_much_work("takes")
+    } else if says_here(&["out of memory", "cannot allocate memory"]) {
+        PortError::permanent(format!(
+            "reading {repository} takes more than the {} MiB of memory that are allowed; \
+             it has too many refs or files, or too large ones",
+            config.memory / MIB
+        ))
+    } else if says(&["died of signal 11", "exceeded maximum allowed tree depth"]) {
+        too_deep(repository)
     } else if says_here(&["no space left", "disk quota exceeded"]) {
         disk_is_full()
     } else if says_here(&["failed to write", "could not write", "unable to write", "cannot write"]) {
@@ -112,6 +135,9 @@ fn explain_on(
         ))
     } else if says(&["fsck", "bad object", "invalid index-pack"]) && has_little_disk() {
         disk_is_full()
+    } else if stderr.trim() == "fatal: fetch-pack: invalid index-pack output" {
+        // What finds an object broken says so; this one was ended before it could say anything.
+        too_much_work("was ended; most likely it takes")
     } else if says(&["fsck", "bad object", "invalid index-pack"]) {
         PortError::permanent(format!("{repository} holds objects that git finds broken; `git fsck` says which"))
     } else if says(&["could not resolve host", "unable to look up", "name or service not known"]) {
@@ -122,6 +148,10 @@ fn explain_on(
         PortError::temporary(format!("{repository} could not be read; try again later"))
     };
     answer.because(error)
+}
+
+fn too_deep(repository: &Repository) -> PortError {
+    PortError::permanent(format!("{repository} has more folders within folders than git can read"))
 }
 
 /// Tells whether the server has no such commit.

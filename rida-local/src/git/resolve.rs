@@ -56,7 +56,13 @@ async fn list(inner: &Inner, remote: &Remote<'_>, revision: &GitRef) -> Result<V
         )
         .run()
         .await
-        .map_err(|error| failure::explain(error, remote.repository, &inner.config))?;
+        .map_err(|error| match error {
+            ProcessError::TooMuchOutput { .. } => {
+                let text = format!("{} has more refs of that name than are allowed", remote.repository);
+                PortError::permanent(text).because(error)
+            }
+            error => failure::explain(error, remote.repository, &inner.config),
+        })?;
     let text = String::from_utf8_lossy(&output.stdout);
     let found = |name: &str| {
         // A pattern matches the end of a name too, so that others come along.

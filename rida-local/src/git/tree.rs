@@ -62,6 +62,10 @@ impl NoFile {
 impl Tree {
     /// Lists a commit.
     pub(super) async fn read(inner: &Inner, repository: &Repository, entry: &Entry) -> Result<Self, PortError> {
+        let too_many = || {
+            let most = inner.config.tree_files;
+            PortError::permanent(format!("{repository} has more than the {most} files that are allowed"))
+        };
         let files = u64::try_from(inner.config.tree_files).unwrap_or(u64::MAX);
         let output = local(&inner.config, &entry.git_dir)
             .output_limit(files.saturating_mul(BYTES_PER_FILE))
@@ -69,14 +73,14 @@ impl Tree {
             .operands(Terminator::EndOfOptions, [entry.commit.as_str()])
             .run()
             .await
-            .map_err(|error| failure::explain(error, repository, &inner.config))?;
+            .map_err(|error| match error {
+                ProcessError::TooMuchOutput { .. } => too_many().because(error),
+                error => failure::explain(error, repository, &inner.config),
+            })?;
         let tree = Self::parse(&output.stdout)
             .ok_or_else(|| PortError::permanent(format!("the list of the files of {repository} is broken")))?;
         if tree.0.len() > inner.config.tree_files {
-            return Err(PortError::permanent(format!(
-                "{repository} has more than the {} files that are allowed",
-                inner.config.tree_files
-            )));
+            return Err(too_many());
         }
         Ok(tree)
     }
@@ -110,6 +114,12 @@ impl Tree {
         self.0.get(path)
     }
 
+    /// Tells whether something is in a folder of that path.
+    pub(super) fn has_within(&self, path: &[u8]) -> bool {
+        let inside = [path, b"/"].concat();
+        self.0.range(inside.clone()..).next().is_some_and(|(below, _)| below.starts_with(&inside))
+    }
+
     /// Finds a regular file, or says what is there instead, at the path or above it.
     pub(super) fn regular(&self, path: &str) -> Result<&File, NoFile> {
         let ends = path.match_indices('/').map(|(at, _)| at).chain([path.len()]);
@@ -122,10 +132,8 @@ impl Tree {
                 Kind::Regular | Kind::Executable => {}
             }
         }
-        let inside = format!("{path}/");
-        let path = path.to_owned();
-        let below = self.0.range(inside.as_bytes().to_vec()..).next();
-        if below.is_some_and(|(below, _)| below.starts_with(inside.as_bytes())) {
+        let (inside, path) = (self.has_within(path.as_bytes()), path.to_owned());
+        if inside {
             return Err(NoFile::Folder { path });
         }
         Err(NoFile::Missing { path })

@@ -9,6 +9,9 @@ use rida_core::scm::{Repository, Scheme};
 
 use crate::process::{Limits, ProcessError, Program};
 
+/// More memory than curl takes for whatever a server sends.
+const MEMORY: u64 = 512 * 1024 * 1024;
+
 /// A cache's server.
 pub(super) struct Server {
     place: Repository,
@@ -28,10 +31,20 @@ impl Server {
         self.judge(program.run().await.map(|output| output.stderr))
     }
 
-    /// Reads a file, up to `limit` bytes; tells whether it was there.
-    pub(super) async fn get(&self, url: &str, into: File, limit: u64, time: Duration) -> Result<bool, PortError> {
-        let program = self.curl(time).arg("--url").value(url);
-        self.judge(program.run_to_file(into, limit).await.map(|report| report.stderr))
+    /// Reads a file, up to `limit` bytes; returns how many it has when it was there.
+    pub(super) async fn get(
+        &self,
+        url: &str,
+        into: File,
+        limit: u64,
+        time: Duration,
+        too_large: impl Fn() -> PortError,
+    ) -> Result<Option<u64>, PortError> {
+        match self.curl(time).arg("--url").value(url).run_to_file(into, limit).await {
+            Err(error @ ProcessError::TooMuchOutput { .. }) => Err(too_large().because(error)),
+            Ok(report) => Ok(self.judge(Ok(report.stderr))?.then_some(report.bytes)),
+            Err(error) => self.judge(Err(error)).map(|_| None),
+        }
     }
 
     fn curl(&self, time: Duration) -> Program {
@@ -45,7 +58,7 @@ impl Server {
             // A server that sends almost nothing is as good as silent.
             .args(&["--speed-limit", "1", "--speed-time"])
             .value(self.answer_within.as_secs().max(1).to_string())
-            .limits(Limits { time, ..Limits::default() });
+            .limits(Limits { time, memory: Some(MEMORY), ..Limits::default() });
         let port = self.place.port().or(self.place.scheme().default_port());
         match (self.address, self.place.host(), port) {
             (Some(address), Some(host), Some(port)) => {
@@ -74,13 +87,15 @@ impl Server {
             (Ok(_), redirect) if redirect.starts_with('3') => Err(PortError::permanent(format!(
                 "the lookaside cache {place} redirects to another address; use that address"
             ))),
-            (Err(error @ ProcessError::TooMuchOutput { limit, .. }), _) => {
-                Err(super::too_large("a file of the lookaside cache", limit).because(error))
-            }
-            (Err(error @ (ProcessError::Failed { .. } | ProcessError::TimedOut { .. })), _) => {
-                Err(PortError::temporary(format!("the lookaside cache {place} did not answer well; try again later"))
-                    .because(error))
-            }
+            (
+                Err(
+                    error @ (ProcessError::Failed { .. }
+                    | ProcessError::TimedOut { .. }
+                    | ProcessError::TooMuchOutput { .. }),
+                ),
+                _,
+            ) => Err(PortError::temporary(format!("the lookaside cache {place} did not answer well; try again later"))
+                .because(error)),
             (Err(error), _) => {
                 let text = error.to_string();
                 Err(error.into_port(text))

@@ -55,6 +55,14 @@ pub enum ProcessError {
         /// The limit.
         after: Duration,
     },
+    /// It used too much processor time and was killed.
+    #[error("{program} used more than {} s of processor time", after.as_secs())]
+    TooMuchWork {
+        /// The program.
+        program: &'static str,
+        /// The limit.
+        after: Duration,
+    },
     /// It wrote too much to its output and was killed.
     #[error("{program} wrote more than {limit} bytes of output")]
     TooMuchOutput {
@@ -107,9 +115,11 @@ impl ProcessError {
         match self {
             Self::NotInstalled { .. } => PortErrorKind::Unavailable,
             Self::Start { .. } | Self::Io { .. } | Self::TimedOut { .. } => PortErrorKind::Temporary,
-            Self::Refused { .. } | Self::TooMuchOutput { .. } | Self::TooMuchDisk { .. } | Self::Failed { .. } => {
-                PortErrorKind::Permanent
-            }
+            Self::Refused { .. }
+            | Self::TooMuchWork { .. }
+            | Self::TooMuchOutput { .. }
+            | Self::TooMuchDisk { .. }
+            | Self::Failed { .. } => PortErrorKind::Permanent,
         }
     }
 

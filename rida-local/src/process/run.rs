@@ -181,7 +181,7 @@ impl Running {
         match (self.limits.file_size, self.limits.cpu) {
             _ if status.success() => Ok(stderr),
             (Some(limit), _) if ended_by(Signal::XFSZ) => Err(ProcessError::TooMuchDisk { program, limit }),
-            (_, Some(after)) if ended_by(Signal::XCPU) => Err(ProcessError::TimedOut { program, after }),
+            (_, Some(after)) if ended_by(Signal::XCPU) => Err(ProcessError::TooMuchWork { program, after }),
             _ => Err(ProcessError::Failed { program, code: status.code(), signal: status.signal(), stderr }),
         }
     }
@@ -189,13 +189,15 @@ impl Running {
 
 /// Says the limits that the kernel holds in the words of `prlimit`.
 fn limit_arguments(limits: &Limits) -> Vec<String> {
-    let cpu = limits.cpu.map(|time| time.as_secs().max(1));
+    // First the signal that says why, a second later the one that cannot be caught.
+    let cpu = limits.cpu.map(|time| time.as_secs().max(1)).map(|most| format!("{most}:{}", most.saturating_add(1)));
+    let number = |limit: u64| limit.to_string();
     let named = [
         ("--cpu=", cpu),
-        ("--as=", limits.memory),
-        ("--fsize=", limits.file_size),
-        ("--nproc=", limits.processes),
-        ("--nofile=", limits.open_files),
+        ("--as=", limits.memory.map(number)),
+        ("--fsize=", limits.file_size.map(number)),
+        ("--nproc=", limits.processes.map(number)),
+        ("--nofile=", limits.open_files.map(number)),
     ];
     let set = named.into_iter().filter_map(|(name, limit)| limit.map(|limit| format!("{name}{limit}")));
     std::iter::once("--core=0".to_owned()).chain(set).collect()

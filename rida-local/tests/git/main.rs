@@ -5,5 +5,9 @@
 mod components;
 mod contract;
 mod export;
+mod hostile;
+mod hostile_cache;
 mod modulemd;
+mod pack;
+mod server;
 mod support;

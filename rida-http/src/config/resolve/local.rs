@@ -21,6 +21,8 @@ pub(super) fn git(pick: &mut Picker<'_>, data: &Path, allow: &AllowList, policy:
         parallel: pick.count("git.at_once", |raw| raw.git.at_once, defaults.parallel),
         answer_within: pick.span("git.answer_within", |raw| raw.git.answer_within, defaults.answer_within),
         fetch_within: pick.span("git.fetch_within", |raw| raw.git.fetch_within, defaults.fetch_within),
+        processor_time: pick.span("git.processor_time", |raw| raw.git.processor_time, defaults.processor_time),
+        memory: bytes(pick, "git.memory", |raw| raw.git.memory, defaults.memory),
         fetch_bytes: bytes(pick, "git.fetch_size", |raw| raw.git.fetch_size, defaults.fetch_bytes),
         file_bytes: bytes(pick, "git.file_size", |raw| raw.git.file_size, defaults.file_bytes),
         tree_bytes: bytes(pick, "git.tree_size", |raw| raw.git.tree_size, defaults.tree_bytes),

@@ -7,7 +7,8 @@ const FULL: &str = "the disk of the server is full; its administrator can make r
 /// Explains a failure in which git said this, on a disk that has little room left or enough.
 fn said(stderr: &str, has_little_disk: bool) -> PortError {
     let error = ProcessError::Failed { program: "git", code: Some(128), signal: None, stderr: stderr.to_owned() };
-    explain_on(error, &Repository::parse("https://host/foo").unwrap(), 1 << 20, || has_little_disk)
+    let config = GitConfig { fetch_bytes: 1 << 20, ..GitConfig::new("/nowhere", Default::default()) };
+    explain_on(error, &Repository::parse("https://host/foo").unwrap(), &config, || has_little_disk)
 }
 
 #[test]
@@ -41,8 +42,10 @@ fn other_answers_do_not_become_one_of_the_disk() {
     let error = said("fatal: repository 'https://host/foo/' not found\n", true);
     assert_eq!(error.kind(), PortErrorKind::Permanent);
     assert!(error.message().starts_with("there is no git repository"), "{error}");
-    let error = said("fatal: fetch-pack: invalid index-pack output\n", false);
+    let error = said("fatal: fsck error\nfatal: fetch-pack: invalid index-pack output\n", false);
     assert!(error.message().contains("broken"), "{error}");
+    let error = said("fatal: fetch-pack: invalid index-pack output\n", false);
+    assert!(error.message().contains("60 s of processor time"), "{error}");
     for stderr in ["remote: fatal: No space left on device\n", "fatal: remote error: unable to write\n"] {
         let error = said(stderr, false);
         assert_eq!(error.kind(), PortErrorKind::Temporary, "{stderr}");
