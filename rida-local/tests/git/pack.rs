@@ -11,12 +11,23 @@ use crate::support::COMMITTED_AT;
 /// The kinds of objects, as a pack writes them.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Kind {
-    Commit = 1,
-    Tree = 2,
-    Blob = 3,
+    Commit,
+    Tree,
+    Blob,
 }
 
+/// The kind of an object that is told by what changes of another one, which is named by its hash.
+const DELTA: u8 = 7;
+
 impl Kind {
+    fn code(self) -> u8 {
+        match self {
+            Self::Commit => 1,
+            Self::Tree => 2,
+            Self::Blob => 3,
+        }
+    }
+
     fn name(self) -> &'static str {
         match self {
             Self::Commit => "commit",
@@ -36,7 +47,7 @@ pub(crate) struct Pack {
 impl Pack {
     /// Adds an object and returns its hash.
     pub(crate) fn add(&mut self, kind: Kind, content: &[u8]) -> CommitHash {
-        self.begin(kind as u8, content.len());
+        self.begin(kind.code(), content.len());
         self.deflate(content);
         id(kind, content)
     }
@@ -47,7 +58,7 @@ impl Pack {
         let mut compress = Compress::new(Compression::best(), false);
         let mut piece = Vec::with_capacity(64 * 1024);
         compress.compress_vec(&vec![0; PIECE], &mut piece, FlushCompress::Full).unwrap();
-        self.begin(Kind::Blob as u8, PIECE * mebibytes);
+        self.begin(Kind::Blob.code(), PIECE * mebibytes);
         self.objects.extend([0x78, 0xda]);
         (0..mebibytes).for_each(|_| self.objects.extend(&piece));
         // An empty last block, and the checksum of zeros.
@@ -66,7 +77,7 @@ impl Pack {
         let mut delta = size_of(size);
         delta.extend(size_of(size * times));
         (0..times).for_each(|_| delta.extend(&copy));
-        self.begin(7, delta.len());
+        self.begin(DELTA, delta.len());
         self.objects.extend(bytes_of(of));
         self.deflate(&delta);
     }
@@ -77,7 +88,7 @@ impl Pack {
         let mut delta = size_of(size);
         delta.extend(size_of(size + 1));
         delta.extend([0x80 | 0x70, a, b, c, 1, byte]);
-        self.begin(7, delta.len());
+        self.begin(DELTA, delta.len());
         self.objects.extend(bytes_of(of));
         self.deflate(&delta);
     }
