@@ -19,6 +19,7 @@ mod tagging;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use rida_core::modulemd::{self, ModuleStream};
@@ -28,7 +29,7 @@ use rida_core::{
 
 use self::follow::Watched;
 use self::index::Index;
-use self::repository::Asked;
+use self::repository::Awaited;
 use crate::client::Client;
 use crate::config::KojiConfig;
 use crate::map::{Names, port_error};
@@ -42,16 +43,24 @@ pub struct KojiBuildSystem {
     config: KojiConfig,
     builds: Arc<dyn Store>,
     memory: Mutex<Memory>,
+    /// Tells how much time has gone by.
+    elapsed: Elapsed,
     /// Held while the hub is asked about tasks, so that who comes meanwhile finds the answer.
     asking: tokio::sync::Mutex<()>,
 }
+
+/// Tells how much time has gone by since some moment.
+type Elapsed = Box<dyn Fn() -> Duration + Send + Sync>;
+
+/// Of how long something has been waited for, this is how old what is known of it may be.
+const PATIENCE: u32 = 3;
 
 /// What saves questions.
 #[derive(Default)]
 struct Memory {
     index: Index,
     watched: Watched,
-    repositories: BTreeMap<BuildId, Asked>,
+    repositories: BTreeMap<BuildId, Awaited>,
     names: BTreeMap<BuildId, Names>,
 }
 
@@ -67,7 +76,22 @@ impl std::fmt::Debug for KojiBuildSystem {
 impl KojiBuildSystem {
     /// Makes one of a client. `builds` knows the modules that others are built against.
     pub fn new(client: Client, config: KojiConfig, builds: Arc<dyn Store>) -> Self {
-        Self { client, config, builds, memory: Mutex::default(), asking: tokio::sync::Mutex::default() }
+        let began = Instant::now();
+        Self {
+            client,
+            config,
+            builds,
+            memory: Mutex::default(),
+            elapsed: Box::new(move || began.elapsed()),
+            asking: tokio::sync::Mutex::default(),
+        }
+    }
+
+    /// Lets another clock say how much time has gone by, by which it is decided what is asked again.
+    #[must_use]
+    pub fn with_clock(mut self, elapsed: impl Fn() -> Duration + Send + Sync + 'static) -> Self {
+        self.elapsed = Box::new(elapsed);
+        self
     }
 
     /// Returns the client.
@@ -78,6 +102,12 @@ impl KojiBuildSystem {
     /// Returns how modules are built.
     pub const fn config(&self) -> &KojiConfig {
         &self.config
+    }
+
+    /// Returns how old what is known may be of something that has been waited for so long. Who waits for long learns of
+    /// its end a little later, and costs the hub less.
+    fn freshness(&self, waited: Duration) -> Duration {
+        self.config.freshness.max(self.config.longest_freshness.min(waited / PATIENCE))
     }
 
     fn memory(&self) -> MutexGuard<'_, Memory> {
@@ -147,8 +177,14 @@ impl BuildSystem for KojiBuildSystem {
         let names = Names::of(build);
         let is_target = hint.tag.as_ref().is_some_and(|tag| *tag == names.tag || *tag == names.build_tag);
         let concerned = is_target || hint.concerns(build);
+        let mut memory = self.memory();
+        // It may be of a task that nobody has recorded yet.
+        memory.watched.expire(hint.task.iter().map(|task| task.0));
         if concerned {
-            self.memory().watched.expire(build);
+            memory.watched.expire(build.components.iter().filter_map(|component| Some(component.state.task()?.0)));
+            if let Some(awaited) = memory.repositories.get_mut(&build.id) {
+                awaited.at = None;
+            }
         }
         concerned
     }

@@ -38,10 +38,10 @@ pub struct KojiConfig {
     pub tagging_pause: Duration,
     /// How finished modules are made known; absent means that they are not.
     pub import: Option<ImportConfig>,
-    /// How old what is known of a task may be before the hub is asked again. Tasks that run for long may be known for
-    /// longer.
+    /// How old what is known of a task or a repository may be before the hub is asked again. Of what has been waited
+    /// for for long it may be older.
     pub freshness: Duration,
-    /// The longest that what is known of a task may be old.
+    /// The longest that it may be old.
     pub longest_freshness: Duration,
     /// The program that makes source packages; absent means `rpmbuild`, wherever it is.
     pub rpmbuild: Option<PathBuf>,
@@ -94,7 +94,7 @@ impl Default for KojiConfig {
             tagging: Tagging::Direct,
             tagging_pause: Duration::from_secs(3),
             import: Some(ImportConfig::default()),
-            freshness: Duration::from_secs(5),
+            freshness: Duration::from_secs(15),
             longest_freshness: Duration::from_secs(30),
             rpmbuild: None,
         }

@@ -33,8 +33,14 @@ pub(crate) fn refused(doing: &str, fault: Fault) -> PortError {
         Some(fault::NOT_ALLOWED) => "; the operator can grant what is missing, see `rida-http koji check`",
         _ => "",
     };
-    let message = error.fault().map_or_else(|| error.to_string(), |fault| fault.message.clone());
+    let message = error.fault().map_or_else(|| error.to_string(), |fault| in_short(&fault.message).to_owned());
     PortError::new(kind, format!("{doing}: Koji answers: {message}{hint}")).because(error)
+}
+
+/// Returns what a person needs of a text of Koji's. Where a build exists already it shows all that it knows of it.
+pub(crate) fn in_short(text: &str) -> &str {
+    let text = text.trim();
+    text.find("): {").map_or(text, |end| &text[..=end])
 }
 
 /// The names of what a module has in Koji.
@@ -46,13 +52,17 @@ pub(crate) struct Names {
     pub(crate) build_tag: String,
     /// The target that brings both together.
     pub(crate) target: String,
+    /// Tells this build from one of the same name and number in another database, among the options of its tasks.
+    pub(crate) mark: String,
 }
 
 impl Names {
     pub(crate) fn of(build: &ModuleBuild) -> Self {
         let tag = build.tag().to_string();
         let build_tag = format!("{tag}-build");
-        Self { tag, build_tag, target: rida_core::target_name(build.nsvc()).to_string() }
+        let began = build.history.first().map_or(build.submission.at, |first| first.at);
+        let mark = format!("{}.{}", build.id, began.millis());
+        Self { tag, build_tag, target: rida_core::target_name(build.nsvc()).to_string(), mark }
     }
 }
 

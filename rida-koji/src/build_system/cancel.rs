@@ -5,7 +5,7 @@ use rida_core::{ComponentKey, ComponentState, ModuleBuild, PortError, TaskId};
 use super::KojiBuildSystem;
 use super::index::the_try;
 use crate::error::{KojiErrorKind, fault};
-use crate::map::port_error;
+use crate::map::{Names, port_error};
 use crate::wire::Tag;
 use crate::xmlrpc::{Call, Value};
 
@@ -17,8 +17,12 @@ fn note(key: &ComponentKey) -> String {
 }
 
 /// Tells whether a try must never start.
-pub(super) fn is_noted(tag: Option<&Tag>, key: &ComponentKey) -> bool {
-    tag.is_some_and(|tag| tag.extra.contains_key(&note(key)))
+pub(super) fn is_noted(tag: Option<&Tag>, names: &Names, key: &ComponentKey) -> bool {
+    tag.and_then(|tag| tag.extra.get(&note(key))).is_some_and(|noted| match noted {
+        // Of another build of that name and number, which another database had.
+        Value::Text(mark) => *mark == names.mark,
+        _ => true,
+    })
 }
 
 impl KojiBuildSystem {
@@ -34,7 +38,7 @@ impl KojiBuildSystem {
             return Ok(());
         }
         if task.is_none() {
-            self.note_cancellation(&names.build_tag, key).await?;
+            self.note_cancellation(&names, key).await?;
             self.look_for_tasks(build).await?;
         }
         // A try may have taken over the task of an earlier one without anybody having been told.
@@ -54,9 +58,9 @@ impl KojiBuildSystem {
     }
 
     /// Notes in the module's tag that a try must never start. Without a tag none can.
-    async fn note_cancellation(&self, build_tag: &str, key: &ComponentKey) -> Result<(), PortError> {
-        let extra = Value::from([(note(key).as_str(), Value::Bool(true))]);
-        let call = Call::new("editTag2", [Value::from(build_tag)]).with("extra", extra);
+    async fn note_cancellation(&self, names: &Names, key: &ComponentKey) -> Result<(), PortError> {
+        let extra = Value::from([(note(key).as_str(), Value::from(names.mark.as_str()))]);
+        let call = Call::new("editTag2", [Value::from(names.build_tag.as_str())]).with("extra", extra);
         match self.client.write(&call).await {
             Ok(_) => Ok(()),
             Err(error) if error.kind() == KojiErrorKind::Committed => Ok(()),

@@ -3,11 +3,11 @@
 use bytes::Bytes;
 use rida_core::{ComponentKey, ComponentName, ModuleBuild, PortError, TaskId};
 
-use super::index::{ATTEMPT, COMPONENT, TARGET, Try, the_try};
+use super::index::{ATTEMPT, COMPONENT, MARK, TARGET, Try, the_try};
 use super::{KojiBuildSystem, cancel, unreadable};
 use crate::error::KojiErrorKind;
 use crate::map::{Names, port_error, refused, source_url};
-use crate::wire::{Build, Tag, TaskState};
+use crate::wire::{Build, Tag, Task, TaskState};
 use crate::xmlrpc::{Answer, Call, Struct, Value};
 
 impl KojiBuildSystem {
@@ -18,7 +18,6 @@ impl KojiBuildSystem {
         if let Some(task) = known {
             return Ok(TaskId(task));
         }
-        self.look_for_tasks(build).await?;
         if let Some(task) = self.left_behind(build, key, &names, &this).await? {
             self.memory().index.note(this, task);
             return Ok(TaskId(task));
@@ -29,7 +28,7 @@ impl KojiBuildSystem {
         // of the two always sees the other.
         let tag = Call::new("getTag", [Value::from(names.build_tag.as_str())]);
         let tag = Tag::from_value(self.client.read(&tag).await.map_err(port_error)?).map_err(unreadable)?;
-        if cancel::is_noted(tag.as_ref(), key) {
+        if cancel::is_noted(tag.as_ref(), &names, key) {
             self.end_task(task).await?;
             return Err(never_starts());
         }
@@ -44,6 +43,16 @@ impl KojiBuildSystem {
         names: &Names,
         this: &Try,
     ) -> Result<Option<i64>, PortError> {
+        let known_before = self.memory().index.earlier(this);
+        let package = key.component.as_str();
+        let tagged = Call::new("listTagged", [Value::from(names.build_tag.as_str())]);
+        let calls = [
+            Call::new("getTag", [Value::from(names.build_tag.as_str())]),
+            tagged.with("latest", true).with("package", package).with("inherit", false),
+            Call::new("untaggedBuilds", []).with("name", package),
+            Call::new("getTaskInfo", [Value::from(known_before.clone())]),
+        ];
+        let mut looked = self.look_and_ask(build, &calls).await?;
         let (known, earlier) = {
             let memory = self.memory();
             (memory.index.get(this), memory.index.earlier(this))
@@ -51,32 +60,24 @@ impl KojiBuildSystem {
         if known.is_some() {
             return Ok(known);
         }
-        let package = key.component.as_str();
-        let tagged = Call::new("listTagged", [Value::from(names.build_tag.as_str())]);
-        let calls = [
-            Call::new("getTag", [Value::from(names.build_tag.as_str())]),
-            tagged.with("latest", true).with("package", package).with("inherit", false),
-            Call::new("untaggedBuilds", []).with("name", package),
-            Call::new("getTaskInfo", [Value::from(earlier.clone())]),
-        ];
-        let mut answers = self.client.read_many(&calls).await.map_err(port_error)?.into_iter();
         let mut next =
-            || answers.next().unwrap_or(Ok(Value::Nil)).map_err(|fault| refused("Koji cannot be asked", fault));
+            || looked.answers.next().unwrap_or(Ok(Value::Nil)).map_err(|fault| refused("Koji cannot be asked", fault));
         let tag = Tag::from_value(next()?).map_err(unreadable)?;
         if tag.is_none() {
             return Err(PortError::permanent(format!("Koji's tag {} is gone", names.build_tag)));
         }
-        if cancel::is_noted(tag.as_ref(), key) {
+        if cancel::is_noted(tag.as_ref(), names, key) {
             return Err(never_starts());
         }
         let (tagged, untagged) = (builds(next()?)?, builds(next()?)?);
-        let states = next()?.array("getTaskInfo").map_err(unreadable)?;
-        for (task, state) in earlier.iter().zip(states) {
-            let state =
-                if state.is_nil() { None } else { Some(crate::wire::Task::from_value(state).map_err(unreadable)?) };
-            if state.is_some_and(|task| task.state.is_active() || task.state == TaskState::Closed) {
-                return Ok(Some(*task));
-            }
+        let asked = next()?.array("getTaskInfo").map_err(unreadable)?;
+        for (task, state) in known_before.into_iter().zip(asked).filter(|(_, state)| !state.is_nil()) {
+            looked.states.insert(task, Task::from_value(state).map_err(unreadable)?.state);
+        }
+        let is_of_use =
+            |task: &i64| looked.states.get(task).is_some_and(|state| state.is_active() || *state == TaskState::Closed);
+        if let Some(task) = earlier.into_iter().find(is_of_use) {
+            return Ok(Some(task));
         }
         let dist = build.dist_tag.as_str();
         let own = |found: &Build| found.nvr.ends_with(dist);
@@ -127,7 +128,9 @@ impl KojiBuildSystem {
         let error = match self.client.write(&call.with("priority", self.config.priority)).await {
             Ok(task) => {
                 let task = task.int("task").map_err(unreadable)?;
-                self.memory().index.note(this.clone(), task);
+                let mut memory = self.memory();
+                memory.index.note(this.clone(), task);
+                memory.watched.started(task, (self.elapsed)());
                 return Ok(task);
             }
             Err(error) => error,
@@ -148,6 +151,7 @@ impl KojiBuildSystem {
         put(COMPONENT, Value::from(key.component.as_str()));
         put(TARGET, Value::from(names.target.as_str()));
         put(ATTEMPT, Value::Int(i64::from(key.attempt)));
+        put(MARK, Value::from(names.mark.as_str()));
         let arches = build.component(&key.component).map(|(planned, _)| planned.arches.as_slice()).unwrap_or_default();
         if self.config.arch_override && !arches.is_empty() {
             let arches: Vec<String> = arches.iter().map(ToString::to_string).collect();

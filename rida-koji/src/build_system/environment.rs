@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use rida_core::modulemd::Xmd;
 use rida_core::{ComponentName, ModuleBuild, PortError};
 
-use super::{KojiBuildSystem, document, unreadable};
+use super::{KojiBuildSystem, document, repository, unreadable};
 use crate::error::{KojiErrorKind, fault};
 use crate::map::{Names, port_error, refused};
 use crate::wire::{Tag, Target};
@@ -53,34 +53,54 @@ struct Found {
     parents: Vec<Option<Tag>>,
     /// Whether each name of the finished module may go to its tag.
     finished: Vec<bool>,
+    /// Whether there is a repository.
+    repository: bool,
 }
 
 impl KojiBuildSystem {
     pub(super) async fn prepare_environment(&self, build: &ModuleBuild) -> Result<(), PortError> {
+        if let Some(first) = self.first_repository(build).await {
+            return first;
+        }
         let wanted = self.wanted(build).await?;
+        // What is all built already needs no builder.
+        let needs_builder = build.components.iter().any(|component| component.state.built().is_none());
         for round in 1..=ROUNDS {
             let found = self.found(&wanted).await?;
-            let calls = self.missing(&wanted, &found)?;
-            if calls.is_empty() {
-                break;
+            let mut calls = self.missing(&wanted, &found)?;
+            let is_missing = needs_builder && !found.repository;
+            // Last, so that the repository has all that went before.
+            let by_queue = is_missing && self.has_queue().await?;
+            calls.extend(by_queue.then(|| repository::request(&wanted.names)));
+            if calls.is_empty() && !is_missing {
+                return Ok(());
             }
             tracing::debug!(
                 build.id = build.id.get(),
                 changes = calls.len(),
                 "the module's environment is made in Koji"
             );
-            let answers = match self.client.write_many(&calls).await {
+            let written = if calls.is_empty() { Ok(Vec::new()) } else { self.client.write_many(&calls).await };
+            let mut answers = match written {
                 Ok(answers) => answers,
                 // It was done, and what it came to is seen in the next look.
                 Err(error) if error.kind() == KojiErrorKind::Committed => continue,
                 Err(error) => return Err(port_error(error)),
             };
-            let refusals = calls.iter().zip(answers).filter_map(|(call, answer)| Some((call, answer.err()?)));
+            let place = if by_queue { answers.last().cloned() } else { None };
+            let refusals = calls.iter().zip(answers.drain(..)).filter_map(|(call, answer)| Some((call, answer.err()?)));
             // What nobody ever built cannot be blocked, and need not be.
             let mut refusals =
                 refusals.filter(|(call, fault)| call.method != "packageListBlock" || fault.code != fault::GENERIC);
             match refusals.next() {
-                None => break,
+                None if !is_missing => return Ok(()),
+                None => {
+                    let asked = match place {
+                        Some(answer) => repository::place(answer.unwrap_or(Value::Nil))?,
+                        None => self.ask(&wanted.names).await?,
+                    };
+                    return Err(self.first_is_pending(build, asked));
+                }
                 // Somebody else may have been faster.
                 Some((_, fault)) if fault.code == fault::GENERIC && round < ROUNDS => {}
                 Some((call, fault)) => {
@@ -88,7 +108,7 @@ impl KojiBuildSystem {
                 }
             }
         }
-        self.first_repository(build, &wanted.names).await
+        Err(PortError::temporary("Koji has not answered what became of the module's environment"))
     }
 
     /// Returns the architectures of a module.
@@ -186,7 +206,7 @@ impl KojiBuildSystem {
 
     /// Asks for all that there is, in one question.
     async fn found(&self, wanted: &Wanted) -> Result<Found, PortError> {
-        let Names { tag, build_tag, target } = &wanted.names;
+        let Names { tag, build_tag, target, mark: _ } = &wanted.names;
         let by_name = |method: &str, name: &str| Call::new(method, [Value::from(name)]);
         let mut calls = vec![
             by_name("getTag", tag),
@@ -196,6 +216,7 @@ impl KojiBuildSystem {
             by_name("getTagGroups", build_tag).with("inherit", false),
             by_name("getBuildTarget", target),
             by_name("getInheritanceData", build_tag),
+            by_name("getRepo", build_tag),
         ];
         calls.extend(wanted.parents.iter().map(|(parent, _)| by_name("getTag", parent)));
         // A tag that takes no such module would refuse it when all is built; so that is asked now.
@@ -220,6 +241,8 @@ impl KojiBuildSystem {
             target: Target::from_value(next().map_err(|fault| refused("a target cannot be looked up", fault))?)
                 .map_err(unreadable)?,
             inherited: structs(next(), build_tag.is_some())?,
+            // A tag that is not there is refused, and has none.
+            repository: next().is_ok_and(|known| !known.is_nil()),
             parents: std::iter::repeat_with(|| found_tag(next()))
                 .take(wanted.parents.len())
                 .collect::<Result<_, _>>()?,
@@ -238,7 +261,7 @@ impl KojiBuildSystem {
 
     /// Returns the calls that make what is missing, in the order that they depend on each other.
     fn missing(&self, wanted: &Wanted, found: &Found) -> Result<Vec<Call>, PortError> {
-        let Names { tag, build_tag, target } = &wanted.names;
+        let Names { tag, build_tag, target, mark: _ } = &wanted.names;
         let mut calls = Vec::new();
         for (name, known) in [(tag, &found.tag), (build_tag, &found.build_tag)] {
             match known {

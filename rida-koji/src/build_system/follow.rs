@@ -5,84 +5,101 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rida_core::{ComponentKey, ComponentState, Fact, ModuleBuild, PortError, TaskId, TaskProgress};
-use tokio::time::Instant;
 
-use super::KojiBuildSystem;
 use super::components::builds_of;
-use crate::map::{nvr, port_error, refused};
+use super::{KojiBuildSystem, unreadable};
+use crate::map::{in_short, nvr, port_error, refused};
 use crate::wire::{Task, TaskState};
 use crate::xmlrpc::{Call, Fault, Value};
 
 /// How many tasks are asked about in one call.
 const BATCH: usize = 200;
+/// How many that run are asked for after a restart.
+const MOST: i64 = 10_000;
 /// After this long a task that nobody asked about is forgotten.
 const FORGOTTEN: Duration = Duration::from_secs(300);
-/// How many times longer a task must have been in a state than what is known of it may be old.
-const PATIENCE: u32 = 20;
 
 /// What is known of tasks that somebody waits for.
 #[derive(Debug, Default)]
-pub(super) struct Watched(BTreeMap<i64, Known>);
+pub(super) struct Watched {
+    tasks: BTreeMap<i64, Known>,
+    /// All that runs was asked for once.
+    has_begun: bool,
+}
 
 #[derive(Debug)]
 struct Known {
     /// What the hub said; absent when it does not know the task.
     state: Option<TaskState>,
     /// When it said so; absent when that does not count any more.
-    at: Option<Instant>,
-    /// Since when it has said the same.
-    since: Instant,
+    at: Option<Duration>,
+    /// Since when somebody has wanted to know.
+    since: Duration,
     /// When somebody last wanted to know.
-    wanted: Instant,
+    wanted: Duration,
 }
 
 impl Watched {
-    /// Takes what is known of a build's tasks for old.
-    pub(super) fn expire(&mut self, build: &ModuleBuild) {
-        for task in build.components.iter().filter_map(|component| component.state.task()) {
-            if let Some(known) = self.0.get_mut(&task.0) {
+    /// Takes what is known of tasks for old.
+    pub(super) fn expire(&mut self, tasks: impl IntoIterator<Item = i64>) {
+        for task in tasks {
+            if let Some(known) = self.tasks.get_mut(&task) {
                 known.at = None;
             }
         }
     }
 
+    /// Tells, once, that the tasks are not known which somebody wants to know of: another process has started them.
+    fn begins(&mut self, ids: &[i64]) -> bool {
+        let begins = !self.has_begun && ids.iter().any(|id| !self.tasks.contains_key(id));
+        self.has_begun |= begins;
+        begins
+    }
+
+    /// Notes that a task was started just now, so that nobody has to ask for a while.
+    pub(super) fn started(&mut self, task: i64, now: Duration) {
+        self.seen(task, TaskState::Free, now);
+    }
+
+    fn seen(&mut self, task: i64, state: TaskState, now: Duration) {
+        let known = Known { state: Some(state), at: Some(now), since: now, wanted: now };
+        self.tasks.entry(task).or_insert(known);
+    }
+
     /// Notes that somebody wants to know of these tasks.
-    fn want(&mut self, ids: &[i64], now: Instant) {
-        self.0.retain(|_, known| now.duration_since(known.wanted) < FORGOTTEN);
+    fn want(&mut self, ids: &[i64], now: Duration) {
+        self.tasks.retain(|_, known| now.saturating_sub(known.wanted) < FORGOTTEN);
         for id in ids {
-            let known = self.0.entry(*id).or_insert(Known { state: None, at: None, since: now, wanted: now });
+            let known = self.tasks.entry(*id).or_insert(Known { state: None, at: None, since: now, wanted: now });
             known.wanted = now;
         }
     }
 
     /// Returns the tasks that have to be asked about: none when what is known of `ids` is fresh; otherwise those among
     /// all that somebody waits for and that are not.
-    fn stale(&self, ids: &[i64], now: Instant, fresh: impl Fn(Duration) -> Duration) -> Vec<i64> {
+    fn stale(&self, ids: &[i64], now: Duration, fresh: impl Fn(Duration) -> Duration) -> Vec<i64> {
         let is_fresh = |known: &Known| {
             known.at.is_some_and(|at| {
                 // What has ended stays as it is.
                 let ended = known.state.is_some_and(|state| !state.is_active());
-                ended || now.duration_since(at) < fresh(now.duration_since(known.since))
+                ended || now.saturating_sub(at) < fresh(now.saturating_sub(known.since))
             })
         };
-        if ids.iter().all(|id| self.0.get(id).is_some_and(is_fresh)) {
+        if ids.iter().all(|id| self.tasks.get(id).is_some_and(is_fresh)) {
             return Vec::new();
         }
-        self.0.iter().filter(|(_, known)| !is_fresh(known)).map(|(id, _)| *id).collect()
+        self.tasks.iter().filter(|(_, known)| !is_fresh(known)).map(|(id, _)| *id).collect()
     }
 
-    fn learn(&mut self, id: i64, state: Option<TaskState>, now: Instant) {
-        if let Some(known) = self.0.get_mut(&id) {
-            if known.at.is_none() || known.state != state {
-                known.since = now;
-            }
+    fn learn(&mut self, id: i64, state: Option<TaskState>, now: Duration) {
+        if let Some(known) = self.tasks.get_mut(&id) {
             known.state = state;
             known.at = Some(now);
         }
     }
 
     fn state(&self, id: i64) -> Option<TaskState> {
-        self.0.get(&id).and_then(|known| known.state)
+        self.tasks.get(&id).and_then(|known| known.state)
     }
 }
 
@@ -112,19 +129,45 @@ impl KojiBuildSystem {
         if ids.is_empty() {
             return Ok(());
         }
-        self.memory().watched.want(ids, Instant::now());
+        let begins = {
+            let mut memory = self.memory();
+            let begins = memory.watched.begins(ids);
+            memory.watched.want(ids, (self.elapsed)());
+            begins
+        };
         // Who waits here finds that somebody else has asked meanwhile.
         let _asking = self.asking.lock().await;
-        let now = Instant::now();
-        let (shortest, longest) = (self.config.freshness, self.config.longest_freshness);
-        let fresh = |unchanged: Duration| shortest.max(longest.min(unchanged / PATIENCE));
-        let stale = self.memory().watched.stale(ids, now, fresh);
+        let now = (self.elapsed)();
+        if begins {
+            self.learn_all(now).await?;
+        }
+        let stale = self.memory().watched.stale(ids, now, |waited| self.freshness(waited));
         for batch in stale.chunks(BATCH) {
             let tasks = self.tasks(batch).await?;
             let mut memory = self.memory();
             for (id, task) in batch.iter().zip(tasks) {
                 memory.watched.learn(*id, task.map(|task: Task| task.state), now);
             }
+        }
+        Ok(())
+    }
+
+    /// Learns of all tasks of this service that run: after a restart many builds are looked at, one after the other.
+    async fn learn_all(&self, now: Duration) -> Result<(), PortError> {
+        let owner = self.client.user().await.map_err(port_error)?.id;
+        let options = [
+            ("method", Value::from("build")),
+            ("owner", Value::Int(owner)),
+            ("state", Value::Array([0, 1, 4].map(Value::Int).to_vec())),
+        ];
+        let query = [("order", Value::from("-id")), ("limit", Value::Int(MOST))];
+        let call = Call::new("listTasks", [Value::from(options), Value::from(query)]);
+        let answer = self.client.read(&call).await.map_err(port_error)?;
+        let mut memory = self.memory();
+        for task in answer.array("listTasks").map_err(unreadable)? {
+            let task = Task::from_value(task).map_err(unreadable)?;
+            memory.watched.seen(task.id, task.state, now);
+            memory.watched.learn(task.id, Some(task.state), now);
         }
         Ok(())
     }
@@ -179,7 +222,7 @@ impl KojiBuildSystem {
                     let reason = Fault::from_value(&result).map(|fault| fault.message);
                     failed(format!(
                         "Koji's task {id} failed: {}",
-                        reason.as_deref().unwrap_or("no reason is told").trim()
+                        reason.as_deref().map_or("no reason is told", in_short)
                     ))
                 }
             });

@@ -9,7 +9,7 @@ use rida_core::{ComponentName, ModuleBuild, PortError};
 use super::module::{Content, Kind, Package, content, documents};
 use super::{KojiBuildSystem, unreadable};
 use crate::config::ImportConfig;
-use crate::error::{KojiErrorKind, fault};
+use crate::error::KojiErrorKind;
 use crate::map::{Names, port_error, refused};
 use crate::wire::{Build, Rpm, Tag};
 use crate::xmlrpc::{Call, Struct, Value};
@@ -72,7 +72,7 @@ impl KojiBuildSystem {
             } else {
                 let known = Build::from_value(known).map_err(unreadable)?;
                 check_own(&known, &names)?;
-                self.tag_import(import, &module, true).await?;
+                self.tag_import(import, &module).await?;
             }
         }
         if missing.is_empty() {
@@ -82,7 +82,6 @@ impl KojiBuildSystem {
         for module in missing {
             let content = content(build, module.kind, &tag.arches, &packages)?;
             self.import_one(build, import, &names, &module, &content, owner.as_deref()).await?;
-            self.tag_import(import, &module, false).await?;
         }
         Ok(())
     }
@@ -154,41 +153,37 @@ impl KojiBuildSystem {
             ("build", described(build, names, module, &documents.whole, owner)),
             ("output", Value::Array(outputs)),
         ]);
-        let call = Call::new("CGImport", [metadata, Value::from(folder)]);
-        match self.client.write(&call).await {
-            Ok(_) => Ok(()),
-            Err(error) if matches!(error.kind(), KojiErrorKind::Committed | KojiErrorKind::Refused) => {
-                // It is there when an earlier call was answered to nobody.
-                let call = Call::new("getBuild", [Value::from(module.nvr())]);
-                let known = self.client.read(&call).await.map_err(port_error)?;
-                if !known.is_nil() {
-                    return check_own(&Build::from_value(known).map_err(unreadable)?, names);
-                }
-                Err(match error.fault() {
-                    Some(fault) if fault.code != fault::RETRY => {
-                        refused("the module cannot be imported", fault.clone())
-                    }
-                    _ => port_error(error),
-                })
-            }
-            Err(error) => Err(port_error(error)),
+        let mut calls = vec![Call::new("CGImport", [metadata, Value::from(folder)])];
+        calls.extend(import.tag.iter().map(|tag| put_into(tag, module)));
+        let error = match self.client.write_many(&calls).await {
+            Ok(answers) => match answers.into_iter().find_map(Result::err) {
+                None => return Ok(()),
+                Some(fault) => refused("the module cannot be imported", fault),
+            },
+            Err(error) if error.kind() == KojiErrorKind::Committed => port_error(error),
+            Err(error) => return Err(port_error(error)),
+        };
+        // It is there when an earlier call was answered to nobody, or when it only could not be tagged.
+        let call = Call::new("getBuild", [Value::from(module.nvr())]);
+        let known = self.client.read(&call).await.map_err(port_error)?;
+        if known.is_nil() {
+            return Err(error);
         }
+        check_own(&Build::from_value(known).map_err(unreadable)?, names)?;
+        self.tag_import(import, module).await
     }
 
-    /// Puts an imported module where finished ones are looked for.
-    async fn tag_import(&self, import: &ImportConfig, module: &Imported, before: bool) -> Result<(), PortError> {
+    /// Puts a module that was imported before where finished ones are looked for, unless it is there.
+    async fn tag_import(&self, import: &ImportConfig, module: &Imported) -> Result<(), PortError> {
         let Some(tag) = &import.tag else { return Ok(()) };
         let nvr = module.nvr();
-        if before {
-            let answer =
-                self.client.read(&Call::new("listTags", [Value::from(nvr.as_str())])).await.map_err(port_error)?;
-            for known in answer.array("listTags").map_err(unreadable)? {
-                if Tag::from_value(known).map_err(unreadable)?.is_some_and(|known| known.name == *tag) {
-                    return Ok(());
-                }
+        let answer = self.client.read(&Call::new("listTags", [Value::from(nvr.as_str())])).await.map_err(port_error)?;
+        for known in answer.array("listTags").map_err(unreadable)? {
+            if Tag::from_value(known).map_err(unreadable)?.is_some_and(|known| known.name == *tag) {
+                return Ok(());
             }
         }
-        match self.client.write(&Call::new("tagBuild", [tag.as_str(), &nvr].map(Value::from))).await {
+        match self.client.write(&put_into(tag, module)).await {
             Ok(_) => Ok(()),
             Err(error) if error.kind() == KojiErrorKind::Committed => Ok(()),
             Err(error) => Err(match error.fault() {
@@ -197,6 +192,11 @@ impl KojiBuildSystem {
             }),
         }
     }
+}
+
+/// Puts an imported module where finished ones are looked for.
+fn put_into(tag: &str, module: &Imported) -> Call {
+    Call::new("tagBuild", [Value::from(tag), Value::from(module.nvr())])
 }
 
 /// Refuses a build of that name that is of another module.

@@ -6,8 +6,8 @@ use rida_core::{ComponentKey, ModuleBuild, PortError, Timestamp};
 
 use super::{KojiBuildSystem, unreadable};
 use crate::map::{Names, port_error, refused};
-use crate::wire::Task;
-use crate::xmlrpc::{Call, Struct, Value};
+use crate::wire::{Task, TaskState};
+use crate::xmlrpc::{Answer, Call, Struct, Value};
 
 /// The option that names the component, as the Module Build Service has it.
 pub(super) const COMPONENT: &str = "mbs_artifact_name";
@@ -15,6 +15,8 @@ pub(super) const COMPONENT: &str = "mbs_artifact_name";
 pub(super) const TARGET: &str = "mbs_module_target";
 /// The option that counts the tries.
 pub(super) const ATTEMPT: &str = "rida_attempt";
+/// The option that tells builds of one name and number from each other.
+pub(super) const MARK: &str = "rida_build";
 /// How far back the hub is asked again, in seconds: tasks appear when the call that makes them ends, with the time that
 /// it began at, and clocks differ.
 const OVERLAP: f64 = 1800.0;
@@ -23,13 +25,44 @@ const PAGE: i64 = 1000;
 /// How many tasks are remembered.
 const REMEMBERED: usize = 200_000;
 
-/// A try of a component, as its task's options tell it: target, component, number.
-pub(super) type Try = (String, String, u32);
+/// A try of a component, as its task's options tell it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Try {
+    target: String,
+    component: String,
+    /// 0 of tasks that tell none, which are the Module Build Service's.
+    attempt: u32,
+    /// Which build of that name and number it is for; absent of tasks that an earlier version of this service started.
+    mark: Option<String>,
+}
+
+impl Try {
+    /// Tells whether a task that was started for `self` is the one of `wanted`.
+    fn is(&self, wanted: &Self) -> bool {
+        self.attempt == wanted.attempt && self.is_of_same_build(wanted)
+    }
+
+    fn is_of_same_build(&self, wanted: &Self) -> bool {
+        self.mark.is_none() || self.mark == wanted.mark
+    }
+
+    /// Tells whether a task that was started for `self` is of a try before that of `wanted`: of this build, or of
+    /// one that another database has, or had, under its name and number.
+    fn is_before(&self, wanted: &Self) -> bool {
+        self.attempt < wanted.attempt || !self.is_of_same_build(wanted)
+    }
+
+    fn place(&self) -> (String, String) {
+        (self.target.clone(), self.component.clone())
+    }
+}
 
 /// The tasks that were found.
 #[derive(Debug, Default)]
 pub(super) struct Index {
-    tasks: BTreeMap<Try, i64>,
+    /// By target and component, in the order that they were started in.
+    tasks: BTreeMap<(String, String), BTreeMap<i64, Try>>,
+    count: usize,
     /// The time from which on all tasks were seen; absent before the first look.
     from: Option<f64>,
     /// The time of the latest look, by the hub's tasks or this machine's clock.
@@ -37,22 +70,24 @@ pub(super) struct Index {
 }
 
 impl Index {
-    pub(super) fn note(&mut self, key: Try, task: i64) {
-        if self.tasks.len() >= REMEMBERED {
+    pub(super) fn note(&mut self, started: Try, task: i64) {
+        if self.count >= REMEMBERED {
             // All of it is found again.
             *self = Self::default();
         }
-        self.tasks.insert(key, task);
+        let known = self.tasks.entry(started.place()).or_default();
+        self.count += usize::from(known.insert(task, started).is_none());
     }
 
-    pub(super) fn get(&self, key: &Try) -> Option<i64> {
-        self.tasks.get(key).copied()
+    pub(super) fn get(&self, wanted: &Try) -> Option<i64> {
+        let known = self.tasks.get(&wanted.place())?;
+        known.iter().rev().find(|(_, started)| started.is(wanted)).map(|(task, _)| *task)
     }
 
     /// Returns the tasks of earlier tries, the latest first.
-    pub(super) fn earlier(&self, key: &Try) -> Vec<i64> {
-        let (target, component, _) = key.clone();
-        self.tasks.range((target, component, 0)..key.clone()).rev().map(|(_, task)| *task).collect()
+    pub(super) fn earlier(&self, wanted: &Try) -> Vec<i64> {
+        let known = self.tasks.get(&wanted.place()).into_iter().flatten().rev();
+        known.filter(|(_, started)| started.is_before(wanted)).map(|(task, _)| *task).collect()
     }
 
     /// Returns the time from which on to look, so that everything from `since` on is known afterwards.
@@ -71,46 +106,59 @@ impl Index {
 
 /// Returns the try that a key stands for.
 pub(super) fn the_try(names: &Names, key: &ComponentKey) -> Try {
-    (names.target.clone(), key.component.to_string(), key.attempt)
+    Try {
+        target: names.target.clone(),
+        component: key.component.to_string(),
+        attempt: key.attempt,
+        mark: Some(names.mark.clone()),
+    }
+}
+
+/// What a look for tasks brought, and what else was asked with it.
+pub(super) struct Looked {
+    /// How far the tasks are that were seen.
+    pub(super) states: BTreeMap<i64, TaskState>,
+    pub(super) answers: std::vec::IntoIter<Answer>,
 }
 
 impl KojiBuildSystem {
     /// Looks for tasks of this service that were started since the module was submitted.
     pub(super) async fn look_for_tasks(&self, build: &ModuleBuild) -> Result<(), PortError> {
+        self.look_and_ask(build, &[]).await.map(drop)
+    }
+
+    /// Looks for tasks of this service that were started since the module was submitted, and asks in the same request
+    /// what else there is to ask.
+    pub(super) async fn look_and_ask(&self, build: &ModuleBuild, questions: &[Call]) -> Result<Looked, PortError> {
         let owner = self.client.user().await.map_err(port_error)?.id;
         let from = self.memory().index.look_from(seconds(build.submission.at) - OVERLAP);
-        let mut latest = from;
-        let mut offset = 0;
+        let (mut latest, mut offset) = (from, 0);
+        let mut states = BTreeMap::new();
+        let mut others = None;
         loop {
-            let tasks = self.page_of_tasks(owner, from, offset).await?;
-            let full = tasks.len();
+            let mut calls = vec![tasks_since(owner, from, offset)];
+            calls.extend(questions.iter().filter(|_| others.is_none()).cloned());
+            let mut answers = self.client.read_many(&calls).await.map_err(port_error)?.into_iter();
+            let page = answers.next().unwrap_or(Ok(Value::Nil));
+            let page = page.map_err(|fault| refused("tasks cannot be listed", fault))?;
+            let page = page.array("listTasks").map_err(unreadable)?;
+            others.get_or_insert(answers);
+            let full = page.len();
             let mut memory = self.memory();
-            for task in tasks {
+            for task in page {
+                let task = Task::from_value(task).map_err(unreadable)?;
                 latest = task.created.map_or(latest, |created| created.max(latest));
-                if let Some(key) = tried(&task) {
-                    memory.index.note(key, task.id);
+                if let Some(tried) = tried(&task) {
+                    states.insert(task.id, task.state);
+                    memory.index.note(tried, task.id);
                 }
             }
             if i64::try_from(full).unwrap_or(i64::MAX) < PAGE {
                 memory.index.looked(from, latest);
-                return Ok(());
+                return Ok(Looked { states, answers: others.unwrap_or_default() });
             }
             offset += PAGE;
         }
-    }
-
-    async fn page_of_tasks(&self, owner: i64, from: f64, offset: i64) -> Result<Vec<Task>, PortError> {
-        let options = [
-            ("method", Value::from("build")),
-            ("owner", Value::Int(owner)),
-            ("createdAfter", Value::Double(from)),
-            ("decode", Value::Bool(true)),
-        ];
-        let query = [("order", Value::from("id")), ("limit", Value::Int(PAGE)), ("offset", Value::Int(offset))];
-        let call = Call::new("listTasks", [Value::from(options), Value::from(query)]);
-        let answer = self.client.read(&call).await.map_err(port_error)?;
-        let tasks = answer.array("listTasks").map_err(unreadable)?.into_iter().map(Task::from_value);
-        tasks.collect::<Result<_, _>>().map_err(unreadable)
     }
 
     /// Asks for tasks by their numbers; one that is not known is absent.
@@ -134,14 +182,25 @@ impl KojiBuildSystem {
     }
 }
 
+/// Asks for tasks of a user that were started since a time, from one of them on.
+fn tasks_since(owner: i64, from: f64, offset: i64) -> Call {
+    let options = [
+        ("method", Value::from("build")),
+        ("owner", Value::Int(owner)),
+        ("createdAfter", Value::Double(from)),
+        ("decode", Value::Bool(true)),
+    ];
+    let query = [("order", Value::from("id")), ("limit", Value::Int(PAGE)), ("offset", Value::Int(offset))];
+    Call::new("listTasks", [Value::from(options), Value::from(query)])
+}
+
 /// Reads off a task's options what it is for.
 fn tried(task: &Task) -> Option<Try> {
     let Value::Array(request) = &task.request else { return None };
     let Some(Value::Struct(options)) = request.get(2) else { return None };
     let text = |name: &str| options.get(name).and_then(|value| value.text(name).ok()).map(str::to_owned);
     let attempt = number(options, ATTEMPT).and_then(|attempt| u32::try_from(attempt).ok());
-    // Tasks of the Module Build Service have no number; what it left is a first try.
-    Some((text(TARGET)?, text(COMPONENT)?, attempt.unwrap_or(1)))
+    Some(Try { target: text(TARGET)?, component: text(COMPONENT)?, attempt: attempt.unwrap_or(0), mark: text(MARK) })
 }
 
 fn number(members: &Struct, name: &str) -> Option<i64> {

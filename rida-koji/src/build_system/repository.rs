@@ -4,6 +4,8 @@
 //! is read off the hub, so that nothing has to be remembered. One that failed is asked for again; hubs that keep a queue
 //! do that, and see to it that there are never two at once for one tag; with older ones it is done here.
 
+use std::time::Duration;
+
 use rida_core::{BuildId, ComponentState, Fact, ModuleBuild, Phase, PortError};
 
 use super::components::builds_of;
@@ -12,10 +14,34 @@ use crate::client::Version;
 use crate::error::KojiErrorKind;
 use crate::map::{Names, port_error, refused};
 use crate::wire::{Build, Repository, Task};
-use crate::xmlrpc::{Call, Value};
+use crate::xmlrpc::{Answer, Call, Value};
 
 /// How many modules' repositories are remembered.
 const REMEMBERED: usize = 4096;
+/// The shortest pause between two questions for the first repository.
+const SHORTEST: Duration = Duration::from_secs(1);
+
+/// A repository that is waited for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Awaited {
+    /// Which one of the module it is; the first has none of these numbers.
+    of: Of,
+    /// What was asked for; absent when that is not known.
+    asked: Option<Asked>,
+    /// Since when it is waited for.
+    since: Duration,
+    /// When the hub was last asked about it; absent when that does not count any more.
+    pub(super) at: Option<Duration>,
+}
+
+/// Which repository of a module.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Of {
+    /// The one that the first package is built with, with the number of the run that prepares for it.
+    First(u32),
+    /// The one that was asked for with this number.
+    Generation(u32),
+}
 
 /// What was asked for.
 #[derive(Clone, Copy, Debug)]
@@ -24,59 +50,117 @@ pub(super) enum Asked {
     Request(i64),
     /// A task of an older hub.
     Task(i64),
-    /// Nothing: there is one for the first package.
-    Nothing,
+}
+
+impl Asked {
+    /// Asks what became of it.
+    fn question(self) -> Call {
+        match self {
+            Self::Request(id) => Call::new("repo.checkRequest", [Value::Int(id)]),
+            Self::Task(id) => Call::new("getTaskInfo", [Value::Int(id)]),
+        }
+    }
+
+    /// Tells by the answer whether it is still being made.
+    fn is_under_way(self, answer: Option<Answer>) -> Result<bool, PortError> {
+        let Some(Ok(answer)) = answer.filter(|answer| answer.as_ref().is_ok_and(|answer| !answer.is_nil())) else {
+            return Ok(false);
+        };
+        match self {
+            Self::Request(_) => {
+                let request = answer.fields("repo.checkRequest").map_err(unreadable)?.take("request");
+                request.fields("request").and_then(|mut request| request.flag("active")).map_err(unreadable)
+            }
+            Self::Task(_) => Ok(Task::from_value(answer).map_err(unreadable)?.state.is_active()),
+        }
+    }
+}
+
+/// Asks the queue for a repository with all that is in a tag now.
+pub(super) fn request(names: &Names) -> Call {
+    Call::new("repo.request", [Value::from(names.build_tag.as_str())]).with("min_event", "last")
+}
+
+/// Reads which place in the queue was given; none when the repository is there.
+pub(super) fn place(answer: Value) -> Result<Option<Asked>, PortError> {
+    let request = answer.fields("repo.request").map_err(unreadable)?.take("request");
+    if request.is_nil() {
+        return Ok(None);
+    }
+    let id = request.fields("request").map_err(unreadable)?.int("id").map_err(unreadable)?;
+    Ok(Some(Asked::Request(id)))
 }
 
 impl KojiBuildSystem {
-    /// Sees to it that there will be a repository for the first package; nobody waits for it here.
-    pub(super) async fn first_repository(&self, build: &ModuleBuild, names: &Names) -> Result<(), PortError> {
-        let call = Call::new("getRepo", [Value::from(names.build_tag.as_str())]);
-        let known = self.client.read(&call).await.map_err(port_error)?;
+    /// Tells that the first repository is being made, without which no builder begins.
+    pub(super) fn first_is_pending(&self, build: &ModuleBuild, asked: Option<Asked>) -> PortError {
+        self.await_repository(build.id, Of::First(build.run_started), asked);
+        self.pending(Duration::ZERO)
+    }
+
+    fn pending(&self, waited: Duration) -> PortError {
+        let text = "Koji is making the module's first repository, which every builder needs";
+        PortError::pending(text, self.freshness(waited).max(SHORTEST))
+    }
+
+    /// Looks after the first repository, once it was asked for; tells whether it was.
+    pub(super) async fn first_repository(&self, build: &ModuleBuild) -> Option<Result<(), PortError>> {
+        let awaited = self.memory().repositories.get(&build.id).copied()?;
+        let asked = awaited.asked.filter(|_| awaited.of == Of::First(build.run_started))?;
+        Some(self.look_after_first(build, asked, awaited.since).await)
+    }
+
+    async fn look_after_first(&self, build: &ModuleBuild, asked: Asked, since: Duration) -> Result<(), PortError> {
+        let names = self.names(build);
+        let calls = [Call::new("getRepo", [Value::from(names.build_tag.as_str())]), asked.question()];
+        let mut answers = self.client.read_many(&calls).await.map_err(port_error)?.into_iter();
+        let known = answers.next().unwrap_or(Ok(Value::Nil));
+        let known = known.map_err(|fault| refused("a repository cannot be looked up", fault))?;
         if Repository::from_value(known).map_err(unreadable)?.is_some() {
-            self.memory().repositories.insert(build.id, Asked::Nothing);
+            self.memory().repositories.remove(&build.id);
             return Ok(());
         }
-        self.ask(build.id, names).await
+        if !asked.is_under_way(answers.next())? {
+            failed(build, &names);
+            let asked = self.ask(&names).await?;
+            return Err(self.first_is_pending(build, asked));
+        }
+        Err(self.pending((self.elapsed)().saturating_sub(since)))
     }
 
-    pub(super) async fn ask_for_repository(&self, build: &ModuleBuild, _generation: u32) -> Result<(), PortError> {
-        let names = self.names(build);
-        self.ask(build.id, &names).await
+    pub(super) async fn ask_for_repository(&self, build: &ModuleBuild, generation: u32) -> Result<(), PortError> {
+        let asked = self.ask(&self.names(build)).await?;
+        self.await_repository(build.id, Of::Generation(generation), asked);
+        Ok(())
     }
 
-    async fn ask(&self, build: BuildId, names: &Names) -> Result<(), PortError> {
-        let asked = if self.client.version().await.map_err(port_error)? >= Version::REPOSITORY_QUEUE {
-            self.ask_queue(names).await?
-        } else {
-            self.ask_builder(names).await?
-        };
+    fn await_repository(&self, build: BuildId, of: Of, asked: Option<Asked>) {
+        let now = (self.elapsed)();
         let mut memory = self.memory();
         if memory.repositories.len() >= REMEMBERED {
             memory.repositories.pop_first();
         }
-        match asked {
-            Some(asked) => memory.repositories.insert(build, asked),
-            None => memory.repositories.remove(&build),
-        };
-        Ok(())
+        memory.repositories.insert(build, Awaited { of, asked, since: now, at: asked.map(|_| now) });
+    }
+
+    /// Asks for a repository, and returns what to ask after.
+    pub(super) async fn ask(&self, names: &Names) -> Result<Option<Asked>, PortError> {
+        if self.has_queue().await? { self.ask_queue(names).await } else { self.ask_builder(names).await }
+    }
+
+    /// Tells whether the hub keeps a queue of repositories.
+    pub(super) async fn has_queue(&self) -> Result<bool, PortError> {
+        Ok(self.client.version().await.map_err(port_error)? >= Version::REPOSITORY_QUEUE)
     }
 
     /// Asks the queue. It answers with the same place while one is taken, and with the repository when it is there.
     async fn ask_queue(&self, names: &Names) -> Result<Option<Asked>, PortError> {
-        let tag = Value::from(names.build_tag.as_str());
-        let answer = match self.client.write(&Call::new("repo.request", [tag]).with("min_event", "last")).await {
-            Ok(answer) => answer,
+        match self.client.write(&request(names)).await {
+            Ok(answer) => place(answer),
             // The next look asks again, which changes nothing.
-            Err(error) if error.kind() == KojiErrorKind::Committed => return Ok(None),
-            Err(error) => return Err(port_error(error)),
-        };
-        let request = answer.fields("repo.request").map_err(unreadable)?.take("request");
-        if request.is_nil() {
-            return Ok(None);
+            Err(error) if error.kind() == KojiErrorKind::Committed => Ok(None),
+            Err(error) => Err(port_error(error)),
         }
-        let id = request.fields("request").map_err(unreadable)?.int("id").map_err(unreadable)?;
-        Ok(Some(Asked::Request(id)))
     }
 
     /// Asks a builder, unless one works on this tag: whoever waits asks again after that.
@@ -112,57 +196,58 @@ impl KojiBuildSystem {
         Ok(None)
     }
 
-    /// Tells whether the repository that a build waits for is there; asks for it again when nobody makes it. The first
-    /// package waits for one, too, of which nothing is told.
+    /// Tells whether the repository that a build waits for is there; asks for it again when nobody makes it.
     pub(super) async fn repository(&self, build: &ModuleBuild) -> Result<Option<Fact>, PortError> {
-        let asked = self.memory().repositories.get(&build.id).copied();
-        let covered = match &build.phase {
-            Phase::Building { regenerating: Some(covered) } => Some(covered),
-            _ if is_first_building(build) && !matches!(asked, Some(Asked::Nothing)) => None,
-            _ => return Ok(None),
+        let Phase::Building { regenerating: Some(covered) } = &build.phase else { return Ok(None) };
+        let generation = build.repository_generation;
+        let now = (self.elapsed)();
+        let awaited = {
+            let mut memory = self.memory();
+            let awaited = memory.repositories.get_mut(&build.id);
+            let awaited = awaited.filter(|awaited| awaited.of == Of::Generation(generation));
+            if let Some(awaited) = awaited {
+                let fresh = self.freshness(now.saturating_sub(awaited.since));
+                if awaited.at.is_some_and(|at| now.saturating_sub(at) < fresh) {
+                    return Ok(None);
+                }
+                awaited.at = Some(now);
+                awaited.asked
+            } else {
+                None
+            }
         };
         let names = self.names(build);
         let tag = || Value::from(names.build_tag.as_str());
         let mut calls = vec![Call::new("getRepo", [tag()]), Call::new("listTagged", [tag()]).with("inherit", false)];
-        calls.extend(asked.and_then(|asked| match asked {
-            Asked::Request(id) => Some(Call::new("repo.checkRequest", [Value::Int(id)])),
-            Asked::Task(id) => Some(Call::new("getTaskInfo", [Value::Int(id)])),
-            Asked::Nothing => None,
-        }));
+        calls.extend(awaited.map(Asked::question));
         let mut answers = self.client.read_many(&calls).await.map_err(port_error)?.into_iter();
         let repository = answers.next().unwrap_or(Ok(Value::Nil));
         let repository = repository.map_err(|fault| refused("a repository cannot be looked up", fault))?;
         let repository = Repository::from_value(repository).map_err(unreadable)?;
         let tagged = builds_of(answers.next().unwrap_or(Ok(Value::Nil)))?;
-        if let Some(repository) = repository.filter(|repository| repository.state == Repository::READY) {
-            let Some(covered) = covered else {
-                self.memory().repositories.insert(build.id, Asked::Nothing);
-                return Ok(None);
-            };
-            if has_all(build, covered, &repository, &tagged) {
-                self.memory().repositories.insert(build.id, Asked::Nothing);
-                return Ok(Some(Fact::RepositoryRegenerated { generation: build.repository_generation }));
-            }
+        if let Some(repository) = repository.filter(|repository| repository.state == Repository::READY)
+            && has_all(build, covered, &repository, &tagged)
+        {
+            self.memory().repositories.remove(&build.id);
+            return Ok(Some(Fact::RepositoryRegenerated { generation }));
         }
-        let under_way = match (asked, answers.next()) {
-            (Some(Asked::Request(_)), Some(Ok(answer))) => {
-                let request = answer.fields("repo.checkRequest").map_err(unreadable)?.take("request");
-                request.fields("request").and_then(|mut request| request.flag("active")).map_err(unreadable)?
-            }
-            (Some(Asked::Task(_)), Some(Ok(answer))) if !answer.is_nil() => {
-                Task::from_value(answer).map_err(unreadable)?.state.is_active()
-            }
-            _ => false,
+        let under_way = match awaited {
+            Some(asked) => asked.is_under_way(answers.next())?,
+            None => false,
         };
         if !under_way {
-            if matches!(asked, Some(Asked::Request(_) | Asked::Task(_))) {
-                let (id, tag) = (build.id.get(), &names.build_tag);
-                tracing::warn!(build.id = id, %tag, "a repository failed or came too early; it is asked for again");
+            if awaited.is_some() {
+                failed(build, &names);
             }
-            self.ask(build.id, &names).await?;
+            self.ask_for_repository(build, generation).await?;
         }
         Ok(None)
     }
+}
+
+fn failed(build: &ModuleBuild, names: &Names) {
+    let (id, tag) = (build.id.get(), &names.build_tag);
+    tracing::warn!(build.id = id, %tag, "a repository failed or came too early; it is asked for again");
 }
 
 /// Tells whether a repository has all that it was asked for.
@@ -178,10 +263,4 @@ fn has_all(build: &ModuleBuild, covered: &[usize], repository: &Repository, tagg
         let found = tagged.iter().find(|build| build.nvr == nvr);
         found.and_then(|build| build.tagged_by).is_some_and(|event| event <= repository.event)
     })
-}
-
-/// Tells whether the macros are being built, which need a repository that nobody is told of.
-fn is_first_building(build: &ModuleBuild) -> bool {
-    let first = build.components.first();
-    matches!(first.map(|component| &component.state), Some(ComponentState::Building { .. }))
 }

@@ -19,6 +19,7 @@ impl World {
         let caller = self.admit(claim, "upload")?;
         let user = self.user(caller)?.id;
         let name = self.user(caller)?.name.clone();
+        self.hub_time += super::price::price(true, false, 0, 0);
         self.calls.push(format!("{name} upload"));
         let asked = |name: &str| query.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str());
         let (file, folder) = (asked("filename").unwrap_or_default(), asked("filepath").unwrap_or_default());
@@ -111,7 +112,7 @@ impl World {
         }
         let known = self.builds.values().find(|b| (&b.name, &b.version, &b.release) == (&name, &version, &release));
         if let Some(build) = known {
-            return Err(generic(format!("Build already exists (id={}, state=COMPLETE): {}", build.id, build.nvr())));
+            return Err(generic(build.exists("COMPLETE")));
         }
         for output in list(&metadata, "output")? {
             let Value::Struct(output) = output else { return Err(generic("an output must be a struct")) };

@@ -3,6 +3,7 @@
 use super::answer::{Result, generic};
 use super::args::Args;
 use super::auth::{Caller, Claim};
+use super::price::price;
 use super::serve::several;
 use super::world::World;
 use crate::error::fault;
@@ -39,6 +40,9 @@ impl World {
             _ => {
                 self.calls.push(format!("{name} {}", call.method));
                 let changes = !is_reading(&call.method);
+                let is_login = matches!(call.method.as_str(), "login" | "sslLogin");
+                let counts = if is_login { (0, 0) } else { (usize::from(!changes), usize::from(changes)) };
+                self.hub_time += price(caller.session.is_some(), is_login, counts.0, counts.1);
                 let answer = self.method(caller, claim, call);
                 let changed = changes && answer.is_ok();
                 (answer, changed)
@@ -70,6 +74,8 @@ impl World {
             changed |= changes && answer.is_ok();
             answers.push(answer);
         }
+        let questions = names.iter().filter(|name| is_reading(name)).count();
+        self.hub_time += price(caller.session.is_some(), false, questions, names.len() - questions);
         self.calls.push(format!("{name} multiCall({})", names.join(" ")));
         Ok((Ok(several(answers)), changed))
     }

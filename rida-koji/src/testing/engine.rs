@@ -11,8 +11,9 @@ use crate::xmlrpc::{Fault, Struct, Value};
 const TRIES: i64 = 3;
 /// How long the builds of packages take that nothing was said of, in seconds.
 const BUILD_TIME: f64 = 60.0;
-/// How often a build looks for a repository, in seconds.
-const LOOK: f64 = 5.0;
+/// How long it takes until a build that found no repository begins again, in seconds: it waits in a task of its own, and
+/// both tasks wait for their builders.
+const WAIT_FOR_REPOSITORY: f64 = 60.0;
 
 impl World {
     /// Does everything that is due, in the order of time.
@@ -80,7 +81,8 @@ impl World {
         let newest =
             self.repos.values().filter(|repo| repo.tag == target.build_tag && repo.state == 1).max_by_key(|r| r.event);
         let Some(repo) = newest.cloned() else {
-            self.sleep(id, at + LOOK);
+            self.waits_for_repository += 1;
+            self.sleep(id, at + WAIT_FOR_REPOSITORY);
             return Ok(None);
         };
         let (package, version, release) = self.nvr_of(source, &repo)?;
@@ -93,7 +95,7 @@ impl World {
         let build = match known {
             Some(build) if matches!(build.state, 0 | 1) => {
                 let state = if build.state == 1 { "COMPLETE" } else { "BUILDING" };
-                return Err(generic(format!("Build already exists (id={}, state={state}): {}", build.id, build.nvr())));
+                return Err(generic(build.exists(state)));
             }
             Some(build) => build.id,
             None => self.new_id(),

@@ -11,6 +11,7 @@ mod builds;
 mod content;
 mod dispatch;
 mod engine;
+mod price;
 mod repos;
 mod serve;
 mod tags;

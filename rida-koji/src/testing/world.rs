@@ -1,7 +1,7 @@
 //! What the hub knows.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 
@@ -115,6 +115,15 @@ impl HubBuild {
     pub fn nvr(&self) -> String {
         format!("{}-{}-{}", self.name, self.version, self.release)
     }
+
+    /// Says that there is such a build already, with all that is known of it, as the hub does.
+    pub(super) fn exists(&self, state: &str) -> String {
+        let Self { id, name, version, release, owner, .. } = self;
+        format!(
+            "Build already exists (id={id}, state={state}): {{'name': '{name}', 'version': '{version}', 'release': \
+             '{release}', 'epoch': None, 'owner': {owner}, 'extra': None}}"
+        )
+    }
 }
 
 pub(super) struct User {
@@ -207,6 +216,10 @@ pub struct World {
     pub repository_time: f64,
     /// The names of the packages that builds of a package make, beside those that are named as it.
     pub more_packages: BTreeMap<String, Vec<String>>,
+    /// What all calls cost: processor time of a hub of Koji 1.35 and its database.
+    pub hub_time: Duration,
+    /// How often a build found no repository and had to wait for one.
+    pub waits_for_repository: u32,
     /// Every call, with the user who made it: the name of the method, or `multiCall(…)` with those in it.
     pub calls: Vec<String>,
     pub(super) troubles: VecDeque<(When, Trouble)>,
@@ -243,6 +256,8 @@ impl World {
             wait_for_builder: 2.0,
             repository_time: 30.0,
             more_packages: BTreeMap::new(),
+            hub_time: Duration::ZERO,
+            waits_for_repository: 0,
             calls: Vec::new(),
             troubles: VecDeque::new(),
             call_number: 0,
@@ -309,6 +324,17 @@ impl World {
         let changed = self.new_event();
         let tag = Tag { id, name: name.to_owned(), arches: arches.to_owned(), changed, ..Tag::default() };
         self.tags.insert(id, tag);
+        id
+    }
+
+    /// Adds a build that nothing in the tests made.
+    pub fn add_build(&mut self, name: &str, version: &str, release: &str, state: i64) -> i64 {
+        let (id, created) = (self.new_id(), self.now());
+        let [name, version, release] = [name, version, release].map(str::to_owned);
+        let (extra, owner, ended) = (Struct::new(), 0, None);
+        let build =
+            HubBuild { id, name, version, release, state, task: None, extra, owner, source: None, created, ended };
+        self.builds.insert(id, build);
         id
     }
 

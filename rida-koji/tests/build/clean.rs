@@ -17,7 +17,7 @@ async fn old_targets_are_deleted_and_failed_modules_untagged() {
     drop(flow.world.module(&["alpha"]));
     let foreign = flow.world.module(&["alpha"]);
     let system = flow.world.system();
-    rida_core::BuildSystem::prepare(&system, &foreign).await.unwrap();
+    flow.world.prepare(&system, &foreign).await;
     let before: Vec<String> = flow.world.hub.world().targets().map(str::to_owned).collect();
     assert_eq!(before.len(), 2);
     let ended = build.completed_at().unwrap();

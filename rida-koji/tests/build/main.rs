@@ -7,4 +7,6 @@ mod clean;
 mod contract;
 mod cost;
 mod flow;
+mod measured;
+mod whole;
 mod world;

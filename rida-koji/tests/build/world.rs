@@ -9,7 +9,7 @@ use rida_core::modulemd;
 use rida_core::plan::{ComponentSource, Plan, PlannedComponent, WaitsFor};
 use rida_core::scm::GitRef;
 use rida_core::testing::{MemoryStore, sample};
-use rida_core::{ModuleBuild, Phase, Policy, Submission, Timestamp};
+use rida_core::{BuildSystem, ModuleBuild, Phase, Policy, PortErrorKind, Submission, Timestamp};
 use rida_koji::testing::{Course, Hub};
 use rida_koji::{Client, ClientConfig, ImportConfig, KojiBuildSystem, KojiConfig, Login};
 
@@ -63,6 +63,14 @@ impl World {
     pub(crate) fn system_with(&self, config: KojiConfig) -> KojiBuildSystem {
         let client = Client::new(self.client_config()).unwrap();
         KojiBuildSystem::new(client, config, Arc::new(self.store.clone()))
+    }
+
+    /// Prepares a module's environment, which takes until its first repository is there.
+    pub(crate) async fn prepare(&self, system: &KojiBuildSystem, build: &ModuleBuild) {
+        while let Err(error) = system.prepare(build).await {
+            assert_eq!(error.kind(), PortErrorKind::Pending, "{error}");
+            self.hub.advance(Duration::from_secs(10));
+        }
     }
 
     /// Returns a module of the macros and these components, each in a batch of its own.
