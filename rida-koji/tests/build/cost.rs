@@ -13,7 +13,10 @@ use crate::world::World;
 async fn a_module_of_three_components_takes_few_requests_and_each_more_takes_few_more() {
     let (three, thirty) = (cost(3).await, cost(30).await);
     println!("3 components: {three:?}\n30 components: {thirty:?}");
-    assert!(three.requests <= 60, "{three:?}");
+    assert!(three.requests <= 60 && three.looks * 2 < three.requests, "{three:?}");
+    // The Module Build Service's calls, by the same prices, without its looks.
+    assert!(three.hub < Duration::from_millis(2650), "{three:?}");
+    assert!(three.took < Duration::from_secs(600), "{three:?}");
     let growth = thirty.requests - three.requests;
     assert!(growth <= 8 * 27, "{growth}");
 }
