@@ -116,6 +116,12 @@ pub struct ModuleDetails {
     pub batch: u32,
     /// The modules that it is built against.
     pub build_requires: Vec<BuildRequire>,
+    /// It is only tried.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub scratch: bool,
+    /// The other builds that were submitted with it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub siblings: Vec<BuildId>,
 }
 
 impl ModuleDetails {
@@ -138,6 +144,8 @@ impl ModuleDetails {
             components: u32::try_from(build.components.len()).unwrap_or(u32::MAX),
             batch: batches.map(|(planned, _)| planned.batch).max().unwrap_or(0),
             build_requires: build.submission.build_requires.clone(),
+            scratch: build.is_scratch(),
+            siblings: build.submission.siblings.clone(),
         }
     }
 }

@@ -26,6 +26,12 @@ pub struct Submission {
     pub plan: Plan,
     /// The module builds that this one is built against, from the modulemd's build requires.
     pub build_requires: Vec<BuildRequire>,
+    /// It is only tried: it is never released, imported or built against, and its name is one that no other build has.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub scratch: bool,
+    /// The other builds that were submitted with it, of the same document against other streams.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub siblings: Vec<BuildId>,
     /// When it was submitted.
     pub at: Timestamp,
 }
@@ -159,9 +165,28 @@ impl ModuleBuild {
         &self.submission.nsvc
     }
 
-    /// Returns the name of the module's tag: `module-<name>-<stream>-<version>-<context>`, hashed when too long.
+    /// Returns the name of the module's tag: `module-<name>-<stream>-<version>-<context>`, hashed when too long. That
+    /// of a scratch build begins with `scrmod-` and ends with `+` and the build's id.
     pub fn tag(&self) -> TagName {
-        crate::macros::tag_name(self.nsvc())
+        if self.is_scratch() {
+            crate::macros::scratch_tag_name(self.nsvc(), self.id)
+        } else {
+            crate::macros::tag_name(self.nsvc())
+        }
+    }
+
+    /// Returns the name of the module's build target: that of its tag, hashed from 51 bytes on.
+    pub fn target(&self) -> TagName {
+        if self.is_scratch() {
+            crate::macros::scratch_target_name(self.nsvc(), self.id)
+        } else {
+            crate::macros::target_name(self.nsvc())
+        }
+    }
+
+    /// Tells whether the module is only tried.
+    pub fn is_scratch(&self) -> bool {
+        self.submission.scratch
     }
 
     /// Returns the plan.

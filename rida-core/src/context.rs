@@ -50,6 +50,23 @@ pub fn context(build_context: &str, runtime_context: &str) -> Context {
     Context::new(&digest.chars().take(8).collect::<String>()).expect("eight hexadecimal digits are a context")
 }
 
+/// Returns the context of the `number`th scratch build of a module: `<context>_<number>`, with as much of the context as
+/// there is room for. Absent when there is no room for the number.
+pub(crate) fn scratch_context(context: &Context, number: u32) -> Option<Context> {
+    const LONGEST: usize = 13;
+    let suffix = format!("_{number}");
+    let room = LONGEST.checked_sub(suffix.len()).filter(|room| *room > 0)?;
+    let kept: String = context.as_str().chars().take(room).collect();
+    Context::new(&format!("{kept}{suffix}")).ok()
+}
+
+/// Returns the number of a scratch build by its context; absent when it is one of another context.
+pub(crate) fn scratch_number(of: &Context, context: &Context) -> Option<u32> {
+    let (_, number) = context.as_str().rsplit_once('_')?;
+    let number = number.parse().ok()?;
+    (scratch_context(of, number).as_ref() == Some(context)).then_some(number)
+}
+
 /// Returns the context of a stream that needs no expansion: each module that it depends on has exactly one stream.
 ///
 /// A static context is returned as it is; it does not make a choice of streams either.

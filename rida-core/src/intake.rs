@@ -19,6 +19,7 @@ pub(crate) struct Origin<'a> {
     pub(crate) url: &'a ScmUrl,
     pub(crate) branch: Option<&'a str>,
     pub(crate) owner: Owner,
+    pub(crate) scratch: bool,
     pub(crate) at: Timestamp,
 }
 
@@ -65,6 +66,8 @@ pub(crate) fn submission(
         modulemd: text.into(),
         plan,
         build_requires: build_requires(&source),
+        scratch: origin.scratch,
+        siblings: Vec::new(),
         at: origin.at,
     })
 }

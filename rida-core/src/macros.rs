@@ -13,23 +13,40 @@ const LONGEST_TAG: usize = 250;
 /// The longest name of a target that is not hashed. Koji took no longer ones once.
 const LONGEST_TARGET: usize = 50;
 
+/// What the names of tags of scratch builds begin with, as the Module Build Service has it.
+const SCRATCH_TAG_PREFIX: &str = "scrmod-";
+
+/// What the dist tags of scratch builds begin with, after their dot.
+pub(crate) const SCRATCH_DIST_PREFIX: &str = "scrmod+";
+
 /// Returns the name of a module's tag: `module-<name>-<stream>-<version>-<context>`, or `module-` and the first 16
 /// digits of the SHA-1 of the four joined by dots when that is too long, as the Module Build Service does.
 pub fn tag_name(nsvc: &Nsvc) -> TagName {
-    name_within(nsvc, LONGEST_TAG)
+    name_within("module-", nsvc, "", LONGEST_TAG)
 }
 
 /// Returns the name of a module's build target: that of its tag, but hashed from 51 bytes on, as the Module Build
 /// Service does.
 pub fn target_name(nsvc: &Nsvc) -> TagName {
-    name_within(nsvc, LONGEST_TARGET)
+    name_within("module-", nsvc, "", LONGEST_TARGET)
 }
 
-fn name_within(nsvc: &Nsvc, longest: usize) -> TagName {
+/// Returns the name of a scratch build's tag, such as `scrmod-nodejs-18-1-c0ffee_1+7`: the build's id makes it one that
+/// no other build has, whatever is submitted.
+pub(crate) fn scratch_tag_name(nsvc: &Nsvc, id: BuildId) -> TagName {
+    name_within(SCRATCH_TAG_PREFIX, nsvc, &format!("+{id}"), LONGEST_TAG)
+}
+
+/// Returns the name of a scratch build's target.
+pub(crate) fn scratch_target_name(nsvc: &Nsvc, id: BuildId) -> TagName {
+    name_within(SCRATCH_TAG_PREFIX, nsvc, &format!("+{id}"), LONGEST_TARGET)
+}
+
+fn name_within(prefix: &str, nsvc: &Nsvc, suffix: &str, longest: usize) -> TagName {
     let Nsvc { name, stream, version, context } = nsvc;
-    let plain = format!("module-{name}-{stream}-{version}-{context}");
-    let text = if plain.len() <= longest { plain } else { format!("module-{}", nsvc_hash(nsvc, 16)) };
-    TagName::new(&text).expect("parts of an NSVC hold only what a tag name may")
+    let plain = format!("{prefix}{name}-{stream}-{version}-{context}{suffix}");
+    let text = if plain.len() <= longest { plain } else { format!("{prefix}{}{suffix}", nsvc_hash(nsvc, 16)) };
+    TagName::new(&text).expect("parts of an NSVC and numbers hold only what a tag name may")
 }
 
 /// Returns a module's dist tag: `.<prefix><platform>+<index>+<hash>`, the hash being the first 8 digits of the SHA-1
@@ -220,6 +237,17 @@ mod tests {
             assert_eq!(stream_version(stream), version, "{stream}");
         }
         assert_eq!(stream_version(&"9".repeat(50)), None);
+    }
+
+    #[test]
+    fn a_scratch_build_has_a_tag_of_its_own() {
+        let (short, id) = (nsvc("nodejs:18:1:c0ffee_1"), BuildId::new(7).unwrap());
+        assert_eq!(scratch_tag_name(&short, id).as_str(), "scrmod-nodejs-18-1-c0ffee_1+7");
+        assert_eq!(scratch_target_name(&short, id), scratch_tag_name(&short, id));
+        let long = nsvc(&format!("{}:{}:1:c0ffee_1", "n".repeat(128), "s".repeat(128)));
+        let hashed = scratch_tag_name(&long, id);
+        assert!(hashed.as_str().starts_with("scrmod-") && hashed.as_str().ends_with("+7"), "{hashed}");
+        assert_eq!(hashed.as_str().len(), "scrmod-".len() + 16 + "+7".len());
     }
 
     #[test]

@@ -16,6 +16,8 @@ pub struct Policy {
     pub components_at_once: usize,
     /// A finished build is released at once, without waiting for anybody.
     pub ready_at_once: bool,
+    /// Whether modules may be submitted to be tried only.
+    pub allow_scratch: bool,
     /// How long each thing may take.
     pub deadlines: Deadlines,
     /// How often the build system is asked when no message came.
@@ -92,6 +94,7 @@ impl Default for Policy {
             },
             components_at_once: 5,
             ready_at_once: true,
+            allow_scratch: false,
             deadlines: Deadlines { init: HOUR, wait: 7 * 24 * HOUR, prepare: HOUR, build: 7 * 24 * HOUR, finish: HOUR },
             follow_every: Duration::from_secs(10),
             dist_tag_prefix: "module+".to_owned(),

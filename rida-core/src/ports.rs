@@ -4,6 +4,8 @@
 //! with the contract suite that every implementation passes. The feature `mock` makes a mockall double of each port to
 //! the outside, for tests whose subject is the interaction itself; prefer the ports in memory.
 
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
 
 use crate::announce::{Announcement, AnnouncementId};
@@ -13,7 +15,7 @@ use crate::effect::Effect;
 use crate::error::PortError;
 use crate::event::{Event, Fact};
 use crate::hint::BuildSystemHint;
-use crate::id::{BuildId, ComponentName, EffectId, ModuleName, Nsvc, Owner, StreamName, TaskId};
+use crate::id::{Arch, BuildId, ComponentName, EffectId, ModuleName, Nsvc, Owner, StreamName, TaskId};
 use crate::plan::ComponentSource;
 use crate::policy::Limits;
 use crate::reader::{Parked, ParkedFilter, ReaderState};
@@ -119,6 +121,15 @@ pub trait BuildSystem: Send + Sync {
     /// [`Permanent`](crate::PortErrorKind::Permanent) when there is no log for that key.
     async fn read_log(&self, key: &ComponentKey, offset: u64, max: usize) -> Result<LogChunk, PortError>;
 
+    /// Returns the document of a finished module for each architecture that it was built for, with what belongs to the
+    /// module there. Changes nothing.
+    ///
+    /// # Errors
+    /// [`Permanent`](crate::PortErrorKind::Permanent) when there is none.
+    async fn final_modulemd(&self, build: &ModuleBuild) -> Result<BTreeMap<Arch, String>, PortError> {
+        Err(PortError::permanent(format!("the build system keeps no document of the module build {}", build.id)))
+    }
+
     /// Tells whether a message of the build system may be about a build. One whose tags or packages are named in a way
     /// of its own says so here.
     fn concerns(&self, hint: &BuildSystemHint, build: &ModuleBuild) -> bool {
@@ -175,13 +186,19 @@ pub trait Store: Send + Sync {
     /// else writes at the same time.
     async fn commit(&self, commit: Commit<'_>) -> Result<u64, StoreError>;
 
+    /// Writes changes of different builds, each as [`commit`](Self::commit) does, all or none of them.
+    ///
+    /// # Errors
+    /// As for one change: what stands in the way of any of them.
+    async fn commit_all(&self, commits: &[Commit<'_>]) -> Result<(), StoreError>;
+
     /// Returns a build as it was last committed.
     async fn load(&self, id: BuildId) -> Result<Option<ModuleBuild>, StoreError>;
 
     /// Returns the build with this NSVC.
     async fn find(&self, nsvc: &Nsvc) -> Result<Option<BuildSummary>, StoreError>;
 
-    /// Returns the ready build of a stream with the highest version.
+    /// Returns the ready build of a stream with the highest version, which is never a scratch build.
     async fn latest_ready(&self, name: &ModuleName, stream: &StreamName) -> Result<Option<BuildSummary>, StoreError>;
 
     /// Returns one page of builds.
@@ -379,6 +396,8 @@ pub struct BuildSummary {
     pub scm_url: String,
     /// Why it is in that state.
     pub reason: Option<String>,
+    /// It is only tried.
+    pub scratch: bool,
     /// When it was submitted.
     pub submitted_at: Timestamp,
     /// When it last changed.
@@ -402,6 +421,8 @@ pub struct BuildFilter {
     pub context: Option<String>,
     /// Submitted by exactly this user.
     pub owner: Option<String>,
+    /// Only tried, or not only tried.
+    pub scratch: Option<bool>,
     /// Submitted at this time or later.
     pub submitted_after: Option<Timestamp>,
     /// Submitted at this time or earlier.

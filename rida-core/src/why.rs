@@ -30,6 +30,7 @@ pub fn waits_for(
         Phase::Preparing => vec!["the build environment".to_owned()],
         Phase::Building { regenerating } => components(build, regenerating.is_some()),
         Phase::Finishing => vec!["the module's repository and metadata".to_owned()],
+        Phase::Done if build.is_scratch() => Vec::new(),
         Phase::Done => vec!["its release: nobody has made it ready".to_owned()],
         Phase::Failed(_) | Phase::Ready => Vec::new(),
     };

@@ -39,6 +39,9 @@ fn builds() -> Vec<(&'static str, ModuleBuild)> {
     });
     go("done", vec![Fact::MetadataWritten]);
     go("ready", vec![Fact::MarkedReady { by: sample::owner("releng") }]);
+    let mut tried = builds.iter().find(|(name, _)| *name == "done").unwrap().1.clone();
+    tried.submission = Submission { scratch: true, ..(*tried.submission).clone() }.into();
+    builds.push(("done, only tried", tried));
     let building = builds.iter().find(|(name, _)| *name == "building").unwrap().1.clone();
     builds.push(("failed while building", advance(&building, Fact::Canceled { by: sample::owner("bob") }, &policy)));
     let failed = builds.last().unwrap().1.clone();
@@ -148,6 +151,23 @@ fn a_task_that_starts_after_it_was_given_up_is_ended() {
         let state = &step.build.component(&component("bar")).unwrap().1.state;
         assert_eq!((state.name(), state.task()), ("failed", Some(TaskId(2))));
     }
+}
+
+#[test]
+fn a_scratch_build_ends_in_done_and_is_never_released() {
+    let policy = Policy::default();
+    assert!(policy.ready_at_once);
+    let finishing = builds().into_iter().find(|(of, _)| *of == "finishing").unwrap().1;
+    assert_eq!(advance(&finishing, Fact::MetadataWritten, &policy).state(), BuildState::Ready);
+    let submission = Submission { scratch: true, ..(*finishing.submission).clone() };
+    let tried = ModuleBuild { submission: submission.clone().into(), ..finishing };
+    let done = advance(&tried, Fact::MetadataWritten, &policy);
+    assert_eq!(done.state(), BuildState::Done);
+    let refused = step(&done, &event(Fact::MarkedReady { by: sample::owner("alice") }), &policy).unwrap_err();
+    assert!(refused.to_string().contains("is a scratch build, which is never released"), "{refused}");
+    let new = submit(sample::id(7), submission, &policy).unwrap().build;
+    assert!(new.dist_tag.as_str().starts_with(".scrmod+el8+7+"), "{}", new.dist_tag);
+    assert_eq!(new.tag().as_str(), "scrmod-lua-5.4-1-c0ffee+7");
 }
 
 #[test]

@@ -56,6 +56,7 @@ fn module(
     let time = |at: Option<rida_core::Timestamp>| Json::from(at.map(|at| at.to_string()));
     let components = details.map_or(0, |details| details.components);
     let requires = details.map_or(&[][..], |details| &details.build_requires);
+    let siblings = details.map_or(&[][..], |details| &details.siblings);
     Json::object([
         ("announcement", announcement.id.to_string().into()),
         ("batch", i64::from(details.map_or(0, |details| details.batch)).into()),
@@ -69,8 +70,8 @@ fn module(
         ("owner", announcement.owner.as_str().into()),
         ("rebuild_strategy", "all".into()),
         ("scmurl", announcement.scm_url.as_str().into()),
-        ("scratch", false.into()),
-        ("siblings", Json::List(Vec::new())),
+        ("scratch", details.is_some_and(|details| details.scratch).into()),
+        ("siblings", siblings.iter().map(|id| id.get()).collect()),
         ("srpms", Json::List(Vec::new())),
         ("state", i64::from(state.code()).into()),
         ("state_name", state.name().into()),

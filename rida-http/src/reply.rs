@@ -179,7 +179,7 @@ impl From<SubmitError> for ApiError {
         let message = error.to_string();
         match error {
             SubmitError::BadUrl(_) => Self::bad_request(message),
-            SubmitError::NotAllowed(_) => Self::forbidden(message),
+            SubmitError::NotAllowed(_) | SubmitError::NoScratch => Self::forbidden(message),
             SubmitError::Unretrievable(cause) => {
                 tracing::info!(error = %chain(&cause).escape_debug(), "a modulemd cannot be retrieved");
                 Self::unprocessable(message, vec![cause.message().to_owned()])

@@ -24,7 +24,7 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use rida_core::modulemd::{self, ModuleStream};
 use rida_core::{
-    BuildId, BuildSystem, BuildSystemHint, ComponentKey, Fact, LogChunk, ModuleBuild, PortError, Store, TaskId,
+    Arch, BuildId, BuildSystem, BuildSystemHint, ComponentKey, Fact, LogChunk, ModuleBuild, PortError, Store, TaskId,
 };
 
 use self::follow::Watched;
@@ -167,6 +167,10 @@ impl BuildSystem for KojiBuildSystem {
 
     async fn write_metadata(&self, build: &ModuleBuild) -> Result<(), PortError> {
         self.import_module(build).await
+    }
+
+    async fn final_modulemd(&self, build: &ModuleBuild) -> Result<BTreeMap<Arch, String>, PortError> {
+        self.documents(build).await
     }
 
     async fn read_log(&self, key: &ComponentKey, offset: u64, max: usize) -> Result<LogChunk, PortError> {

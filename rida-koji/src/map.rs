@@ -62,7 +62,7 @@ impl Names {
         let build_tag = format!("{tag}-build");
         let began = build.history.first().map_or(build.submission.at, |first| first.at);
         let mark = format!("{}.{}", build.id, began.millis());
-        Self { tag, build_tag, target: rida_core::target_name(build.nsvc()).to_string(), mark }
+        Self { tag, build_tag, target: build.target().to_string(), mark }
     }
 }
 

@@ -13,6 +13,7 @@ pub(crate) mod shop;
 pub(crate) mod supervisor;
 pub(crate) mod version;
 
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{Read, Seek, SeekFrom};
 use std::path::PathBuf;
@@ -22,8 +23,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use rida_core::plan::PlannedComponent;
 use rida_core::{
-    BuildId, BuildMacros, BuildSystem, ComponentKey, ComponentName, ComponentState, Fact, LogChunk, ModuleBuild, Phase,
-    PortError, TaskId, TaskProgress,
+    Arch, BuildId, BuildMacros, BuildSystem, ComponentKey, ComponentName, ComponentState, Fact, LogChunk, ModuleBuild,
+    Phase, PortError, TaskId, TaskProgress,
 };
 use tokio::sync::Semaphore;
 
@@ -430,6 +431,16 @@ impl BuildSystem for LocalBuildSystem {
         repo::write_module(&shop.sandbox, &folder, shop.config.limits, tasks, parts, &document).await?;
         (shop.hint)(build.id);
         Ok(())
+    }
+
+    async fn final_modulemd(&self, build: &ModuleBuild) -> Result<BTreeMap<Arch, String>, PortError> {
+        let id = build.id;
+        self.blocking(move |shop| {
+            let gone = || PortError::permanent(format!("the packages of the module build {id} are not on this server"));
+            let document = repo::document(&shop.layout.build(id))?.ok_or_else(gone)?;
+            Ok(Arch::new(metadata::rpm_arch()).into_iter().map(|arch| (arch, document.clone())).collect())
+        })
+        .await
     }
 
     async fn read_log(&self, key: &ComponentKey, offset: u64, max: usize) -> Result<LogChunk, PortError> {

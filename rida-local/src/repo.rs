@@ -229,6 +229,12 @@ pub(crate) fn finished(build: &BuildFolder) -> Result<Option<(PathBuf, Vec<Packa
     Ok(Some((repo, packages.filter(|package| there.binary_search(&package.file).is_ok()).collect())))
 }
 
+/// Returns the document of a finished module.
+pub(crate) fn document(build: &BuildFolder) -> Result<Option<String>, PortError> {
+    let file = build.module().join("modules.yaml");
+    if file.exists() { fs::read_to_string(file).map(Some).map_err(storage) } else { Ok(None) }
+}
+
 /// Returns where the packages of a finished module are.
 pub(crate) fn finished_folder(build: &BuildFolder) -> PathBuf {
     build.module().join("repo")

@@ -8,7 +8,20 @@ use rida_core::{
 };
 
 use crate::database::Database;
+use crate::memory::Writing;
 use crate::queries::{commit, effects, list, load, log, queue, readers};
+
+/// Takes notice of what became of a write.
+fn settle(writing: Writing<'_>, after: &ModuleBuild, error: Option<&StoreError>) {
+    match error.map(StoreError::kind) {
+        None => writing.written(after),
+        Some(StoreErrorKind::Conflict | StoreErrorKind::Exists { .. } | StoreErrorKind::QueueFull(_)) => {
+            writing.refused();
+        }
+        // Whether it was written is not known.
+        Some(_) => drop(writing),
+    }
+}
 
 #[async_trait]
 impl Store for Database {
@@ -19,17 +32,20 @@ impl Store for Database {
     async fn commit(&self, commit: Commit<'_>) -> Result<u64, StoreError> {
         let writing = self.memory.writing(commit.after.id);
         let written = commit::commit(self, commit).await;
-        match &written {
-            Ok(_) => writing.written(commit.after),
-            Err(error) => match error.kind() {
-                StoreErrorKind::Conflict | StoreErrorKind::Exists { .. } | StoreErrorKind::QueueFull(_) => {
-                    writing.refused();
-                }
-                // Whether it was written is not known.
-                _ => drop(writing),
-            },
-        }
+        settle(writing, commit.after, written.as_ref().err());
         written
+    }
+
+    async fn commit_all(&self, commits: &[Commit<'_>]) -> Result<(), StoreError> {
+        // In one order: of two that write the same builds, one waits for the other.
+        let mut commits: Vec<&Commit<'_>> = commits.iter().collect();
+        commits.sort_by(|a, b| a.after.nsvc().cmp(b.after.nsvc()));
+        let writing: Vec<_> = commits.iter().map(|commit| self.memory.writing(commit.after.id)).collect();
+        let written = commit::commit_all(self, &commits).await;
+        for (writing, commit) in writing.into_iter().zip(&commits) {
+            settle(writing, commit.after, written.as_ref().err());
+        }
+        written.map(drop)
     }
 
     async fn load(&self, id: BuildId) -> Result<Option<ModuleBuild>, StoreError> {

@@ -2,17 +2,23 @@
 
 use std::time::Duration;
 
-use super::{ApplyError, Driver, Parts, room};
-use crate::build::{BuildRequire, Submission};
+use super::{Driver, Parts, room};
+use crate::build::{BuildRequire, ModuleBuild, Submission};
+use crate::context;
 use crate::deadline::look_at;
 use crate::error::PortError;
 use crate::event::{Event, Fact};
 use crate::id::{BuildId, Nsvc, Owner};
 use crate::intake::{self, Origin};
-use crate::ports::{BuildFilter, Commit, QueueFull, StoreError, StoreErrorKind};
+use crate::ports::{BuildFilter, Commit, ListQuery, QueueFull, StoreError, StoreErrorKind};
 use crate::scm::{ScmUrl, ScmUrlError};
 use crate::state::BuildState;
-use crate::step::{Advance, submit};
+use crate::step::{Step, step, submit};
+
+/// How often somebody else may be faster.
+const TRIES: usize = 64;
+/// How many scratch builds of one version of a module are looked through for the last one.
+const SCRATCH_BUILDS: u64 = 10_000;
 
 /// What somebody asks to be built.
 #[derive(Clone, Debug)]
@@ -23,6 +29,8 @@ pub struct Request {
     pub branch: Option<String>,
     /// Who asks.
     pub owner: Owner,
+    /// The module is only tried.
+    pub scratch: bool,
 }
 
 /// A submission was not accepted.
@@ -35,6 +43,11 @@ pub enum SubmitError {
     /// The URL is not in a place that may be read.
     #[error("the scmurl {0} is not in an allowed place; ask the operator to add its repository to the allow-list")]
     NotAllowed(String),
+    /// Modules are not tried here.
+    #[error(
+        "scratch builds are not enabled here; ask the operator to set builds.allow_scratch, or leave `scratch` out"
+    )]
+    NoScratch,
     /// The modulemd cannot be read from git.
     #[error("the modulemd cannot be retrieved: {0}")]
     Unretrievable(PortError),
@@ -78,6 +91,9 @@ impl Driver {
     /// When it is not accepted; then nothing was recorded.
     pub async fn submit(&self, request: Request) -> Result<BuildId, SubmitError> {
         let Parts { scm, clock, allow, policy, .. } = &self.parts;
+        if request.scratch && !policy.allow_scratch {
+            return Err(SubmitError::NoScratch);
+        }
         let url = ScmUrl::parse(&request.scm_url)?;
         if !allow.permits(url.repository()) {
             return Err(SubmitError::NotAllowed(url.to_string()));
@@ -86,8 +102,8 @@ impl Driver {
         let fetched = scm.fetch_modulemd(&url).await.map_err(|error| {
             if error.is_retryable() { SubmitError::ScmUnavailable(error) } else { SubmitError::Unretrievable(error) }
         })?;
-        let Request { branch, owner, .. } = request;
-        let origin = Origin { url: &url, branch: branch.as_deref(), owner, at: clock.now() };
+        let Request { branch, owner, scratch, .. } = request;
+        let origin = Origin { url: &url, branch: branch.as_deref(), owner, scratch, at: clock.now() };
         let mut submission = intake::submission(&fetched, origin, allow, policy).map_err(SubmitError::Invalid)?;
         self.resolve(&mut submission).await?;
         self.record(submission).await
@@ -123,60 +139,161 @@ impl Driver {
         if problems.is_empty() { Ok(()) } else { Err(SubmitError::Invalid(problems)) }
     }
 
-    /// Records what was submitted as a new build, or takes the failed build of the same NSVC up again.
+    /// Records what was submitted as a new build, or takes the failed build of the same NSVC up again. A scratch build
+    /// is always a new one: its context gets a number.
     ///
     /// # Errors
     /// When there is such a build that has not failed, or the store cannot answer.
     pub async fn record(&self, submission: Submission) -> Result<BuildId, SubmitError> {
-        if let Some(existing) = self.parts.store.find(&submission.nsvc).await? {
-            return self.take_up(existing.id, existing.state, submission).await;
+        let nsvc = submission.nsvc.to_string();
+        let ids = self.record_all(vec![submission]).await?;
+        ids.first().copied().ok_or_else(|| SubmitError::Invalid(vec![format!("{nsvc} makes no build")]))
+    }
+
+    /// Records what was submitted together, each as by [`record`](Self::record), all or nothing, and returns the builds
+    /// in the same order. Those that exist and have not failed are left as they are, as long as any other is recorded.
+    ///
+    /// # Errors
+    /// When all exist and have not failed, or the store cannot answer. Then nothing was recorded.
+    pub async fn record_all(&self, submissions: Vec<Submission>) -> Result<Vec<BuildId>, SubmitError> {
+        let mut tries = 0;
+        loop {
+            match self.try_to_record(&submissions).await {
+                // Somebody else was faster. What there is now is another picture.
+                Err(SubmitError::Store(error))
+                    if tries < TRIES
+                        && matches!(error.kind(), StoreErrorKind::Conflict | StoreErrorKind::Exists { .. }) =>
+                {
+                    tries += 1;
+                }
+                other => return other,
+            }
         }
-        let nsvc = submission.nsvc.clone();
-        let again = submission.clone();
-        let id = self.parts.store.reserve_id().await?;
-        let event = Event { at: submission.at, fact: Fact::Submitted };
-        let advance = submit(id, submission, &self.parts.policy)
-            .map_err(|error| SubmitError::Invalid(vec![error.to_string()]))?;
-        let Advance { build, effects, announcements } = &advance;
-        let commit = Commit {
-            before: None,
-            after: build,
-            event: &event,
-            effects,
-            announcements,
-            answers: None,
-            look_at: look_at(build, &self.parts.policy, event.at),
-            queue_revision: None,
-            room: Some(room(&self.parts.policy)),
+    }
+
+    async fn try_to_record(&self, submissions: &[Submission]) -> Result<Vec<BuildId>, SubmitError> {
+        let Parts { store, clock, policy, .. } = &self.parts;
+        let (mut places, mut existing) = (Vec::new(), None);
+        for submission in submissions {
+            let place = self.place(submission).await?;
+            if let Place::Taken(id, state) = place {
+                existing.get_or_insert_with(|| (submission.nsvc.clone(), id, state));
+            }
+            places.push(place);
+        }
+        let ids: Vec<BuildId> = places.iter().map(Place::id).collect();
+        if let Some((nsvc, id, state)) = existing
+            && places.iter().all(|place| matches!(place, Place::Taken(..)))
+        {
+            return Err(SubmitError::Exists { nsvc, id, state });
+        }
+        let mut changes = Vec::new();
+        for (place, submission) in places.into_iter().zip(submissions) {
+            let id = place.id();
+            let siblings = ids.iter().copied().filter(|other| *other != id).collect();
+            let mut submission = Submission { siblings, ..submission.clone() };
+            changes.push(match place {
+                Place::Taken(..) => continue,
+                Place::New(_, nsvc) => {
+                    submission.nsvc = nsvc;
+                    let event = Event { at: submission.at, fact: Fact::Submitted };
+                    let advance = submit(id, submission, policy)
+                        .map_err(|error| SubmitError::Invalid(vec![error.to_string()]))?;
+                    (None, event, advance)
+                }
+                Place::Failed(build) => {
+                    let by = submission.owner.clone();
+                    let submission = build.may_be_submitted_anew().then(|| submission.into());
+                    let event = Event { at: clock.now(), fact: Fact::Resubmitted { by, submission } };
+                    match step(&build, &event, policy) {
+                        Ok(Step::Advance(advance)) => (Some(build), event, *advance),
+                        Ok(Step::Ignore(_)) => continue,
+                        Err(illegal) => return Err(SubmitError::Invalid(vec![illegal.to_string()])),
+                    }
+                }
+            });
+        }
+        let commits: Vec<Commit<'_>> = changes
+            .iter()
+            .map(|(before, event, advance)| Commit {
+                before: before.as_deref(),
+                after: &advance.build,
+                event,
+                effects: &advance.effects,
+                announcements: &advance.announcements,
+                answers: None,
+                look_at: look_at(&advance.build, policy, event.at),
+                queue_revision: None,
+                room: Some(room(policy)),
+            })
+            .collect();
+        let written = match commits.as_slice() {
+            [one] => store.commit(*one).await.map(drop),
+            several => store.commit_all(several).await,
         };
-        match self.parts.store.commit(commit).await {
-            Ok(_) => Ok(id),
+        let what = submissions.first().map(|submission| submission.nsvc.to_string()).unwrap_or_default();
+        match written {
+            Ok(()) => Ok(ids),
             Err(error) => match error.kind() {
-                StoreErrorKind::Exists { id, state } => self.take_up(*id, *state, again).await,
-                StoreErrorKind::QueueFull(full) => Err(refused(full.clone(), &nsvc.to_string())),
+                StoreErrorKind::QueueFull(full) => Err(refused(full.clone(), &what)),
                 _ => Err(error.into()),
             },
         }
     }
 
-    async fn take_up(&self, id: BuildId, state: BuildState, again: Submission) -> Result<BuildId, SubmitError> {
-        let (nsvc, by) = (again.nsvc.clone(), again.owner.clone());
-        if state != BuildState::Failed {
-            return Err(SubmitError::Exists { nsvc, id, state });
+    /// Finds out where a submission is recorded.
+    async fn place(&self, submission: &Submission) -> Result<Place, SubmitError> {
+        let store = &self.parts.store;
+        if submission.scratch {
+            let nsvc = self.next_scratch(&submission.nsvc).await?;
+            return Ok(Place::New(store.reserve_id().await?, nsvc));
         }
-        let build = self.parts.store.load(id).await?;
-        let anew = build.is_some_and(|build| build.may_be_submitted_anew());
-        match self.apply(id, Fact::Resubmitted { by, submission: anew.then(|| again.into()) }).await {
-            Ok(_) => Ok(id),
-            Err(ApplyError::Store(error)) => match error.kind() {
-                StoreErrorKind::QueueFull(full) => Err(refused(full.clone(), &nsvc.to_string())),
-                _ => Err(error.into()),
-            },
-            // Somebody else was faster.
-            Err(_) => {
-                let now = self.parts.store.load(id).await?.map_or(state, |build| build.state());
-                Err(SubmitError::Exists { nsvc, id, state: now })
-            }
+        let Some(existing) = store.find(&submission.nsvc).await? else {
+            return Ok(Place::New(store.reserve_id().await?, submission.nsvc.clone()));
+        };
+        if existing.state == BuildState::Failed
+            && let Some(build) = store.load(existing.id).await?
+            && build.state() == BuildState::Failed
+        {
+            return Ok(Place::Failed(Box::new(build)));
+        }
+        Ok(Place::Taken(existing.id, existing.state))
+    }
+
+    /// Returns the name of the next scratch build of a module.
+    async fn next_scratch(&self, nsvc: &Nsvc) -> Result<Nsvc, SubmitError> {
+        let filter = BuildFilter {
+            name: Some(nsvc.name.to_string()),
+            stream: Some(nsvc.stream.to_string()),
+            version: Some(nsvc.version),
+            scratch: Some(true),
+            ..BuildFilter::default()
+        };
+        let query = ListQuery { filter, descending: true, limit: SCRATCH_BUILDS, ..ListQuery::default() };
+        let known = self.parts.store.list(&query).await?;
+        let numbers = known.iter().filter_map(|build| context::scratch_number(&nsvc.context, &build.nsvc.context));
+        let number = numbers.max().unwrap_or(0).saturating_add(1);
+        let full = || SubmitError::Invalid(vec![format!("{nsvc} was tried too often; commit something new")]);
+        let context = context::scratch_context(&nsvc.context, number).ok_or_else(full)?;
+        Ok(Nsvc { context, ..nsvc.clone() })
+    }
+}
+
+/// Where a submission is recorded.
+enum Place {
+    /// As a new build of this name.
+    New(BuildId, Nsvc),
+    /// As another run of a build that failed.
+    Failed(Box<ModuleBuild>),
+    /// Nowhere: there is such a build, and it has not failed.
+    Taken(BuildId, BuildState),
+}
+
+impl Place {
+    fn id(&self) -> BuildId {
+        match self {
+            Self::New(id, _) | Self::Taken(id, _) => *id,
+            Self::Failed(build) => build.id,
         }
     }
 }

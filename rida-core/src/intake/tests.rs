@@ -13,7 +13,7 @@ fn take_in(data: &str, url: &str, branch: Option<&str>, policy: &Policy) -> Resu
     };
     let url = url.parse().unwrap();
     let owner = Owner::new("alice").unwrap();
-    let origin = Origin { url: &url, branch, owner, at: Timestamp::from_seconds(1_800_000_000) };
+    let origin = Origin { url: &url, branch, owner, scratch: false, at: Timestamp::from_seconds(1_800_000_000) };
     let allow = AllowList::new(["https://git.example.org/forks".parse().unwrap()]);
     submission(&fetched, origin, &allow, policy)
 }
@@ -140,7 +140,13 @@ fn a_modulemd_is_written_in_utf_8() {
         committed_at: Timestamp::EPOCH,
     };
     let url = URL.parse().unwrap();
-    let origin = Origin { url: &url, branch: Some("a"), owner: Owner::new("alice").unwrap(), at: Timestamp::EPOCH };
+    let origin = Origin {
+        url: &url,
+        branch: Some("a"),
+        owner: Owner::new("alice").unwrap(),
+        scratch: false,
+        at: Timestamp::EPOCH,
+    };
     let refused = submission(&fetched, origin, &AllowList::default(), &policy()).unwrap_err();
     assert_eq!(refused, ["the modulemd is not written in UTF-8; convert it"]);
 }
@@ -159,7 +165,8 @@ fn a_configuration_of_a_packager_document_is_built_in_its_context() {
         };
         let url = URL.parse().unwrap();
         let owner = Owner::new("alice").unwrap();
-        let origin = Origin { url: &url, branch: None, owner, at: Timestamp::from_seconds(1_800_000_000) };
+        let origin =
+            Origin { url: &url, branch: None, owner, scratch: false, at: Timestamp::from_seconds(1_800_000_000) };
         submission(&fetched, origin, &AllowList::new([]), &policy())
     };
     let one = "  - {context: A1, platform: f28, buildrequires: {perl: [5.30]}}\n";
@@ -183,7 +190,7 @@ fn what_describes_no_build_is_told_so() {
     };
     let url = URL.parse().unwrap();
     let owner = Owner::new("alice").unwrap();
-    let origin = Origin { url: &url, branch: None, owner, at: Timestamp::from_seconds(1_800_000_000) };
+    let origin = Origin { url: &url, branch: None, owner, scratch: false, at: Timestamp::from_seconds(1_800_000_000) };
     let told = submission(&fetched, origin, &AllowList::new([]), &policy()).unwrap_err();
     assert!(told.iter().any(|line| line.contains("describes nothing to build")), "{told:?}");
 }

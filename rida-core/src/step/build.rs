@@ -46,7 +46,7 @@ pub(super) fn step(mut draft: Draft, fact: &Fact, policy: &Policy) -> Result<Ste
         Fact::MetadataWritten => match draft.build.phase {
             Phase::Finishing => {
                 draft.enter(Phase::Done, None);
-                if policy.ready_at_once {
+                if policy.ready_at_once && !draft.build.is_scratch() {
                     draft.enter(Phase::Ready, None);
                 }
                 Step::advance(draft)

@@ -7,6 +7,7 @@ use crate::event::Fact;
 
 pub(super) fn step(mut draft: Draft, fact: &Fact) -> Result<Step, Illegal> {
     match fact {
+        Fact::MarkedReady { .. } if draft.build.is_scratch() => illegal(&draft.build, fact),
         Fact::MarkedReady { by } => {
             draft.enter(Phase::Ready, Some(format!("released by {by}").into()));
             Step::advance(draft)

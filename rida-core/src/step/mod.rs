@@ -63,7 +63,10 @@ pub fn submit(id: BuildId, submission: Submission, policy: &Policy) -> Result<Ad
 fn dist_tag(id: BuildId, submission: &Submission, policy: &Policy) -> Result<DistTag, GrammarError> {
     let platform = submission.build_requires.iter().find(|require| policy.base_modules.contains(&require.name));
     let platform = platform.map_or("", |require| require.stream.as_str());
-    macros::dist_tag(&policy.dist_tag_prefix, platform, id, &submission.nsvc)
+    let prefix = if submission.scratch { macros::SCRATCH_DIST_PREFIX } else { &policy.dist_tag_prefix };
+    // Builds of one submission share the number, so that their packages are of one age.
+    let index = submission.siblings.iter().copied().fold(id, BuildId::min);
+    macros::dist_tag(prefix, platform, index, &submission.nsvc)
 }
 
 /// Decides what a fact does to a build.
@@ -99,6 +102,9 @@ fn illegal(build: &ModuleBuild, fact: &Fact) -> Result<Step, Illegal> {
     Err(Illegal(match fact {
         Fact::Canceled { .. } => {
             format!("build {id} is {state}; only a build that is init, wait or build can be cancelled")
+        }
+        Fact::MarkedReady { .. } if build.is_scratch() => {
+            format!("build {id} is a scratch build, which is never released; submit the module without `scratch`")
         }
         Fact::MarkedReady { .. } => format!("build {id} is {state}; only a build that is done can be made ready"),
         Fact::Resubmitted { .. } => format!("build {id} is {state}; only a failed build can be submitted again"),

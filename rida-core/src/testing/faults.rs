@@ -1,5 +1,6 @@
 //! A world in which calls fail, stand still, succeed and lose their answer, or are cut off in the middle.
 
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,7 +15,7 @@ use crate::component::ComponentKey;
 use crate::error::PortError;
 use crate::event::Fact;
 use crate::hint::BuildSystemHint;
-use crate::id::{BuildId, ComponentName, EffectId, ModuleName, Nsvc, StreamName, TaskId};
+use crate::id::{Arch, BuildId, ComponentName, EffectId, ModuleName, Nsvc, StreamName, TaskId};
 use crate::plan::ComponentSource;
 use crate::policy::Limits;
 use crate::ports::{
@@ -204,6 +205,7 @@ faulty_port! { BuildSystem:
     false fn follow(&self, build: &ModuleBuild) -> Vec<Fact>;
     false fn cancel(&self, build: &ModuleBuild, key: &ComponentKey, task: Option<TaskId>) -> ();
     true fn write_metadata(&self, build: &ModuleBuild) -> ();
+    true fn final_modulemd(&self, build: &ModuleBuild) -> BTreeMap<Arch, String>;
     true fn read_log(&self, key: &ComponentKey, offset: u64, max: usize) -> LogChunk;
     passed
     fn concerns(&self, hint: &BuildSystemHint, build: &ModuleBuild) -> bool {
@@ -238,6 +240,7 @@ macro_rules! faulty_store {
 faulty_store! {
     fn reserve_id(&self) -> BuildId;
     fn commit(&self, commit: Commit<'_>) -> u64;
+    fn commit_all(&self, commits: &[Commit<'_>]) -> ();
     fn load(&self, id: BuildId) -> Option<ModuleBuild>;
     fn find(&self, nsvc: &Nsvc) -> Option<BuildSummary>;
     fn latest_ready(&self, name: &ModuleName, stream: &StreamName) -> Option<BuildSummary>;

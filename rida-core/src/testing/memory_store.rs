@@ -34,7 +34,7 @@ pub struct MemoryStore {
     kept: Arc<Mutex<Kept>>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Kept {
     last_id: i64,
     builds: BTreeMap<BuildId, ModuleBuild>,
@@ -47,7 +47,7 @@ struct Kept {
     queue_revision: u64,
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct KeptReader {
     sequence: u64,
     lease: Option<(WorkerId, Timestamp)>,
@@ -116,6 +116,18 @@ impl Store for MemoryStore {
         Ok(kept.write(&commit))
     }
 
+    async fn commit_all(&self, commits: &[Commit<'_>]) -> Result<(), StoreError> {
+        let mut kept = self.kept();
+        // Each sees those before it; nobody sees any before the last.
+        let mut next = kept.clone();
+        for commit in commits {
+            next.check(commit)?;
+            next.write(commit);
+        }
+        *kept = next;
+        Ok(())
+    }
+
     async fn load(&self, id: BuildId) -> Result<Option<ModuleBuild>, StoreError> {
         Ok(self.kept().builds.get(&id).cloned())
     }
@@ -129,7 +141,8 @@ impl Store for MemoryStore {
     async fn latest_ready(&self, name: &ModuleName, stream: &StreamName) -> Result<Option<BuildSummary>, StoreError> {
         let kept = self.kept();
         let of_stream = |build: &&ModuleBuild| build.nsvc().name == *name && build.nsvc().stream == *stream;
-        let ready = kept.builds.values().filter(of_stream).filter(|build| build.state() == BuildState::Ready);
+        let is_ready = |build: &&ModuleBuild| build.state() == BuildState::Ready && !build.is_scratch();
+        let ready = kept.builds.values().filter(of_stream).filter(is_ready);
         Ok(ready.max_by_key(|build| (build.nsvc().version, build.id)).map(summary))
     }
 

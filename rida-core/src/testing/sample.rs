@@ -91,6 +91,8 @@ pub fn submission(nsvc: Nsvc) -> Submission {
             name: ModuleName::new("platform").expect("a good name"),
             stream: StreamName::new("el8").expect("a good stream"),
         }],
+        scratch: false,
+        siblings: Vec::new(),
         at: at(0),
         nsvc,
     }

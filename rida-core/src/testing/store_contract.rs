@@ -58,6 +58,7 @@ promises! {
         a_slot_is_granted_by_the_newest_picture_only,
         another_submission_takes_the_place_of_the_first,
         the_queue_takes_as_many_as_it_has_room_for,
+        changes_of_several_builds_are_written_all_or_none,
         the_head_of_the_queue_is_served_first;
     lists:
         a_summary_tells_what_the_build_has,

@@ -43,6 +43,8 @@ pub(crate) struct Summary<'a> {
     pub(crate) version: String,
     /// The context.
     pub(crate) context: &'a str,
+    /// It is only tried.
+    pub(crate) scratch: bool,
     /// Who submitted it.
     pub(crate) owner: &'a str,
     /// Where its modulemd came from.
@@ -162,6 +164,7 @@ impl<'a> From<&'a BuildSummary> for Summary<'a> {
             stream: build.nsvc.stream.as_str(),
             version: build.nsvc.version.to_string(),
             context: build.nsvc.context.as_str(),
+            scratch: build.scratch,
             owner: build.owner.as_str(),
             scmurl: &build.scm_url,
             time_submitted: build.submitted_at,
@@ -182,6 +185,7 @@ impl<'a> From<&'a ModuleBuild> for Summary<'a> {
             stream: nsvc.stream.as_str(),
             version: nsvc.version.to_string(),
             context: nsvc.context.as_str(),
+            scratch: build.is_scratch(),
             owner: build.submission.owner.as_str(),
             scmurl: build.submission.scm_url.as_str(),
             time_submitted: build.submission.at,

@@ -9,7 +9,7 @@ use super::{Page, Parameters};
 use crate::reply::ApiError;
 
 /// Every parameter of the list.
-const KNOWN: [&str; 19] = [
+const KNOWN: [&str; 20] = [
     "state",
     "name",
     "stream",
@@ -17,6 +17,7 @@ const KNOWN: [&str; 19] = [
     "context",
     "nsvc",
     "owner",
+    "scratch",
     "submitted_after",
     "submitted_before",
     "modified_after",
@@ -107,6 +108,7 @@ fn filter(parameters: &Parameters) -> Result<BuildFilter, ApiError> {
         version: parameters.number("version", 0, u64::MAX)?,
         context: text("context")?,
         owner: text("owner")?,
+        scratch: parameters.one("scratch")?.map(|_| parameters.flag("scratch")).transpose()?,
         submitted_after: time("submitted_after", Side::After)?,
         submitted_before: time("submitted_before", Side::Before)?,
         modified_after: time("modified_after", Side::After)?,

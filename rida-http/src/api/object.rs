@@ -88,6 +88,17 @@ impl Object {
             Some(other) => Err(ApiError::bad_request(format!("{name:?} is {}; send a string", kind(&other)))),
         }
     }
+
+    /// Takes a field that is yes or no. Old clients send it as a text.
+    pub(super) fn take_flag(&mut self, name: &'static str) -> Result<bool, ApiError> {
+        match self.take(name) {
+            None | Some(Value::Bool(false)) => Ok(false),
+            Some(Value::Bool(true)) => Ok(true),
+            Some(Value::String(text)) if text.eq_ignore_ascii_case("true") || text == "1" => Ok(true),
+            Some(Value::String(text)) if text.eq_ignore_ascii_case("false") || text == "0" => Ok(false),
+            Some(other) => Err(ApiError::bad_request(format!("{name:?} is {}; send true or false", kind(&other)))),
+        }
+    }
 }
 
 /// Names what kind of value something is.

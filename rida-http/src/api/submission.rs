@@ -12,12 +12,13 @@ const CHANGE_EXAMPLE: &str = r#"{"state": "failed"} to cancel, or {"state": "rea
 /// The longest text that a field may hold; longer ones are no URL, branch or name.
 const LONGEST_TEXT: usize = 4096;
 
-/// The body of a submission: `{"scmurl": …, "branch"?: …, "owner"?: …}`.
+/// The body of a submission: `{"scmurl": …, "branch"?: …, "owner"?: …, "scratch"?: …}`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct SubmitBody {
     scm_url: String,
     branch: Option<String>,
     owner: Option<Owner>,
+    scratch: bool,
 }
 
 /// The body of a change: `{"state": …, "owner"?: …}`.
@@ -39,18 +40,18 @@ pub(crate) enum StateChange {
 impl SubmitBody {
     /// Reads the body of a submission.
     pub(crate) fn read(bytes: &[u8]) -> Result<Self, ApiError> {
-        let mut body = Object::read(bytes, &["scmurl", "branch", "owner"], SUBMIT_EXAMPLE)?;
+        let mut body = Object::read(bytes, &["scmurl", "branch", "owner", "scratch"], SUBMIT_EXAMPLE)?;
         let scm_url = bounded("scmurl", body.take_text("scmurl")?)?;
         let branch = bounded("branch", body.take_text("branch")?)?;
-        let owner = owner(&mut body)?;
+        let (owner, scratch) = (owner(&mut body)?, body.take_flag("scratch")?);
         let missing = || ApiError::bad_request(format!("\"scmurl\" is missing; send a body such as {SUBMIT_EXAMPLE}"));
-        Ok(Self { scm_url: scm_url.ok_or_else(missing)?, branch, owner })
+        Ok(Self { scm_url: scm_url.ok_or_else(missing)?, branch, owner, scratch })
     }
 
     /// Makes the request that the core takes; `nobody` is who submits what names no owner.
     pub(crate) fn into_request(self, nobody: &Owner) -> Request {
         let owner = self.owner.unwrap_or_else(|| nobody.clone());
-        Request { scm_url: self.scm_url, branch: self.branch, owner }
+        Request { scm_url: self.scm_url, branch: self.branch, owner, scratch: self.scratch }
     }
 }
 

@@ -269,6 +269,7 @@ fn policy(pick: &mut Picker<'_>, build_system: BuildSystemChoice) -> Policy {
             defaults.components_at_once,
         ),
         ready_at_once: pick.or("builds.ready_at_once", |raw| raw.builds.ready_at_once, defaults.ready_at_once),
+        allow_scratch: pick.or("builds.allow_scratch", |raw| raw.builds.allow_scratch, defaults.allow_scratch),
         deadlines,
         follow_every: pick.span("builds.follow_every", |raw| raw.builds.follow_every, defaults.follow_every),
         dist_tag_prefix: pick.or(

@@ -20,6 +20,7 @@ fn every_way_to_refuse_a_submission_has_its_code() {
     let all = [
         (SubmitError::BadUrl(url_error), 400),
         (SubmitError::NotAllowed("git://evil/x".to_owned()), 403),
+        (SubmitError::NoScratch, 403),
         (SubmitError::Unretrievable(PortError::permanent("no such branch")), 422),
         (SubmitError::Invalid(vec!["no name".to_owned()]), 422),
         (exists, 409),

@@ -77,6 +77,12 @@ impl Endpoint {
                          `server.max_followers` at once are followed",
                 statuses: &[200, 400, 404, 500, 503],
             },
+            Self::ReadModulemd => About {
+                does: "tells a finished module's document for each architecture",
+                caller: Caller::Anybody,
+                limits: "the build system is asked with each request",
+                statuses: &[200, 400, 404, 500, 503],
+            },
             Self::Health => About {
                 does: "tells that the process lives",
                 caller: Caller::Anybody,

@@ -8,6 +8,7 @@ mod health;
 mod list;
 mod logs;
 mod metrics;
+mod modulemd;
 mod stream;
 mod submit;
 mod table;
@@ -125,6 +126,7 @@ fn handler(route: &Route, api: &Arc<Api>) -> Answers {
         Endpoint::ListBuilds => asked.then(move |asked| answer(list::list(Arc::clone(&api), asked))).boxed(),
         Endpoint::ShowBuild => asked.then(move |asked| answer(build::show(Arc::clone(&api), asked))).boxed(),
         Endpoint::ReadLog => asked.then(move |asked| answer(logs::read(Arc::clone(&api), asked))).boxed(),
+        Endpoint::ReadModulemd => asked.then(move |asked| answer(modulemd::read(Arc::clone(&api), asked))).boxed(),
         Endpoint::Health => asked.then(move |asked| answer(health::health(asked))).boxed(),
         Endpoint::Readiness => asked.then(move |asked| answer(health::readiness(Arc::clone(&api), asked))).boxed(),
         Endpoint::Metrics => asked.then(move |asked| answer(metrics::read(Arc::clone(&api), asked))).boxed(),

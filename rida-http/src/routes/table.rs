@@ -15,6 +15,8 @@ pub enum Endpoint {
     ChangeBuild,
     /// Reads the log of a component.
     ReadLog,
+    /// Reads the documents of a finished module.
+    ReadModulemd,
     /// Tells that the process lives.
     Health,
     /// Tells whether work is taken.
@@ -42,12 +44,13 @@ impl Route {
 }
 
 /// Every route there is.
-pub const ROUTES: [Route; 8] = [
+pub const ROUTES: [Route; 9] = [
     Route { method: Method::GET, path: "/rida/module-builds/{id}", endpoint: Endpoint::ShowBuild },
     Route { method: Method::GET, path: "/rida/module-builds", endpoint: Endpoint::ListBuilds },
     Route { method: Method::POST, path: "/rida/module-builds", endpoint: Endpoint::SubmitBuild },
     Route { method: Method::PATCH, path: "/rida/module-builds/{id}", endpoint: Endpoint::ChangeBuild },
     Route { method: Method::GET, path: "/rida/module-builds/{id}/logs/{component}", endpoint: Endpoint::ReadLog },
+    Route { method: Method::GET, path: "/rida/module-builds/{id}/final-modulemd", endpoint: Endpoint::ReadModulemd },
     Route { method: Method::GET, path: "/healthz", endpoint: Endpoint::Health },
     Route { method: Method::GET, path: "/readyz", endpoint: Endpoint::Readiness },
     Route { method: Method::GET, path: "/metrics", endpoint: Endpoint::Metrics },

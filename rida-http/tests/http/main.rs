@@ -13,6 +13,7 @@ mod metrics;
 mod reading;
 mod recording;
 mod routes_page;
+mod scratch;
 mod store;
 mod submitting;
 mod table;

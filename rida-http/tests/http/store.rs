@@ -63,6 +63,7 @@ macro_rules! passed_on {
 passed_on! {
     fn reserve_id(&self) -> BuildId;
     fn commit(&self, commit: Commit<'_>) -> u64;
+    fn commit_all(&self, commits: &[Commit<'_>]) -> ();
     fn load(&self, id: BuildId) -> Option<ModuleBuild>;
     fn find(&self, nsvc: &Nsvc) -> Option<BuildSummary>;
     fn latest_ready(&self, name: &ModuleName, stream: &StreamName) -> Option<BuildSummary>;

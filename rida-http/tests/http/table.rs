@@ -15,6 +15,7 @@ fn expected(endpoint: Endpoint) -> u16 {
         Endpoint::ListBuilds
         | Endpoint::ShowBuild
         | Endpoint::ReadLog
+        | Endpoint::ReadModulemd
         | Endpoint::Health
         | Endpoint::Readiness
         | Endpoint::Metrics => 200,

@@ -158,6 +158,11 @@ impl BuildSystem for World {
         Ok(())
     }
 
+    async fn final_modulemd(&self, build: &ModuleBuild) -> Result<BTreeMap<Arch, String>, PortError> {
+        let text = build.submission.modulemd.to_string();
+        Ok(["s390x", "x86_64"].map(|arch| (Arch::new(arch).unwrap(), format!("# {arch}\n{text}"))).into())
+    }
+
     async fn read_log(&self, key: &ComponentKey, offset: u64, max: usize) -> Result<LogChunk, PortError> {
         let logs = self.logs.lock().unwrap();
         let Some((bytes, complete)) = logs.get(key.component.as_str()) else {

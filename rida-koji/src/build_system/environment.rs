@@ -170,7 +170,7 @@ impl KojiBuildSystem {
 
     /// Returns the tag that a finished module goes to, and what it is called there.
     fn finished(&self, build: &ModuleBuild) -> Option<(String, Vec<String>)> {
-        let import = self.config.import.as_ref()?;
+        let import = self.config.import.as_ref().filter(|_| !build.is_scratch())?;
         let name = build.nsvc().name.to_string();
         let devel = import.devel.then(|| format!("{name}-devel"));
         Some((import.tag.clone()?, std::iter::once(name).chain(devel).collect()))

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use md5::{Digest, Md5};
-use rida_core::{ComponentName, ModuleBuild, PortError};
+use rida_core::{Arch, ComponentName, ModuleBuild, PortError};
 
 use super::module::{Content, Kind, Package, content, documents};
 use super::{KojiBuildSystem, unreadable};
@@ -45,7 +45,8 @@ impl Imported {
 
 impl KojiBuildSystem {
     pub(super) async fn import_module(&self, build: &ModuleBuild) -> Result<(), PortError> {
-        let Some(import) = &self.config.import else { return Ok(()) };
+        // What is only tried is in its tag, and nowhere else.
+        let Some(import) = self.config.import.as_ref().filter(|_| !build.is_scratch()) else { return Ok(()) };
         let names = self.names(build);
         let mut modules = vec![Imported::new(build, Kind::Module)];
         if import.devel {
@@ -84,6 +85,27 @@ impl KojiBuildSystem {
             self.import_one(build, import, &names, &module, &content, owner.as_deref()).await?;
         }
         Ok(())
+    }
+
+    /// Makes the module's document for each architecture of its tag, of what is in the tag now.
+    pub(super) async fn documents(&self, build: &ModuleBuild) -> Result<BTreeMap<Arch, String>, PortError> {
+        let names = self.names(build);
+        let calls = [
+            Call::new("getTag", [Value::from(names.tag.as_str())]),
+            Call::new("listTaggedRPMS", [Value::from(names.tag.as_str())]).with("latest", true).with("inherit", false),
+        ];
+        let mut answers = self.client.read_many(&calls).await.map_err(port_error)?.into_iter();
+        let mut next = || answers.next().unwrap_or(Ok(Value::Nil));
+        let tag = next().map_err(|fault| refused("a tag cannot be looked up", fault))?;
+        let tag = Tag::from_value(tag).map_err(unreadable)?;
+        let tag = tag.ok_or_else(|| PortError::permanent(format!("Koji's tag {} is gone", names.tag)))?;
+        let tagged = next().map_err(|fault| refused("what is in a tag cannot be looked up", fault))?;
+        let packages = self.packages(tagged).await?;
+        let content = content(build, Kind::Module, &tag.arches, &packages)?;
+        let files = documents(build, Kind::Module, &content)?.files;
+        // Beside those of the architectures there is one of none, and the one that was submitted.
+        let of_arch = files.into_iter().filter(|(_, arch, ..)| tag.arches.contains(arch));
+        Ok(of_arch.filter_map(|(_, arch, _, text, _)| Some((Arch::new(&arch).ok()?, text))).collect())
     }
 
     /// Reads what is in the module's tag, with what the headers of its packages say.

@@ -8,5 +8,6 @@ mod contract;
 mod cost;
 mod flow;
 mod measured;
+mod scratch;
 mod whole;
 mod world;

@@ -19,6 +19,7 @@ pub(crate) mod module_builds {
         pub owner: String,
         pub scm_url: String,
         pub reason: Option<String>,
+        pub scratch: bool,
         pub batches: i64,
         pub submitted_at: i64,
         pub modified_at: i64,

@@ -25,31 +25,45 @@ pub(crate) async fn reserve_id(database: &Database) -> Result<BuildId, StoreErro
 
 /// Writes a change and returns the sequence number of its log line.
 pub(crate) async fn commit(database: &Database, commit: Commit<'_>) -> Result<u64, StoreError> {
-    let commit = &commit;
+    commit_all(database, &[&commit]).await
+}
+
+/// Writes changes of different builds and returns the sequence number of the last one's log line.
+pub(crate) async fn commit_all(database: &Database, commits: &[&Commit<'_>]) -> Result<u64, StoreError> {
+    let Some(last) = commits.last().copied() else { return Ok(0) };
     let write = || {
         async |tx: &DatabaseTransaction| {
-            match commit.before {
-                None => insert_build(tx, commit).await?,
-                Some(_) => update_build(tx, commit).await?,
+            // Locks are taken in one order: all builds before anything that they share.
+            for commit in commits {
+                match commit.before {
+                    None => insert_build(tx, commit).await?,
+                    Some(_) => update_build(tx, commit).await?,
+                }
+                write_effects(tx, commit).await?;
             }
-            write_effects(tx, commit).await?;
-            if let Some(room) = commit.room {
-                queue::check_room(tx, commit.after, &room).await?;
-            }
-            if let Some(revision) = commit.queue_revision {
-                grant_slot(tx, revision).await?;
+            for commit in commits {
+                if let Some(room) = commit.room {
+                    queue::check_room(tx, commit.after, &room).await?;
+                }
+                if let Some(revision) = commit.queue_revision {
+                    grant_slot(tx, revision).await?;
+                }
             }
             // Last: until the end of the transaction nobody else gets a sequence number.
-            append(tx, commit).await
+            let mut sequence = 0;
+            for commit in commits {
+                sequence = append(tx, commit).await?;
+            }
+            Ok(sequence)
         }
     };
     let is_written = |sequence: &i64| {
         let sequence = *sequence;
-        async move |tx: &DatabaseTransaction| is_appended(tx, commit, sequence).await
+        async move |tx: &DatabaseTransaction| is_appended(tx, last, sequence).await
     };
     match database.write_once(write, is_written).await {
         Ok(sequence) => counted(sequence),
-        Err(error) if error.is_duplicate() && commit.before.is_none() => Err(taken(database, commit).await),
+        Err(error) if error.is_duplicate() => Err(taken(database, commits).await),
         Err(error) => Err(error.during("write a change")),
     }
 }
@@ -173,16 +187,19 @@ async fn next(tx: &DatabaseTransaction, name: &'static str) -> Result<i64, Faile
 }
 
 /// Tells whose row is in the way of a new build.
-async fn taken(database: &Database, commit: &Commit<'_>) -> StoreError {
-    let nsvc = commit.after.nsvc();
-    match load::find(database, nsvc).await {
-        Ok(Some(build)) => {
-            let kind = StoreErrorKind::Exists { id: build.id, state: build.state };
-            StoreError::new(kind, format!("{nsvc} exists as build {}", build.id))
+async fn taken(database: &Database, commits: &[&Commit<'_>]) -> StoreError {
+    for commit in commits.iter().filter(|commit| commit.before.is_none()) {
+        let nsvc = commit.after.nsvc();
+        match load::find(database, nsvc).await {
+            Ok(Some(build)) => {
+                let kind = StoreErrorKind::Exists { id: build.id, state: build.state };
+                return StoreError::new(kind, format!("{nsvc} exists as build {}", build.id));
+            }
+            Ok(None) => {}
+            Err(error) => return error,
         }
-        Ok(None) => conflict(format!("build {} is there already", commit.after.id)),
-        Err(error) => error,
     }
+    conflict("a build of that id is there already")
 }
 
 fn conflict(message: impl Into<String>) -> StoreError {

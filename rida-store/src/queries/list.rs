@@ -95,6 +95,7 @@ fn condition(filter: &BuildFilter) -> Condition {
         version,
         context,
         owner,
+        scratch,
         submitted_after,
         submitted_before,
         modified_after,
@@ -121,6 +122,7 @@ fn condition(filter: &BuildFilter) -> Condition {
             Some(text) => condition.add(column.eq(text)),
         };
     }
+    condition = condition.add_option(scratch.map(|scratch| Column::Scratch.eq(scratch)));
     let times = [
         (Column::SubmittedAt, submitted_after, submitted_before),
         (Column::ModifiedAt, modified_after, modified_before),

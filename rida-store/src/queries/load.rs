@@ -75,6 +75,7 @@ pub(crate) async fn latest_ready(
         .filter(Column::Name.eq(name.as_str()))
         .filter(Column::Stream.eq(stream.as_str()))
         .filter(Column::State.eq(i32::from(BuildState::Ready.code())))
+        .filter(Column::Scratch.eq(false))
         .order_by_desc(Column::Version)
         .order_by_desc(Column::Id);
     one(database, query).await
@@ -101,6 +102,7 @@ pub(crate) fn summaries() -> Select<module_builds::Entity> {
         Column::Owner,
         Column::ScmUrl,
         Column::Reason,
+        Column::Scratch,
         Column::SubmittedAt,
         Column::ModifiedAt,
         Column::CompletedAt,

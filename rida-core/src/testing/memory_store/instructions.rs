@@ -7,7 +7,7 @@ use crate::id::{BuildId, EffectId};
 use crate::ports::{LeaseTimes, PendingEffect, TakenEffect, WorkerId};
 use crate::timestamp::Timestamp;
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Instructions {
     all: BTreeMap<EffectId, Kept>,
     /// Those without a lease, by when they are due.
@@ -16,7 +16,7 @@ pub(super) struct Instructions {
     leased: BTreeSet<(Timestamp, EffectId)>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Kept {
     effect: Effect,
     due: Timestamp,

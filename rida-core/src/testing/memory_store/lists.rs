@@ -12,6 +12,7 @@ pub(super) fn summary(build: &ModuleBuild) -> BuildSummary {
         owner: build.submission.owner.clone(),
         scm_url: build.submission.scm_url.as_str().to_owned(),
         reason: build.reason().map(str::to_owned),
+        scratch: build.is_scratch(),
         submitted_at: build.submission.at,
         modified_at: build.modified_at,
         completed_at: build.completed_at(),
@@ -37,6 +38,7 @@ pub(super) fn matches(filter: &BuildFilter, build: &BuildSummary) -> bool {
         version,
         context,
         owner,
+        scratch,
         submitted_after,
         submitted_before,
         modified_after,
@@ -55,6 +57,7 @@ pub(super) fn matches(filter: &BuildFilter, build: &BuildSummary) -> bool {
         && version.is_none_or(|version| version == build.nsvc.version)
         && same(context, build.nsvc.context.as_str())
         && same(owner, build.owner.as_str())
+        && scratch.is_none_or(|scratch| scratch == build.scratch)
         && within(submitted_after, submitted_before, Some(build.submitted_at))
         && within(modified_after, modified_before, Some(build.modified_at))
         && within(completed_after, completed_before, build.completed_at)

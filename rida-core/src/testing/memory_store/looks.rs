@@ -6,7 +6,7 @@ use super::instructions::past;
 use crate::id::BuildId;
 use crate::timestamp::Timestamp;
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Looks {
     at: BTreeMap<BuildId, Timestamp>,
     due: BTreeSet<(Timestamp, BuildId)>,

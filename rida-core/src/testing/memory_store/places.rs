@@ -11,7 +11,7 @@ use crate::ports::{QueueFull, QueueRoom, QueuedBuild};
 use crate::state::BuildState;
 use crate::timestamp::Timestamp;
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Places {
     builds: BTreeMap<BuildId, (BuildState, QueuedBuild)>,
     counts: BTreeMap<BuildState, usize>,

@@ -148,6 +148,16 @@ passed_on! {
         self.store.commit(commit).await
     }
 
+    async fn commit_all(&self, commits: &[Commit<'_>]) -> Result<(), StoreError> {
+        if self.without.is_none() {
+            return self.store.commit_all(commits).await;
+        }
+        for commit in commits {
+            self.commit(*commit).await?;
+        }
+        Ok(())
+    }
+
     async fn queue_head(&self, limits: &Limits, now: Timestamp, limit: usize) -> Result<Queue, StoreError> {
         self.store.queue_head(limits, now, limit).await
     }

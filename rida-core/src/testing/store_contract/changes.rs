@@ -226,6 +226,53 @@ pub(super) async fn the_queue_takes_as_many_as_it_has_room_for(store: &dyn Store
     commit(store, &second.needing(room(2, 1, 1))).await;
 }
 
+pub(super) async fn changes_of_several_builds_are_written_all_or_none(store: &dyn Store) {
+    let room = QueueRoom { in_all: 3, of_module: 9, of_owner: 9 };
+    let new = |number: i64, context: &str| Written::new(id(number), nsvc(&format!("foo:1:1:{context}")));
+    let failed = crate::build::Failure {
+        kind: crate::build::FailureKind::Deadline,
+        from: BuildState::Init,
+        problems: Vec::new(),
+    };
+    let ended = new(1, "a").entering(Fact::TimePassed, Phase::Failed(failed), None);
+    commit(store, &new(1, "a")).await;
+    commit(store, &ended).await;
+    commit(store, &new(2, "b")).await;
+    let everything = [id(1), id(2), id(3), id(4), id(5)];
+    let before = picture(store, &everything).await;
+    let again = ended.entering(Fact::Submitted, Phase::Init, None).telling([Action::CheckSources]).needing(room);
+    let all = |written: &[Written]| written.iter().map(|it| it.clone().needing(room)).collect::<Vec<_>>();
+    let refused = async |written: Vec<Written>| {
+        let commits: Vec<_> = written.iter().map(Written::commit).collect();
+        store.commit_all(&commits).await.expect_err("one of them cannot be written").kind().clone()
+    };
+    // Whatever stands in the way of one, wherever it is: nothing of any is written.
+    let exists = StoreErrorKind::Exists { id: id(2), state: BuildState::Init };
+    assert_eq!(refused(all(&[new(3, "c"), new(4, "b"), again.clone()])).await, exists);
+    let stale = new(2, "b").entering(Fact::TimePassed, Phase::Wait, None);
+    let stale = stale.then(Fact::TimePassed, |_| ());
+    assert_eq!(refused(all(&[again.clone(), new(3, "c"), stale])).await, StoreErrorKind::Conflict);
+    let full = StoreErrorKind::QueueFull(QueueFull::InAll(3));
+    assert_eq!(refused(all(&[again.clone(), new(3, "c"), new(4, "d")])).await, full, "each sees the others");
+    assert_eq!(picture(store, &everything).await, before);
+    let worker = WorkerId("a".to_owned());
+    let taken = store.take_effects(&worker, leases(99), 10).await.expect("it can be asked");
+    assert_eq!(taken.len(), 2, "the instructions of what was written alone");
+
+    let written = all(&[again, new(3, "c")]);
+    let commits: Vec<_> = written.iter().map(Written::commit).collect();
+    store.commit_all(&commits).await.expect("there is room for both");
+    for one in &written {
+        assert_eq!(load(store, one.after.id).await, one.after);
+        let log = store.log_of(one.after.id).await.expect("the log can be read");
+        assert_eq!(log.last().map(|line| (line.revision, &line.event)), Some((one.after.revision, &one.event)));
+    }
+    let log = store.log_after(0, 100).await.expect("the log can be read");
+    assert!(log.windows(2).all(|pair| matches!(pair, [a, b] if a.sequence < b.sequence)));
+    assert_eq!(store.take_effects(&worker, leases(99), 10).await.expect("it can be asked").len(), 2);
+    store.commit_all(&[]).await.expect("nothing is easily written");
+}
+
 pub(super) async fn the_head_of_the_queue_is_served_first(store: &dyn Store) {
     let mut random = crate::testing::Random::new(7);
     let (mut number, mut time) = (0, 0);

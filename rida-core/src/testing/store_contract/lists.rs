@@ -1,7 +1,7 @@
 //! Lists and look-ups.
 
 use super::commit;
-use crate::build::{ModuleBuild, Phase};
+use crate::build::{ModuleBuild, Phase, Submission};
 use crate::event::Fact;
 use crate::id::{BuildId, ModuleName, StreamName};
 use crate::ports::{BuildFilter, BuildSummary, ListQuery, OrderKey, Store};
@@ -40,6 +40,7 @@ async fn write_some(store: &dyn Store) -> Vec<ModuleBuild> {
         let mut submission = sample::submission(nsvc(text));
         submission.at = at((number * 37) % 100);
         submission.owner = sample::owner(if number % 2 == 0 { "Ämilie" } else { "zoe" });
+        submission.scratch = number == 4;
         let mut last = Written::of_submission(id(number), submission);
         commit(store, &last).await;
         let phases = [Phase::Wait, Phase::Preparing, Phase::Done, Phase::Ready];
@@ -61,6 +62,7 @@ pub(super) async fn a_summary_tells_what_the_build_has(store: &dyn Store) {
             owner: build.submission.owner.clone(),
             scm_url: build.submission.scm_url.to_string(),
             reason: build.reason().map(str::to_owned),
+            scratch: build.is_scratch(),
             submitted_at: build.submission.at,
             modified_at: build.modified_at,
             completed_at: build.completed_at(),
@@ -99,6 +101,10 @@ pub(super) async fn each_part_of_a_filter_filters(store: &dyn Store) {
     assert_eq!(ids(store, filter).await, expect(&|build| build.nsvc().context.as_str() == "cafe"));
     let filter = BuildFilter { owner: Some("Ämilie".to_owned()), ..all() };
     assert_eq!(ids(store, filter).await, expect(&|build| build.submission.owner.as_str() == "Ämilie"));
+    for scratch in [true, false] {
+        let filter = BuildFilter { scratch: Some(scratch), ..all() };
+        assert_eq!(ids(store, filter).await, expect(&|build| build.is_scratch() == scratch));
+    }
 
     let submitted = builds[3].submission.at;
     let filter = BuildFilter { submitted_after: Some(submitted), ..all() };
@@ -236,6 +242,11 @@ pub(super) async fn the_latest_ready_build_has_the_highest_version(store: &dyn S
         let phase = if ready { Phase::Ready } else { Phase::Done };
         commit(store, &new.entering(Fact::TimePassed, phase, None)).await;
     }
+    // A server of an earlier version may release what is only tried.
+    let scratch = Submission { scratch: true, ..sample::submission(nsvc("foo:1:12:a_1")) };
+    let scratch = Written::of_submission(id(5), scratch);
+    commit(store, &scratch).await;
+    commit(store, &scratch.entering(Fact::TimePassed, Phase::Ready, None)).await;
     let latest = store.latest_ready(&name, &stream("1")).await.expect("it can be asked");
     assert_eq!(latest.map(|summary| summary.id), Some(id(2)));
     let latest = store.latest_ready(&name, &stream("2")).await.expect("it can be asked");
