@@ -181,14 +181,15 @@ impl BuildSystem for KojiBuildSystem {
         let names = Names::of(build);
         let is_target = hint.tag.as_ref().is_some_and(|tag| *tag == names.tag || *tag == names.build_tag);
         let concerned = is_target || hint.concerns(build);
-        let mut memory = self.memory();
+        let (mut memory, now) = (self.memory(), (self.elapsed)());
         // It may be of a task that nobody has recorded yet.
-        memory.watched.expire(hint.task.iter().map(|task| task.0));
-        if concerned {
-            memory.watched.expire(build.components.iter().filter_map(|component| Some(component.state.task()?.0)));
-            if let Some(awaited) = memory.repositories.get_mut(&build.id) {
-                awaited.at = None;
-            }
+        memory.watched.expire(hint.task.iter().map(|task| task.0), now);
+        if concerned && hint.task.is_none() && hint.tag.is_none() {
+            let tasks = build.components.iter().filter_map(|component| Some(component.state.task()?.0));
+            memory.watched.expire(tasks, now);
+        }
+        if let Some(awaited) = memory.repositories.get_mut(&build.id).filter(|_| is_target) {
+            awaited.at = None;
         }
         concerned
     }

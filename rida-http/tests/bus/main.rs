@@ -5,7 +5,11 @@
 #[path = "../../../rida-fedmsg/tests/bus/broker.rs"]
 mod broker;
 mod commands;
+#[expect(dead_code, reason = "the tests of rida-koji need more of it")]
+#[path = "../../../rida-koji/tests/build/flow.rs"]
+mod flow;
 mod hints;
+mod koji;
 mod processes;
 #[expect(dead_code, reason = "the tests of rida-fedmsg need more of it")]
 #[path = "../../../rida-fedmsg/tests/bus/programs.rs"]
@@ -14,6 +18,9 @@ mod programs;
 #[path = "../program/running.rs"]
 mod running;
 mod service;
+#[expect(dead_code, reason = "the tests of rida-koji need more of it")]
+#[path = "../../../rida-koji/tests/build/world.rs"]
+mod world;
 
 use std::path::{Path, PathBuf};
 

@@ -14,6 +14,8 @@ use crate::xmlrpc::{Call, Fault, Value};
 
 /// How many tasks are asked about in one call.
 const BATCH: usize = 200;
+/// How long after a message about a task it is asked about at every look.
+const EAGER: Duration = Duration::from_secs(30);
 /// How many that run are asked for after a restart.
 const MOST: i64 = 10_000;
 /// After this long a task that nobody asked about is forgotten.
@@ -37,14 +39,23 @@ struct Known {
     since: Duration,
     /// When somebody last wanted to know.
     wanted: Duration,
+    /// Until when it is asked about at every look: there was a message, and messages come before the task ends.
+    eager_until: Duration,
+}
+
+impl Known {
+    const fn new(now: Duration) -> Self {
+        Self { state: None, at: None, since: now, wanted: now, eager_until: Duration::ZERO }
+    }
 }
 
 impl Watched {
     /// Takes what is known of tasks for old.
-    pub(super) fn expire(&mut self, tasks: impl IntoIterator<Item = i64>) {
+    pub(super) fn expire(&mut self, tasks: impl IntoIterator<Item = i64>, now: Duration) {
         for task in tasks {
             if let Some(known) = self.tasks.get_mut(&task) {
                 known.at = None;
+                known.eager_until = now + EAGER;
             }
         }
     }
@@ -62,7 +73,7 @@ impl Watched {
     }
 
     fn seen(&mut self, task: i64, state: TaskState, now: Duration) {
-        let known = Known { state: Some(state), at: Some(now), since: now, wanted: now };
+        let known = Known { state: Some(state), at: Some(now), ..Known::new(now) };
         self.tasks.entry(task).or_insert(known);
     }
 
@@ -70,7 +81,7 @@ impl Watched {
     fn want(&mut self, ids: &[i64], now: Duration) {
         self.tasks.retain(|_, known| now.saturating_sub(known.wanted) < FORGOTTEN);
         for id in ids {
-            let known = self.tasks.entry(*id).or_insert(Known { state: None, at: None, since: now, wanted: now });
+            let known = self.tasks.entry(*id).or_insert(Known::new(now));
             known.wanted = now;
         }
     }
@@ -82,6 +93,7 @@ impl Watched {
             known.at.is_some_and(|at| {
                 // What has ended stays as it is.
                 let ended = known.state.is_some_and(|state| !state.is_active());
+                let fresh = |waited| if now < known.eager_until { Duration::ZERO } else { fresh(waited) };
                 ended || now.saturating_sub(at) < fresh(now.saturating_sub(known.since))
             })
         };

@@ -186,6 +186,8 @@ impl World {
             return if strict { Err(tag_fault(format!("build {nvr} not in tag {name}"))) } else { Ok(Value::Nil) };
         }
         tag.changed = event;
+        let tag = tag.id;
+        self.tell_tag("buildsys.untag", tag, build);
         Ok(Value::Nil)
     }
 

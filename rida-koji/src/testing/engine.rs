@@ -11,6 +11,8 @@ use crate::xmlrpc::{Fault, Struct, Value};
 const TRIES: i64 = 3;
 /// How long the builds of packages take that nothing was said of, in seconds.
 const BUILD_TIME: f64 = 60.0;
+/// How long after its packages are there, and that was told, a task ends, in seconds.
+const UNTIL_CLOSED: f64 = 1.0;
 /// How long it takes until a build that found no repository begins again, in seconds: it waits in a task of its own, and
 /// both tasks wait for their builders.
 const WAIT_FOR_REPOSITORY: f64 = 60.0;
@@ -40,7 +42,8 @@ impl World {
         let method = task.method.clone();
         let outcome = match method.as_str() {
             "build" if self.tasks.get(&id).is_some_and(|task| task.makes.is_none()) => self.begin_build(id, at),
-            "build" => self.finish_build(id),
+            "build" if self.is_built(id) => Ok(Some(Value::Nil)),
+            "build" => self.finish_build(id, at),
             "tagBuild" => self.do_tag(id),
             "newRepo" if begins => {
                 self.begin_repo(id, at);
@@ -113,7 +116,8 @@ impl World {
             created: at,
             ended: None,
         };
-        self.builds.insert(build, record);
+        let before = self.builds.insert(build, record);
+        self.tell_build(build, before.map(|before| before.state));
         let seconds = match course {
             Course::Succeeds(seconds) | Course::Fails(seconds) => seconds,
             Course::Hangs | Course::FailsEarly => f64::INFINITY,
@@ -164,7 +168,13 @@ impl World {
         Ok((name.to_owned(), "1.0".to_owned(), format!("1{dist}")))
     }
 
-    fn finish_build(&mut self, id: i64) -> Result<Option<Value>, Fault> {
+    /// Tells whether the packages of a task are there; the task itself ends a little later.
+    fn is_built(&self, id: i64) -> bool {
+        let build = self.tasks.get(&id).and_then(|task| task.makes).and_then(|build| self.builds.get(&build));
+        build.is_some_and(|build| build.state == 1)
+    }
+
+    fn finish_build(&mut self, id: i64, at: f64) -> Result<Option<Value>, Fault> {
         let build = self.tasks.get(&id).and_then(|task| task.makes);
         let Some(build) = build.and_then(|build| self.builds.get(&build)) else { return Ok(Some(Value::Nil)) };
         let (number, name) = (build.id, build.name.clone());
@@ -187,7 +197,13 @@ impl World {
             let id = self.new_id();
             self.rpms.insert(id, Rpm { id, build: number, name, arch });
         }
-        Ok(Some(Value::Nil))
+        if let Some(build) = self.builds.get_mut(&number) {
+            build.state = 1;
+            build.ended = Some(at);
+        }
+        self.tell_build(number, Some(0));
+        self.sleep(id, at + UNTIL_CLOSED);
+        Ok(None)
     }
 
     fn do_tag(&mut self, id: i64) -> Result<Option<Value>, Fault> {
@@ -202,6 +218,9 @@ impl World {
         let request = self.tasks.get(&id).map(|task| task.request.clone()).unwrap_or_default();
         let tag = request.first().and_then(|tag| self.find_tag(tag).ok().flatten()).map(|tag| tag.id);
         let repo = tag.map(|tag| self.add_repo(tag, 0, Some(id)));
+        if let Some(repo) = repo {
+            self.tell_repository("buildsys.repo.init", repo);
+        }
         if let Some(task) = self.tasks.get_mut(&id) {
             task.makes = repo;
         }
@@ -217,6 +236,7 @@ impl World {
         let Some(repo) = repo else { return Err(generic("the tag of the repository is gone")) };
         repo.state = 1;
         let (number, event) = (repo.id, repo.event);
+        self.tell_repository("buildsys.repo.done", number);
         Ok(Some(Value::Array(vec![Value::Int(number), Value::Int(event)])))
     }
 

@@ -11,6 +11,7 @@ mod builds;
 mod content;
 mod dispatch;
 mod engine;
+mod messages;
 mod price;
 mod repos;
 mod serve;
@@ -29,6 +30,7 @@ use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use url::Url;
 
+pub use self::messages::HubMessage;
 pub use self::trouble::{Trouble, When};
 pub use self::world::{Course, Dialect, HubBuild, HubTask, World};
 

@@ -389,6 +389,7 @@ impl World {
             tag.builds.push((build, event));
             tag.changed = event;
         }
+        self.tell_tag("buildsys.tag", tag, build);
         Ok(())
     }
 

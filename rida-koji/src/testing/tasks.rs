@@ -87,6 +87,8 @@ impl World {
                 TaskState::Canceled => 4,
                 _ => 3,
             };
+            let build = build.id;
+            self.tell_build(build, Some(0));
         }
         let below: Vec<i64> = self.tasks.values().filter(|task| task.parent == Some(id)).map(|task| task.id).collect();
         let of_children = if state == TaskState::Closed { TaskState::Closed } else { TaskState::Canceled };

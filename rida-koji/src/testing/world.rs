@@ -5,6 +5,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 
+use super::messages::HubMessage;
 use super::trouble::{Trouble, When};
 use crate::wire::TaskState;
 use crate::xmlrpc::{Answer, Struct, Value};
@@ -222,6 +223,8 @@ pub struct World {
     pub waits_for_repository: u32,
     /// Every call, with the user who made it: the name of the method, or `multiCall(…)` with those in it.
     pub calls: Vec<String>,
+    pub(super) messages: Vec<HubMessage>,
+    pub(super) messages_sent: u64,
     pub(super) troubles: VecDeque<(When, Trouble)>,
     pub(super) call_number: u64,
     pub(super) users: Vec<User>,
@@ -259,6 +262,8 @@ impl World {
             hub_time: Duration::ZERO,
             waits_for_repository: 0,
             calls: Vec::new(),
+            messages: Vec::new(),
+            messages_sent: 0,
             troubles: VecDeque::new(),
             call_number: 0,
             users: Vec::new(),

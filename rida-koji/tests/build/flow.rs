@@ -90,8 +90,12 @@ impl Flow {
     }
 
     pub(crate) fn pass(&self) {
-        self.clock.advance(STEP);
-        self.world.hub.advance(STEP);
+        self.pass_for(STEP);
+    }
+
+    pub(crate) fn pass_for(&self, time: Duration) {
+        self.clock.advance(time);
+        self.world.hub.advance(time);
     }
 
     pub(crate) async fn load(&self, id: BuildId) -> ModuleBuild {

@@ -8,6 +8,7 @@ mod contract;
 mod cost;
 mod flow;
 mod measured;
+mod races;
 mod scratch;
 mod whole;
 mod world;
