@@ -19,7 +19,7 @@ if command -v apt-get >/dev/null; then
     packages="git curl rpm createrepo-c bubblewrap gcc libc6-dev"
     # What the client of Koji and the bus are built with.
     packages="$packages libssl-dev pkg-config g++"
-    [ "$tests" = no ] || packages="$packages libmodulemd-tools gir1.2-modulemd-2.0 python3-gi python3-yaml dnf cpio postgresql openssl"
+    [ "$tests" = no ] || packages="$packages libmodulemd-tools gir1.2-modulemd-2.0 python3-gi python3-yaml dnf cpio postgresql openssl e2fsprogs mount"
     # The broker of the bus, and what its real consumers run on.
     [ "$tests" = no ] || packages="$packages rabbitmq-server python3-venv"
     missing=
@@ -46,7 +46,7 @@ if command -v apt-get >/dev/null; then
     fi
 elif command -v dnf >/dev/null; then
     packages="git curl rpm-build createrepo_c bubblewrap gcc gcc-c++ openssl-devel pkgconf"
-    [ "$tests" = no ] || packages="$packages libmodulemd python3-gobject python3-pyyaml dnf cpio git-daemon postgresql-server openssl"
+    [ "$tests" = no ] || packages="$packages libmodulemd python3-gobject python3-pyyaml dnf cpio git-daemon postgresql-server openssl e2fsprogs"
     # shellcheck disable=SC2086 # the list is to be split
     rpm --query --quiet $packages || $as_root dnf install -y --quiet $packages >&2
 else

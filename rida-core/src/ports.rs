@@ -302,7 +302,7 @@ pub trait Store: Send + Sync {
     /// again until [`retry_parked`](Self::retry_parked) says so.
     async fn keep_parked(&self, reader: &str, announcement: AnnouncementId, reason: &str) -> Result<(), StoreError>;
 
-    /// Tells whether the store can answer.
+    /// Tells whether the store can answer, and be written as far as it knows.
     async fn ping(&self) -> Result<(), StoreError>;
 }
 

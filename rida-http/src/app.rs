@@ -237,7 +237,7 @@ fn service(
     };
     let settings = ServiceSettings {
         server: config.server,
-        api: config.api.clone(),
+        api: crate::routes::ApiSettings { data: Some(config.data.clone()), ..config.api.clone() },
         worker: config.worker,
         maintenance: Some(config.data.join(MAINTENANCE_FILE)),
     };

@@ -1,5 +1,6 @@
 //! The connections, and the two ways to use them: to read and to write.
 
+mod health;
 mod postgres;
 mod retry;
 mod sqlite;
@@ -14,7 +15,8 @@ use sea_orm::{SqliteTransactionMode, TransactionOptions, TransactionTrait};
 use crate::config::{Location, StoreConfig};
 use crate::error::{Failed, Fate, SetupError, no_answer};
 use crate::memory::Memory;
-use crate::queries::effects;
+use crate::queries::{effects, readers};
+use health::Health;
 use postgres::Outdated;
 use retry::Patience;
 
@@ -40,6 +42,7 @@ pub struct Database {
     connections: u32,
     outdated: Outdated,
     pub(crate) memory: Memory,
+    health: Health,
 }
 
 impl Database {
@@ -62,11 +65,12 @@ impl Database {
             connections: config.readers.max(config.writers),
             outdated,
             memory: Memory::new(config.remembered),
+            health: Health::default(),
         })
     }
 
-    /// Ends every lease, so that what workers who are gone were performing is due at once, and returns how many there
-    /// were.
+    /// Ends every lease of instructions and of readers of the log, so that what workers who are gone were doing is due at
+    /// once, and returns how many there were.
     ///
     /// Only for a process that is known to be the only one on this database, before it takes anything itself: what a
     /// worker still performs would be performed a second time meanwhile.
@@ -74,7 +78,7 @@ impl Database {
     /// # Errors
     /// When the database cannot be written.
     pub async fn release_leases(&self) -> Result<u64, StoreError> {
-        effects::release(self).await
+        Ok(effects::release(self).await?.saturating_add(readers::release_all(self).await?))
     }
 
     /// Closes all connections, and puts what is in the journal into the database file.
@@ -166,6 +170,15 @@ impl Database {
     }
 
     async fn attempt<T>(&self, work: impl AsyncFnOnce(&DatabaseTransaction) -> Result<T, Failed>) -> Attempt<T> {
+        let attempt = self.transaction(work).await;
+        match &attempt {
+            Attempt::Done(_) => self.health.written(),
+            Attempt::Failed(error) | Attempt::Unknown(_, error) => self.health.refused(error),
+        }
+        attempt
+    }
+
+    async fn transaction<T>(&self, work: impl AsyncFnOnce(&DatabaseTransaction) -> Result<T, Failed>) -> Attempt<T> {
         let tx = match self.in_time(self.begin()).await {
             Ok(tx) => tx,
             Err(error) => return Attempt::Failed(error),

@@ -93,6 +93,14 @@ impl Failed {
         }
     }
 
+    /// Returns what people outside can be told of it: what only an administrator can mend, and concerns all writes.
+    pub(crate) fn outside(&self) -> Option<&'static str> {
+        match self {
+            Self::Database(error) => outside(error),
+            Self::Store(_) => None,
+        }
+    }
+
     /// Says what it means for who asked for the action, given as `read a build`.
     pub(crate) fn during(self, action: &str) -> StoreError {
         match self {
@@ -154,11 +162,14 @@ fn meaning(error: &DbErr) -> StoreErrorKind {
 fn outside(error: &DbErr) -> Option<&'static str> {
     const FULL: &str = "the disk of the server is full; its administrator can make room";
     const READ_ONLY: &str = "the database may not be written at this moment; the server's administrator can mend that";
+    const BROKEN: &str = "the disk of the server refuses to be read or written; its administrator can look why";
     let database = sqlx_error(error)?.as_database_error()?;
     if sqlite::is_full(database) || postgres::is_full(database) {
         Some(FULL)
     } else if sqlite::is_read_only(database) || postgres::is_read_only(database) {
         Some(READ_ONLY)
+    } else if sqlite::is_broken(database) {
+        Some(BROKEN)
     } else {
         None
     }

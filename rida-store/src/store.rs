@@ -181,6 +181,7 @@ impl Store for Database {
     }
 
     async fn ping(&self) -> Result<(), StoreError> {
-        self.check_version().await.map_err(|error| error.during("answer"))
+        self.check_version().await.map_err(|error| error.during("answer"))?;
+        self.check_writable().await
     }
 }

@@ -187,6 +187,7 @@ fn api(pick: &mut Picker<'_>) -> ApiSettings {
         nobody: pick.or("server.default_owner", |raw| raw.server.default_owner.clone(), defaults.nobody),
         max_followers: pick.count("server.max_followers", |raw| raw.server.max_followers, defaults.max_followers),
         follow_every: defaults.follow_every,
+        data: defaults.data,
     }
 }
 

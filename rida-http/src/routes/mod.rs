@@ -15,6 +15,7 @@ mod table;
 
 use std::future::Future;
 use std::net::IpAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -60,6 +61,8 @@ pub struct ApiSettings {
     pub max_followers: usize,
     /// How often a followed log is asked for more.
     pub follow_every: Duration,
+    /// The folder without room in which the service takes no work.
+    pub data: Option<PathBuf>,
 }
 
 impl Default for ApiSettings {
@@ -71,6 +74,7 @@ impl Default for ApiSettings {
             nobody: Owner::new("anonymous").expect("plain letters are a user name"),
             max_followers: 256,
             follow_every: Duration::from_millis(300),
+            data: None,
         }
     }
 }

@@ -28,6 +28,9 @@ struct World {
     service: Running,
 }
 
+/// Mounts a file system of its own and becomes the service.
+const ON_ITS_OWN_DISK: &str = r#"mount -o loop,errors=remount-ro "$1" "$2" && shift 2 && exec "$@""#;
+
 /// Returns the words before a command that give it mounts of its own.
 fn apart() -> Vec<&'static str> {
     let as_root = ["unshare", "--mount"];
@@ -39,11 +42,24 @@ fn apart() -> Vec<&'static str> {
 
 impl World {
     fn start() -> Self {
+        Self::on(|_| (ON_SMALL_DISK, SIZE.to_owned()))
+    }
+
+    /// Starts the service on the disk that a script mounts, which is told what and where.
+    fn on(disk: impl FnOnce(&Path) -> (&'static str, String)) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let root = std::fs::canonicalize(folder.path()).unwrap();
         let data = root.join("data");
         std::fs::create_dir(&data).unwrap();
-        let git = format!("file://{}/git", root.display());
+        let (script, what) = disk(&root);
+        let service = Self::serve(&root, script, &what);
+        let world = Self { _folder: folder, root, service };
+        world.module("gate", SPEC);
+        world
+    }
+
+    fn serve(root: &Path, script: &str, what: &str) -> Running {
+        let (data, git) = (root.join("data"), format!("file://{}/git", root.display()));
         let components = format!("sources.repository={git}/rpms");
         let mut more = vec!["--allow", &git, "--set", &components];
         for set in ["local.builder=rpmbuild", "local.spare_disk=1MiB", "builds.follow_every=1s"] {
@@ -51,16 +67,22 @@ impl World {
         }
         let service = program(&[]);
         let mut command = Command::new(apart()[0]);
-        command.args(&apart()[1..]).args(["sh", "-c", ON_SMALL_DISK, "sh", SIZE]).arg(&data);
+        command.args(&apart()[1..]).args(["sh", "-c", script, "sh", what]).arg(&data);
         command.arg(service.get_program());
         for (name, value) in service.get_envs() {
             assert!(value.is_none());
             command.env_remove(name);
         }
-        let service = Starting::by(command, &data, &root.join("said"), &more).serving();
-        let world = Self { _folder: folder, root, service };
-        world.module("gate", SPEC);
-        world
+        Starting::by(command, &data, &root.join("said"), &more).serving()
+    }
+
+    /// Waits until it says whether it is ready.
+    #[track_caller]
+    fn says_of_itself(&self, code: u16) -> String {
+        within(Duration::from_secs(60), &format!("/readyz says {code}"), || {
+            let answer = self.service.ask("GET /readyz");
+            if status(&answer) == code { Ok(answer) } else { Err(answer) }
+        })
     }
 
     /// Makes the repositories of a module with one component.
@@ -174,6 +196,9 @@ fn on_a_full_disk_it_says_so_and_goes_on_once_there_is_room() {
         world.fill();
     };
     assert!(refused.contains("disk of the server is full"), "{refused}");
+    // At once: what builds may not stay on the full disk for long.
+    let told = world.service.ask("GET /readyz");
+    assert!(world.is_put_off(&told).contains("disk of the server is full"), "{told}");
     let changed = world.service.send("PATCH /rida/module-builds/1", r#"{"state": "failed"}"#);
     let message = world.is_put_off(&changed);
     assert!(message.contains("disk of the server is full"), "{message}");
@@ -193,6 +218,7 @@ fn on_a_full_disk_it_says_so_and_goes_on_once_there_is_room() {
     assert_eq!(world.build(&json!(1))["state"], "build", "it does not fail of what its packager cannot mend");
 
     std::fs::remove_file(world.inside("filler")).unwrap();
+    world.says_of_itself(200);
     for id in &accepted {
         world.becomes_ready(id, || world.open_the_gate(task));
     }
@@ -212,6 +238,52 @@ fn on_a_full_disk_it_says_so_and_goes_on_once_there_is_room() {
         let states = world.build(id)["history"].as_array().unwrap().len();
         assert!(states >= 5 && published.contains(&format!("{id}.1.0")), "{published:?}");
     }
+}
+
+/// The kernel makes a file system read-only under who has files open for writing when it finds an error in it, and only
+/// then: so it is told to find one. It takes root and a loop device.
+#[test]
+fn a_disk_that_becomes_read_only_under_the_service_is_told_and_costs_nothing() {
+    let image = |root: &Path| root.join("disk.img").display().to_string();
+    let mut world = World::on(|root| {
+        File::create(image(root)).unwrap().set_len(64 << 20).unwrap();
+        let made = Command::new("/sbin/mkfs.ext4").args(["-q", &image(root)]).output().unwrap();
+        assert!(made.status.success(), "{}", stderr(&made));
+        (ON_ITS_OWN_DISK, image(root))
+    });
+    world.quick_module("m0");
+    let first = body(&world.submit("m0"))["id"].clone();
+    world.becomes_ready(&first, || {});
+    assert_eq!(world.service.json("/readyz"), json!({"status": "ready"}));
+    world.quick_module("m1");
+    let held = body(&world.submit("m1"))["id"].clone();
+    let data = world.root.join("data").display().to_string();
+    world.among_its_mounts(&["mount", "-o", "remount,abort", &data]);
+    world.is_put_off(&world.submit("m0"));
+    let refused = world.service.send(&format!("PATCH /rida/module-builds/{held}"), r#"{"state": "failed"}"#);
+    let message = world.is_put_off(&refused);
+    assert!(message.contains("disk of the server") || message.contains("may not be written"), "{message}");
+    let told = world.says_of_itself(503);
+    assert_eq!(world.is_put_off(&told), message);
+    for path in ["/rida/module-builds/", "/rida/module-builds/1?verbose=true", "/healthz", "/metrics"] {
+        assert_eq!(status(&world.service.ask(&format!("GET {path}"))), 200, "{path}");
+    }
+    assert!(!world.service.said().contains("panicked"), "{}", world.service.said());
+
+    // Such a file system is mounted anew by an administrator.
+    let World { _folder, root, service } = world;
+    service.kill_9();
+    within(Duration::from_secs(60), "nothing of the service uses the disk", || {
+        let uses = Command::new("/sbin/losetup").args(["-j", &image(&root)]).output().unwrap();
+        assert!(uses.status.success(), "{}", stderr(&uses));
+        if uses.stdout.is_empty() { Ok(()) } else { Err(String::from_utf8_lossy(&uses.stdout).into_owned()) }
+    });
+    world = World { service: World::serve(&root, ON_ITS_OWN_DISK, &image(&root)), _folder, root };
+    world.says_of_itself(200);
+    world.becomes_ready(&held, || {});
+    let builds = world.service.json("/rida/module-builds/");
+    let builds: Vec<Value> = builds.as_array().unwrap().iter().map(|build| build["id"].clone()).collect();
+    assert_eq!(builds, [first, held]);
 }
 
 #[test]

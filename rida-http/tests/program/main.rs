@@ -10,7 +10,7 @@ mod postgres;
 mod running;
 mod secrets;
 
-use rida_core::{Clock, LeaseTimes, Store, WorkerId};
+use rida_core::{Clock, LeaseTimes, PUBLISHER, Store, WorkerId};
 use rida_http::SystemClock;
 use rida_store::{Database, StoreConfig};
 use serde_json::json;
@@ -87,6 +87,46 @@ async fn kill_9_loses_nothing() {
     assert_eq!(service.json("/rida/module-builds/").as_array().unwrap().len(), 1);
     service.kill_9();
     sound().await.close().await;
+}
+
+#[tokio::test]
+async fn what_a_killed_service_had_leased_is_free_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = std::fs::canonicalize(folder.path()).unwrap();
+    let (data, git) = (root.join("data"), format!("file://{}/git", root.display()));
+    repository(&root.join("git/gate"), "gate.yaml", MODULE);
+    let components = format!("sources.repository={git}/rpms");
+    let more = ["--allow", &git, "--set", &components, "--set", "worker.lease=5m", "--set", "log.filter=error"];
+    let service = Running::start(&data, &more);
+    let submission = json!({"scmurl": format!("{git}/gate?#main")}).to_string();
+    let answer = service.send("POST /rida/module-builds/", &submission);
+    assert!(answer.starts_with("HTTP/1.1 201"), "{answer}");
+    service.kill_9();
+    // As when it is killed while it performs an instruction, and while it publishes.
+    let database = Database::connect(&StoreConfig::sqlite(data.join("rida.sqlite"))).await.unwrap();
+    let (now, killed) = (SystemClock.now(), WorkerId("killed".to_owned()));
+    let end = now.plus(Duration::from_secs(300));
+    let times = LeaseTimes { now, until: end, latest: end };
+    database.take_effects(&killed, times, 100).await.unwrap();
+    let reader = database.take_reader(
+        PUBLISHER,
+        &killed,
+        LeaseTimes { now: end, until: end.plus(Duration::from_secs(1)), latest: end },
+    );
+    assert!(reader.await.unwrap().is_some());
+    database.close().await;
+
+    let service = Running::start(&data, &more);
+    // There is no such repository of components, so that it ends as soon as somebody looks.
+    until("it goes on", || {
+        let build = service.json("/rida/module-builds/1");
+        if build["state"] == "failed" { Ok(()) } else { Err(build.to_string()) }
+    });
+    until("all is published", || {
+        let text = service.ask("GET /metrics");
+        if text.contains("rida_publish_lag_seconds 0.0") { Ok(()) } else { Err(text) }
+    });
+    assert!(std::fs::read_to_string(data.join("announcements.jsonl")).unwrap().lines().count() >= 2);
 }
 
 #[test]

@@ -111,6 +111,8 @@ async fn a_full_disk_makes_it_unavailable_until_there_is_room() {
     assert!(!started.load(Ordering::Relaxed), "nothing is done before the lock is held");
     drop(held);
 
+    assert!(fixture.database.ping().await.unwrap_err().outside().is_some(), "the last write is remembered");
+
     fixture.pragma("PRAGMA max_page_count = 1000000").await;
     let next = large(written + 1);
     commit_when_free(&fixture, &next).await;
@@ -141,8 +143,11 @@ async fn a_read_only_database_makes_it_unavailable_until_it_may_be_written() {
     assert_eq!(refused.kind(), &StoreErrorKind::Unavailable);
     assert!(refused.outside().is_some_and(|text| text.contains("may not be written")), "{refused:?}");
     assert_eq!(fixture.database.list(&ListQuery { limit: 9, ..ListQuery::default() }).await.unwrap().len(), 1);
+    let asked = fixture.database.ping().await.unwrap_err();
+    assert_eq!((asked.kind(), asked.outside()), (&StoreErrorKind::Unavailable, refused.outside()));
     fixture.pragma("PRAGMA query_only = OFF").await;
     fixture.commit(&next).await.unwrap();
+    fixture.database.ping().await.unwrap();
     fixture.assert_sound().await;
 }
 
@@ -264,8 +269,13 @@ async fn who_is_alone_ends_the_leases_of_those_before() {
     assert!(taken.len() >= 2, "{taken:?}");
     assert_eq!(take(&after).await, [], "they are leased");
 
-    let leases = u64::try_from(taken.len()).unwrap();
+    let read = async |worker| fixture.database.take_reader("lines", worker, times).await.unwrap();
+    assert!(read(&before).await.is_some() && read(&after).await.is_none(), "it is leased");
+
+    let leases = u64::try_from(taken.len()).unwrap() + 1;
     assert_eq!(fixture.database.release_leases().await.unwrap(), leases);
+    assert!(read(&after).await.is_some(), "it is free");
+    assert_eq!(fixture.database.release_leases().await.unwrap(), 1);
     assert_eq!(fixture.database.release_leases().await.unwrap(), 0, "none is left");
     // Who held them cannot prolong what is over.
     let ids: Vec<_> = taken.iter().map(|taken| taken.effect.id).collect();

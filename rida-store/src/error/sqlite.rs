@@ -40,6 +40,13 @@ pub(super) fn is_read_only(error: &dyn DatabaseError) -> bool {
     code(error) == Some(READ_ONLY)
 }
 
+/// Tells whether the disk, or the file system on it, does not do what it is asked for.
+pub(super) fn is_broken(error: &dyn DatabaseError) -> bool {
+    const INPUT_OUTPUT: i32 = 10;
+    const CANNOT_OPEN: i32 = 14;
+    matches!(code(error), Some(INPUT_OUTPUT | CANNOT_OPEN))
+}
+
 /// Returns the primary result code.
 fn code(error: &dyn DatabaseError) -> Option<i32> {
     error.try_downcast_ref::<SqliteError>()?;

@@ -137,6 +137,17 @@ pub(crate) async fn release(database: &Database, reader: &str, worker: &WorkerId
     released.map(|_| ()).map_err(|error| error.during("release a reader of the log"))
 }
 
+/// Ends the leases of all readers, whoever holds them, and returns how many there were.
+pub(crate) async fn release_all(database: &Database) -> Result<u64, StoreError> {
+    use cursors::Column;
+    let update = cursors::Entity::update_many()
+        .col_expr(Column::LeaseOwner, Expr::value(None::<String>))
+        .col_expr(Column::LeaseUntil, Expr::value(None::<i64>))
+        .filter(Column::LeaseUntil.is_not_null());
+    let released = database.write(|| async |tx| Ok(update.clone().exec(tx).await?)).await;
+    released.map(|released| released.rows_affected).map_err(|error| error.during("end leases"))
+}
+
 /// Moves a reader back.
 pub(crate) async fn rewind(database: &Database, reader: &str, sequence: u64) -> Result<(), StoreError> {
     use cursors::Column;
