@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::build::{BuildRequire, ModuleBuild};
 use crate::component::ComponentState;
 use crate::id::{BuildId, ComponentName, GrammarError, Nsvc, Nvr, Owner, TagName, TaskId};
+use crate::plan::RebuildStrategy;
 use crate::scm::ScmUrl;
 use crate::state::BuildState;
 use crate::timestamp::Timestamp;
@@ -122,13 +123,17 @@ pub struct ModuleDetails {
     /// The other builds that were submitted with it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub siblings: Vec<BuildId>,
+    /// How much of it is built again of what an earlier build has; absent in lines that were written before there was a
+    /// choice.
+    #[serde(default)]
+    pub rebuild_strategy: RebuildStrategy,
 }
 
 impl ModuleDetails {
     /// Tells of a build as it is.
     pub fn of(build: &ModuleBuild) -> Self {
         let started = |state: &ComponentState| match state {
-            ComponentState::Waiting => false,
+            ComponentState::Waiting | ComponentState::Unneeded => false,
             ComponentState::Canceled { task } | ComponentState::Failed { task, .. } => task.is_some(),
             ComponentState::Submitted
             | ComponentState::Building { .. }
@@ -146,6 +151,7 @@ impl ModuleDetails {
             build_requires: build.submission.build_requires.clone(),
             scratch: build.is_scratch(),
             siblings: build.submission.siblings.clone(),
+            rebuild_strategy: build.submission.rebuild_strategy,
         }
     }
 }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::component::{ComponentBuild, ComponentKey};
 use crate::id::{BuildId, ComponentName, DistTag, Nsvc, Owner, TagName};
-use crate::plan::{Plan, PlannedComponent};
+use crate::plan::{Plan, PlannedComponent, RebuildStrategy};
 use crate::scm::ScmUrl;
 use crate::state::BuildState;
 use crate::timestamp::Timestamp;
@@ -32,8 +32,21 @@ pub struct Submission {
     /// The other builds that were submitted with it, of the same document against other streams.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub siblings: Vec<BuildId>,
+    /// How much is built again of what an earlier build of the module has. Absent in submissions that were written
+    /// before there was a choice: everything was built.
+    #[serde(default)]
+    pub rebuild_strategy: RebuildStrategy,
     /// When it was submitted.
     pub at: Timestamp,
+}
+
+impl Submission {
+    /// Returns the hash of the modules that it is built against, each with its stream. Only builds with the same hash
+    /// may take components over from each other.
+    pub fn build_context(&self) -> String {
+        let streams = self.build_requires.iter().map(|require| (require.name.to_string(), require.stream.to_string()));
+        crate::context::build_context(&streams.collect())
+    }
 }
 
 /// A module that another is built against.
@@ -203,6 +216,11 @@ impl ModuleBuild {
     pub fn component(&self, name: &ComponentName) -> Option<(&PlannedComponent, &ComponentBuild)> {
         let index = self.plan().index_of(name)?;
         Some((self.plan().get(index)?, self.components.get(index)?))
+    }
+
+    /// Returns the earlier build that components were taken over from, if any were.
+    pub fn donor(&self) -> Option<BuildId> {
+        self.components.iter().find_map(|component| component.taken().map(|taken| taken.build))
     }
 
     /// Returns the key of the current try of the component at `index`.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::id::{ComponentName, Nvr, TaskId};
+use crate::plan::{Reuse, Taken};
 use crate::scm::{CommitHash, Repository};
 
 /// Identifies one try to build one component; the build system never starts two tasks for one key.
@@ -36,6 +37,34 @@ pub struct ComponentBuild {
     pub attempt: u32,
     /// How far it has come.
     pub state: ComponentState,
+    /// What was decided of taking it over from an earlier build; absent when there was none to take it from, or when
+    /// nothing was decided yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reuse: Option<Arc<Reuse>>,
+}
+
+/// What is told of a component that was taken over, as the Module Build Service does.
+const TAKEN_OVER: &str = "Reused component from previous module build";
+
+impl ComponentBuild {
+    /// Makes a component that waits for its first try, or a later one.
+    pub const fn waiting(attempt: u32) -> Self {
+        Self { source: None, attempt, state: ComponentState::Waiting, reuse: None }
+    }
+
+    /// Returns what is taken over from an earlier build, if it is.
+    pub fn taken(&self) -> Option<&Taken> {
+        match self.reuse.as_deref() {
+            Some(Reuse::Taken(taken)) => Some(taken),
+            Some(Reuse::Rebuilt(_)) | None => None,
+        }
+    }
+
+    /// Returns why it is in its state, where there is more to say: why it failed, or that it was taken over.
+    pub fn reason(&self) -> Option<&str> {
+        let taken_over = || self.taken().is_some() && self.state.built().is_some();
+        self.state.reason().or_else(|| taken_over().then_some(TAKEN_OVER))
+    }
 }
 
 /// How far the build of a component has come.
@@ -71,6 +100,8 @@ pub enum ComponentState {
         /// The task, when there was one.
         task: Option<TaskId>,
     },
+    /// Not built, because nothing is built that needs it: everything else was taken over from an earlier build.
+    Unneeded,
 }
 
 /// The result of a component's build.
@@ -106,13 +137,14 @@ impl ComponentState {
             Self::Available(_) => "available",
             Self::Failed { .. } => "failed",
             Self::Canceled { .. } => "canceled",
+            Self::Unneeded => "unneeded",
         }
     }
 
     /// Returns the task that builds or built the component.
     pub const fn task(&self) -> Option<TaskId> {
         match self {
-            Self::Waiting | Self::Submitted => None,
+            Self::Waiting | Self::Submitted | Self::Unneeded => None,
             Self::Building { task, .. } => Some(*task),
             Self::Built(built) | Self::Tagged(built) | Self::Available(built) => Some(built.task),
             Self::Failed { task, .. } | Self::Canceled { task } => *task,
@@ -129,7 +161,7 @@ impl ComponentState {
             Self::Building { progress: TaskProgress::Open, .. } => "open",
             Self::Built(_) | Self::Tagged(_) | Self::Available(_) => "closed",
             Self::Failed { .. } => "failed",
-            Self::Canceled { .. } => "canceled",
+            Self::Canceled { .. } | Self::Unneeded => "canceled",
         }
     }
 
@@ -137,9 +169,12 @@ impl ComponentState {
     pub const fn built(&self) -> Option<&Built> {
         match self {
             Self::Built(built) | Self::Tagged(built) | Self::Available(built) => Some(built),
-            Self::Waiting | Self::Submitted | Self::Building { .. } | Self::Failed { .. } | Self::Canceled { .. } => {
-                None
-            }
+            Self::Waiting
+            | Self::Submitted
+            | Self::Building { .. }
+            | Self::Failed { .. }
+            | Self::Canceled { .. }
+            | Self::Unneeded => None,
         }
     }
 

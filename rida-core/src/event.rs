@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::build::Submission;
 use crate::component::{PinnedSource, TaskProgress};
 use crate::id::{ComponentName, Nvr, Owner, TaskId};
+use crate::plan::ReuseDecision;
 use crate::timestamp::Timestamp;
 
 /// A fact from outside, and when it was learnt.
@@ -41,7 +42,12 @@ pub enum Fact {
     /// The throttle gave the build a slot.
     SlotGranted,
     /// The build system prepared the environment.
-    EnvironmentPrepared,
+    EnvironmentPrepared {
+        /// What is taken over from an earlier build and why the rest is built, as it was decided then. Absent when
+        /// there was no such build, or the strategy wants none.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reuse: Option<Arc<ReuseDecision>>,
+    },
     /// The build system took a component to build.
     ComponentStarted {
         /// The component.
@@ -144,7 +150,7 @@ impl Fact {
             Self::SourcesChecked { .. } => "sources_checked",
             Self::SourcesRefused { .. } => "sources_refused",
             Self::SlotGranted => "slot_granted",
-            Self::EnvironmentPrepared => "environment_prepared",
+            Self::EnvironmentPrepared { .. } => "environment_prepared",
             Self::ComponentStarted { .. } => "component_started",
             Self::TaskProgressed { .. } => "task_progressed",
             Self::ComponentBuilt { .. } => "component_built",

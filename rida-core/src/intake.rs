@@ -8,7 +8,7 @@ use crate::context::declared_context;
 use crate::id::{Arch, ComponentName, ModuleName, Nsvc, Owner, StreamName};
 use crate::macros;
 use crate::modulemd::{self, ModuleStream, Options, Rule, Rules};
-use crate::plan::{ComponentSource, Plan, WantedComponent};
+use crate::plan::{ComponentSource, Plan, RebuildStrategy, WantedComponent};
 use crate::policy::Policy;
 use crate::ports::FetchedModulemd;
 use crate::scm::{AllowList, GitRef, Repository, ScmUrl};
@@ -20,6 +20,7 @@ pub(crate) struct Origin<'a> {
     pub(crate) branch: Option<&'a str>,
     pub(crate) owner: Owner,
     pub(crate) scratch: bool,
+    pub(crate) rebuild_strategy: RebuildStrategy,
     pub(crate) at: Timestamp,
 }
 
@@ -68,6 +69,7 @@ pub(crate) fn submission(
         build_requires: build_requires(&source),
         scratch: origin.scratch,
         siblings: Vec::new(),
+        rebuild_strategy: origin.rebuild_strategy,
         at: origin.at,
     })
 }

@@ -45,11 +45,11 @@ pub use id::{
     TagName, TaskId,
 };
 pub use macros::{BuildMacros, dist_tag, tag_name, target_name};
-pub use policy::{Deadlines, Limits, Policy, SourcePolicy};
+pub use policy::{Deadlines, Limits, Policy, RebuildPolicy, SourcePolicy};
 pub use ports::{
-    BuildFilter, BuildSummary, BuildSystem, Commit, ComponentCheck, FetchedModulemd, LeaseTimes, ListQuery, LogChunk,
-    LogLine, LookTimes, OrderKey, PendingEffect, Publisher, Queue, QueueFull, QueueRoom, QueuedBuild, Receipt, Scm,
-    Store, StoreError, StoreErrorKind, TakenEffect, WorkerId,
+    BuildFilter, BuildSummary, BuildSystem, Commit, ComponentCheck, DonorQuery, FetchedModulemd, LeaseTimes, ListQuery,
+    LogChunk, LogLine, LookTimes, OrderKey, PendingEffect, Publisher, Queue, QueueFull, QueueRoom, QueuedBuild,
+    Receipt, Scm, Store, StoreError, StoreErrorKind, TakenEffect, WorkerId,
 };
 #[cfg(feature = "mock")]
 pub use ports::{MockBuildSystem, MockPublisher, MockScm};

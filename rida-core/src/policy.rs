@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::id::ModuleName;
+use crate::plan::RebuildStrategy;
 use crate::scm::Repository;
 
 /// The settings that decisions are made by.
@@ -28,6 +29,17 @@ pub struct Policy {
     pub base_modules: BTreeSet<ModuleName>,
     /// Where components come from.
     pub sources: SourcePolicy,
+    /// How much is built again of what an earlier build of a module has.
+    pub rebuild: RebuildPolicy,
+}
+
+/// How much is built again of what an earlier build of a module has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RebuildPolicy {
+    /// What happens when a submission says nothing.
+    pub strategy: RebuildStrategy,
+    /// What a submission may ask for; when empty, it may not ask.
+    pub choices: BTreeSet<RebuildStrategy>,
 }
 
 /// How many builds may run at once, and how many may wait.
@@ -106,6 +118,7 @@ impl Default for Policy {
                 allow_cache: false,
                 branch: None,
             },
+            rebuild: RebuildPolicy { strategy: RebuildStrategy::ChangedAndAfter, choices: BTreeSet::new() },
         }
     }
 }

@@ -16,7 +16,7 @@ use crate::error::PortError;
 use crate::event::{Event, Fact};
 use crate::hint::BuildSystemHint;
 use crate::id::{Arch, BuildId, ComponentName, EffectId, ModuleName, Nsvc, Owner, StreamName, TaskId};
-use crate::plan::ComponentSource;
+use crate::plan::{ComponentSource, RebuildStrategy};
 use crate::policy::Limits;
 use crate::reader::{Parked, ParkedFilter, ReaderState};
 use crate::scm::{CommitHash, ScmUrl};
@@ -90,9 +90,24 @@ pub trait BuildSystem: Send + Sync {
     /// [`Permanent`](crate::PortErrorKind::Permanent) when the key was cancelled before.
     async fn build(&self, build: &ModuleBuild, key: &ComponentKey) -> Result<TaskId, PortError>;
 
-    /// Puts built components into the module's tag. Afterwards a repository that is regenerated has them.
-    /// Idempotent by the keys.
+    /// Puts components that were built, or [taken over](crate::ComponentBuild::taken), into the module's tag. Afterwards
+    /// a repository that is regenerated has them. Idempotent by the keys.
+    ///
+    /// # Errors
+    /// [`Permanent`](crate::PortErrorKind::Permanent) when one was not built, or what is to be taken over is not there
+    /// any more.
     async fn tag(&self, build: &ModuleBuild, components: &[ComponentKey]) -> Result<(), PortError>;
+
+    /// Returns which of a finished build's components can be taken over into another build: what it has of them is still
+    /// there, and [`tag`](Self::tag) can put it into another module's tag. Changes nothing. A build system that says
+    /// nothing else takes nothing over.
+    async fn reusable(
+        &self,
+        _donor: &ModuleBuild,
+        _components: &[ComponentName],
+    ) -> Result<Vec<ComponentName>, PortError> {
+        Ok(Vec::new())
+    }
 
     /// Asks for a repository with everything that is in the tag. Afterwards one is there or under way, and
     /// [`follow`](Self::follow) tells when it is there. Idempotent by the build and the generation.
@@ -200,6 +215,9 @@ pub trait Store: Send + Sync {
 
     /// Returns the ready build of a stream with the highest version, which is never a scratch build.
     async fn latest_ready(&self, name: &ModuleName, stream: &StreamName) -> Result<Option<BuildSummary>, StoreError>;
+
+    /// Returns the build that components may be taken over from: of those that match, the one that ended last.
+    async fn donor(&self, wanted: &DonorQuery) -> Result<Option<BuildId>, StoreError>;
 
     /// Returns one page of builds.
     async fn list(&self, query: &ListQuery) -> Result<Vec<BuildSummary>, StoreError>;
@@ -327,6 +345,19 @@ pub struct Commit<'a> {
     pub queue_revision: Option<u64>,
     /// The build enters the queue, which must have room for it.
     pub room: Option<QueueRoom>,
+}
+
+/// Which builds components may be taken over from: ready ones of a module stream.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DonorQuery {
+    /// Of this module.
+    pub name: ModuleName,
+    /// Of this stream.
+    pub stream: StreamName,
+    /// With this [`build_context`](crate::Submission::build_context).
+    pub build_context: String,
+    /// Built by one of these strategies.
+    pub strategies: Vec<RebuildStrategy>,
 }
 
 /// How many builds may be in `init` and `wait` together; one more is refused.

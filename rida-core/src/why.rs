@@ -69,7 +69,7 @@ fn in_vain(pending: &PendingEffect) -> Option<String> {
 
 fn components(build: &ModuleBuild, regenerating: bool) -> Vec<String> {
     let unavailable = |(index, (_, component)): (usize, (_, &crate::component::ComponentBuild))| {
-        (!matches!(component.state, ComponentState::Available(_))).then_some(index)
+        (!matches!(component.state, ComponentState::Available(_) | ComponentState::Unneeded)).then_some(index)
     };
     // In the plan's order, in which the batches are ascending.
     let unavailable: Vec<usize> = build.components().enumerate().filter_map(unavailable).collect();
@@ -81,11 +81,18 @@ fn components(build: &ModuleBuild, regenerating: bool) -> Vec<String> {
                 Some(format!("{name}: task {task} is {}", component.state.task_word()))
             }
             ComponentState::Built(_) => Some(format!("{name}: it is being tagged")),
-            ComponentState::Waiting => Some(format!("{name}: {}", missing(build, planned, &unavailable))),
+            ComponentState::Waiting => match component.taken() {
+                Some(taken) => {
+                    let donor = taken.build;
+                    Some(format!("{name}: it is taken over from build {donor}, when it would have been built"))
+                }
+                None => Some(format!("{name}: {}", missing(build, planned, &unavailable))),
+            },
             ComponentState::Tagged(_)
             | ComponentState::Available(_)
             | ComponentState::Failed { .. }
-            | ComponentState::Canceled { .. } => None,
+            | ComponentState::Canceled { .. }
+            | ComponentState::Unneeded => None,
         }
     };
     let mut lines: Vec<String> = build.components().filter_map(line).collect();

@@ -36,7 +36,7 @@ fn every_history_keeps_the_promises() {
     });
     println!("{seeds} histories: {counts:?}");
     // A world in which nothing happens shows nothing.
-    let Counts { crashes, overtaken, jumps, outages, messages, refused, changes, lines } = counts;
+    let Counts { crashes, overtaken, jumps, outages, messages, refused, changes, taken, lines } = counts;
     for (what, count) in [
         ("crashes", crashes),
         ("leases that ended before their holder did", overtaken),
@@ -45,6 +45,7 @@ fn every_history_keeps_the_promises() {
         ("messages", messages),
         ("refused submissions", refused),
         ("changes by people", changes),
+        ("components that were taken over", taken),
         ("lines of the log", lines / 10),
     ] {
         assert!(count > seeds / 4, "only {count} {what} in {seeds} histories");

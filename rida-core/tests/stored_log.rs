@@ -5,7 +5,7 @@
 use std::fmt::Write as _;
 
 use rida_core::testing::sample;
-use rida_core::{Announcement, Effect, Event, Fact, ModuleBuild};
+use rida_core::{Announcement, Effect, Event, Fact, ModuleBuild, Submission};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -25,6 +25,8 @@ fn every_line_is_written_as_promised_and_reads_back_equal() {
     let submission = Some(sample::submission(sample::nsvc("lua:5.4:20261125:c0ffee")).into());
     let again = Fact::Resubmitted { by: sample::owner("packager"), submission };
     line::<Event>(&mut events, &Event { at: sample::at(9), fact: again });
+    let prepared = Fact::EnvironmentPrepared { reuse: Some(sample::reuse(sample::id(3)).into()) };
+    line::<Event>(&mut events, &Event { at: sample::at(10), fact: prepared });
     golden("events.jsonl", &events);
     golden("effects.jsonl", &effects);
     golden("announcements.jsonl", &announcements);
@@ -38,6 +40,16 @@ fn lines_from_before_details_were_recorded_are_still_read() {
         let announcement: Announcement = serde_json::from_str(line).unwrap();
         assert_eq!(serde_json::to_string(&announcement).unwrap(), line, "it is written as it was");
     }
+}
+
+#[test]
+fn what_was_written_before_there_was_reuse_is_still_read() {
+    let event: Event = serde_json::from_str(r#"{"at":1800000003000,"fact":"environment_prepared"}"#).unwrap();
+    assert_eq!(event.fact, Fact::EnvironmentPrepared { reuse: None });
+    let submission = sample::submission(sample::nsvc("lua:5.4:20261125:c0ffee"));
+    let mut old = serde_json::to_value(&submission).unwrap();
+    old.as_object_mut().unwrap().remove("rebuild_strategy").unwrap();
+    assert_eq!(serde_json::from_value::<Submission>(old).unwrap(), submission, "everything was built");
 }
 
 fn line<T: Serialize + DeserializeOwned + PartialEq + std::fmt::Debug>(lines: &mut String, value: &T) {

@@ -5,7 +5,7 @@
 use std::fmt::Write as _;
 
 use proptest::prelude::*;
-use rida_core::plan::Plan;
+use rida_core::plan::{Plan, Reuse, ReuseDecision, Taken};
 use rida_core::testing::{Random, sample};
 use rida_core::{
     Action, BuildState, Built, ComponentKey, ComponentName, ComponentState, Event, Fact, ModuleBuild, Phase, Policy,
@@ -29,7 +29,7 @@ fn builds() -> Vec<(&'static str, ModuleBuild)> {
     };
     go("wait", vec![checked()]);
     go("preparing", vec![Fact::SlotGranted]);
-    go("building macros", vec![Fact::EnvironmentPrepared]);
+    go("building macros", vec![Fact::EnvironmentPrepared { reuse: None }]);
     go("regenerating", vec![built("module-build-macros", 1, 1), tagged("module-build-macros", 1)]);
     go("building", vec![Fact::RepositoryRegenerated { generation: 1 }, started("bar", 1, 2)]);
     go("finishing", {
@@ -62,7 +62,9 @@ fn facts() -> Vec<(&'static str, Fact)> {
         ("sources checked", checked()),
         ("sources refused", refused()),
         ("slot granted", Fact::SlotGranted),
-        ("environment prepared", Fact::EnvironmentPrepared),
+        ("environment prepared", Fact::EnvironmentPrepared { reuse: None }),
+        ("some is taken over", Fact::EnvironmentPrepared { reuse: Some(sample::reuse(sample::id(7)).into()) }),
+        ("all is taken over", Fact::EnvironmentPrepared { reuse: Some(everything().into()) }),
         ("bar started", started("bar", 1, 2)),
         ("bar started as another task", started("bar", 1, 99)),
         ("bar started, try 2", started("bar", 2, 2)),
@@ -93,6 +95,14 @@ fn facts() -> Vec<(&'static str, Fact)> {
         ("the clock was set back", Fact::TimePassed),
         ("a month passed", Fact::TimePassed),
     ]
+}
+
+/// A decision that takes every component over.
+fn everything() -> ReuseDecision {
+    let mut decision = sample::reuse(sample::id(7));
+    let (name, reuse) = decision.components.last_mut().unwrap();
+    *reuse = Reuse::Taken(Taken { build: sample::id(7), built: sample::built(name.as_str(), 93) });
+    decision
 }
 
 /// What the service makes of the modulemd once it was set up otherwise.

@@ -68,7 +68,7 @@ fn module(
         ("name", nsvc.name.as_str().into()),
         ("new_repo_task_id", Json::Null),
         ("owner", announcement.owner.as_str().into()),
-        ("rebuild_strategy", "all".into()),
+        ("rebuild_strategy", details.map_or("all", |details| details.rebuild_strategy.name()).into()),
         ("scmurl", announcement.scm_url.as_str().into()),
         ("scratch", details.is_some_and(|details| details.scratch).into()),
         ("siblings", siblings.iter().map(|id| id.get()).collect()),
@@ -133,7 +133,7 @@ fn koji_state(name: &str) -> (Option<i64>, Option<&'static str>) {
         "building" => (Some(0), Some("BUILDING")),
         "built" | "tagged" | "available" => (Some(1), Some("COMPLETE")),
         "failed" => (Some(3), Some("FAILED")),
-        "canceled" => (Some(4), Some("CANCELED")),
+        "canceled" | "unneeded" => (Some(4), Some("CANCELED")),
         _ => (None, None),
     }
 }

@@ -15,6 +15,7 @@ mod log;
 mod macros;
 mod module;
 mod repository;
+mod reuse;
 mod tagging;
 
 use std::collections::BTreeMap;
@@ -24,7 +25,8 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use rida_core::modulemd::{self, ModuleStream};
 use rida_core::{
-    Arch, BuildId, BuildSystem, BuildSystemHint, ComponentKey, Fact, LogChunk, ModuleBuild, PortError, Store, TaskId,
+    Arch, BuildId, BuildSystem, BuildSystemHint, ComponentKey, ComponentName, Fact, LogChunk, ModuleBuild, PortError,
+    Store, TaskId,
 };
 
 use self::follow::Watched;
@@ -151,6 +153,14 @@ impl BuildSystem for KojiBuildSystem {
 
     async fn tag(&self, build: &ModuleBuild, components: &[ComponentKey]) -> Result<(), PortError> {
         self.tag_components(build, components).await
+    }
+
+    async fn reusable(
+        &self,
+        donor: &ModuleBuild,
+        components: &[ComponentName],
+    ) -> Result<Vec<ComponentName>, PortError> {
+        self.components_there(donor, components).await
     }
 
     async fn regenerate(&self, build: &ModuleBuild, generation: u32) -> Result<(), PortError> {

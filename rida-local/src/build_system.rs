@@ -279,6 +279,14 @@ fn source(build: &ModuleBuild, key: &ComponentKey) -> Result<Source, PortError> 
     Ok(Source::Git { pinned, cache })
 }
 
+/// Says that packages are not there any more, which were when it was decided to take them over.
+fn gone(component: &ComponentName, donor: BuildId) -> PortError {
+    PortError::permanent(format!(
+        "the packages of {component}, which were to be taken over from build {donor}, are not on this server any more; \
+         submit the module again, and they are built"
+    ))
+}
+
 /// How long a cancellation waits until it is recorded. Who asks is not held up for longer, and asks again.
 const CANCEL: Duration = Duration::from_secs(20);
 
@@ -357,8 +365,20 @@ impl BuildSystem for LocalBuildSystem {
     async fn tag(&self, build: &ModuleBuild, components: &[ComponentKey]) -> Result<(), PortError> {
         let (id, keys) = (build.id, components.to_vec());
         let _one_at_a_time = self.shop.repositories.lock().await;
+        let taken = |key: &ComponentKey| {
+            let component = build.component(&key.component).map(|(_, component)| component);
+            component.filter(|component| component.attempt == key.attempt)?.taken().cloned()
+        };
+        let keys: Vec<_> = keys.into_iter().map(|key| (taken(&key), key)).collect();
         self.blocking(move |shop| {
-            for key in keys {
+            for (taken, key) in keys {
+                if let Some(taken) = taken {
+                    let (donor, own) = (shop.layout.build(taken.build), shop.layout.build(id));
+                    if !repo::take_over(&donor, &own, &key.component, taken.built.task)? {
+                        return Err(gone(&key.component, taken.build));
+                    }
+                    continue;
+                }
                 let not_built = || PortError::permanent(format!("{} was not built", key.component));
                 let KeyState::Task(task) = shop.tasks.state(&key).map_err(storage)? else { return Err(not_built()) };
                 let folder = shop.tasks.folder(id, task);
@@ -368,6 +388,29 @@ impl BuildSystem for LocalBuildSystem {
                 repo::tag(&shop.layout.build(id), &key.component, task, &folder.packages())?;
             }
             Ok(())
+        })
+        .await
+    }
+
+    async fn reusable(
+        &self,
+        donor: &ModuleBuild,
+        components: &[ComponentName],
+    ) -> Result<Vec<ComponentName>, PortError> {
+        let built = components.iter().filter_map(|name| {
+            let (_, component) = donor.component(name)?;
+            Some((name.clone(), component.state.built()?.task))
+        });
+        let (id, built) = (donor.id, built.collect::<Vec<_>>());
+        self.blocking(move |shop| {
+            let folder = shop.layout.build(id);
+            let mut there = Vec::new();
+            for (name, task) in built {
+                if repo::to_take_over(&folder, &name, task)?.is_some() {
+                    there.push(name);
+                }
+            }
+            Ok(there)
         })
         .await
     }

@@ -37,20 +37,65 @@ pub(crate) fn tag(
     }
     let packages: Option<Vec<Package>> = read_record(&packages_folder.join(PACKAGES)).map_err(storage)?;
     let packages = packages.ok_or_else(|| PortError::permanent(format!("{component} was not built")))?;
+    put(build, &Tagged { component: component.clone(), task, packages }, packages_folder).map_err(storage)
+}
+
+/// Puts packages of a folder into the tag: whole or not at all.
+fn put(build: &BuildFolder, tagged: &Tagged, from: &Path) -> io::Result<()> {
+    let folder = build.tag(&tagged.component);
     let part = beside(&folder, "new");
-    let put = || -> io::Result<()> {
-        fs::create_dir_all(build.tags())?;
-        empty(&part)?;
-        for package in &packages {
-            fs::hard_link(packages_folder.join(&package.file), part.join(&package.file))?;
-        }
-        write_record(&part.join(PACKAGES), &Tagged { component: component.clone(), task, packages: packages.clone() })?;
-        if folder.exists() {
-            fs::remove_dir_all(&folder)?;
-        }
-        put_folder(&part, &folder)
+    fs::create_dir_all(build.tags())?;
+    empty(&part)?;
+    for package in &tagged.packages {
+        fs::hard_link(from.join(&package.file), part.join(&package.file))?;
+    }
+    write_record(&part.join(PACKAGES), tagged)?;
+    if folder.exists() {
+        fs::remove_dir_all(&folder)?;
+    }
+    put_folder(&part, &folder)
+}
+
+/// Returns what another build has of a component in its tag, brought by that task, when all of it is there.
+pub(crate) fn to_take_over(
+    donor: &BuildFolder,
+    component: &ComponentName,
+    task: TaskId,
+) -> Result<Option<Tagged>, PortError> {
+    let folder = donor.tag(component);
+    let there: Option<Tagged> = read_record(&folder.join(PACKAGES)).map_err(storage)?;
+    let Some(there) = there.filter(|there| there.task == task && there.component == *component) else {
+        return Ok(None);
     };
-    put().map_err(storage)
+    for package in &there.packages {
+        match fs::symlink_metadata(folder.join(&package.file)) {
+            Ok(file) if file.is_file() => {}
+            Ok(_) => return Ok(None),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(storage(error)),
+        }
+    }
+    Ok(Some(there))
+}
+
+/// Puts what another build has of a component into the tag, and tells whether it was there. The files are the same ones
+/// under another name: they stay when the other build goes.
+pub(crate) fn take_over(
+    donor: &BuildFolder,
+    build: &BuildFolder,
+    component: &ComponentName,
+    task: TaskId,
+) -> Result<bool, PortError> {
+    if to_take_over(build, component, task)?.is_some() {
+        return Ok(true);
+    }
+    let Some(there) = to_take_over(donor, component, task)? else { return Ok(false) };
+    match put(build, &there, &donor.tag(component)) {
+        Ok(()) => Ok(true),
+        // Somebody takes them away at this moment.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(storage(error)),
+    }
 }
 
 /// Returns everything that is in the tag.

@@ -147,6 +147,8 @@ pub(crate) fn build_row(
         since: Set(build.since().millis()),
         completed_at: Set(build.completed_at().map(Timestamp::millis)),
         look_at: Set(look_at.map(Timestamp::millis)),
+        build_context: Set(Some(submission.build_context())),
+        rebuild_strategy: Set(Some(submission.rebuild_strategy.name().to_owned())),
         document: Set(json(&document)?),
     })
 }
@@ -196,7 +198,7 @@ pub(crate) fn component_row(
         task_id: Set(state.task().map(|task| task.0)),
         nvr: Set(state.built().map(|built| built.nvr.to_string())),
         attempt: Set(component.attempt.into()),
-        reason: Set(state.reason().map(plain)),
+        reason: Set(component.reason().map(plain)),
         source_commit: Set(component.source.as_ref().map(|source| source.commit.to_string())),
         document: Set(json(component)?),
     })

@@ -2,8 +2,8 @@
 
 use async_trait::async_trait;
 use rida_core::{
-    AnnouncementId, BuildFilter, BuildId, BuildSummary, Commit, EffectId, LeaseTimes, Limits, ListQuery, LogLine,
-    LookTimes, ModuleBuild, ModuleName, Nsvc, Parked, ParkedFilter, PendingEffect, Queue, ReaderState, Store,
+    AnnouncementId, BuildFilter, BuildId, BuildSummary, Commit, DonorQuery, EffectId, LeaseTimes, Limits, ListQuery,
+    LogLine, LookTimes, ModuleBuild, ModuleName, Nsvc, Parked, ParkedFilter, PendingEffect, Queue, ReaderState, Store,
     StoreError, StoreErrorKind, StreamName, TakenEffect, Timestamp, WorkerId,
 };
 
@@ -66,6 +66,10 @@ impl Store for Database {
 
     async fn latest_ready(&self, name: &ModuleName, stream: &StreamName) -> Result<Option<BuildSummary>, StoreError> {
         load::latest_ready(self, name, stream).await
+    }
+
+    async fn donor(&self, wanted: &DonorQuery) -> Result<Option<BuildId>, StoreError> {
+        load::donor(self, wanted).await
     }
 
     async fn list(&self, query: &ListQuery) -> Result<Vec<BuildSummary>, StoreError> {

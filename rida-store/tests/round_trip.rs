@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use proptest::prelude::*;
-use rida_core::plan::Plan;
+use rida_core::plan::{Plan, Reuse, Taken};
 use rida_core::testing::sample::{self, Written, id};
 use rida_core::{
     BuildState, Built, ComponentBuild, ComponentState, Fact, Failure, FailureKind, Nsvc, Owner, Phase, SourceProblem,
@@ -88,9 +88,18 @@ fn component() -> impl Strategy<Value = ComponentBuild> {
         built().prop_map(ComponentState::Available),
         (prop::option::of(task()), shared()).prop_map(|(task, reason)| ComponentState::Failed { task, reason }),
         prop::option::of(task()).prop_map(|task| ComponentState::Canceled { task }),
+        Just(ComponentState::Unneeded),
     ];
+    let donor = (1..=i64::MAX).prop_map(id);
+    let taken = (donor, built()).prop_map(|(build, built)| Reuse::Taken(Taken { build, built }));
+    let reuse = prop::option::of(prop_oneof![taken, shared().prop_map(Reuse::Rebuilt)].prop_map(Arc::new));
     let source = prop::option::of(Just(Arc::new(sample::source("foo"))));
-    (source, any::<u32>(), state).prop_map(|(source, attempt, state)| ComponentBuild { source, attempt, state })
+    (source, any::<u32>(), state, reuse).prop_map(|(source, attempt, state, reuse)| ComponentBuild {
+        source,
+        attempt,
+        state,
+        reuse,
+    })
 }
 
 fn transition() -> impl Strategy<Value = Transition> {

@@ -1,5 +1,6 @@
 //! Performs instructions, and records what came of them.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Answering, ApplyError, Driver};
@@ -123,7 +124,8 @@ impl Driver {
             Action::CheckSources => self.check_sources(build, failures).await.map(Answer::Fact),
             Action::PrepareEnvironment => {
                 system.prepare(build).await?;
-                Ok(Answer::Fact(Fact::EnvironmentPrepared))
+                let reuse = self.decide_reuse(build).await?.map(Arc::new);
+                Ok(Answer::Fact(Fact::EnvironmentPrepared { reuse }))
             }
             Action::BuildComponent { key } => {
                 let task = system.build(build, key).await?;

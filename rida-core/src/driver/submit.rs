@@ -10,6 +10,8 @@ use crate::error::PortError;
 use crate::event::{Event, Fact};
 use crate::id::{BuildId, Nsvc, Owner};
 use crate::intake::{self, Origin};
+use crate::plan::RebuildStrategy;
+use crate::policy::RebuildPolicy;
 use crate::ports::{BuildFilter, Commit, ListQuery, QueueFull, StoreError, StoreErrorKind};
 use crate::scm::{ScmUrl, ScmUrlError};
 use crate::state::BuildState;
@@ -31,6 +33,8 @@ pub struct Request {
     pub owner: Owner,
     /// The module is only tried.
     pub scratch: bool,
+    /// The name of the [`RebuildStrategy`] to build by; absent for the service's own.
+    pub rebuild_strategy: Option<String>,
 }
 
 /// A submission was not accepted.
@@ -48,6 +52,9 @@ pub enum SubmitError {
         "scratch builds are not enabled here; ask the operator to set builds.allow_scratch, or leave `scratch` out"
     )]
     NoScratch,
+    /// The rebuild strategy is none, or none that may be asked for.
+    #[error("{0}")]
+    Strategy(String),
     /// The modulemd cannot be read from git.
     #[error("the modulemd cannot be retrieved: {0}")]
     Unretrievable(PortError),
@@ -98,15 +105,53 @@ impl Driver {
         if !allow.permits(url.repository()) {
             return Err(SubmitError::NotAllowed(url.to_string()));
         }
+        let asked = self.asked_strategy(&request)?;
         self.check_queue(&request).await?;
         let fetched = scm.fetch_modulemd(&url).await.map_err(|error| {
             if error.is_retryable() { SubmitError::ScmUnavailable(error) } else { SubmitError::Unretrievable(error) }
         })?;
         let Request { branch, owner, scratch, .. } = request;
-        let origin = Origin { url: &url, branch: branch.as_deref(), owner, scratch, at: clock.now() };
+        let rebuild_strategy = asked.unwrap_or(policy.rebuild.strategy);
+        let branch = branch.as_deref();
+        let origin = Origin { url: &url, branch, owner, scratch, rebuild_strategy, at: clock.now() };
         let mut submission = intake::submission(&fetched, origin, allow, policy).map_err(SubmitError::Invalid)?;
         self.resolve(&mut submission).await?;
+        if let Some(asked) = asked.filter(|_| !submission.scratch) {
+            self.check_strategy(&submission.nsvc, asked).await?;
+        }
         self.record(submission).await
+    }
+
+    /// Returns the strategy that is asked for, if it may be.
+    fn asked_strategy(&self, request: &Request) -> Result<Option<RebuildStrategy>, SubmitError> {
+        let RebuildPolicy { strategy, choices } = &self.parts.policy.rebuild;
+        let Some(asked) = &request.rebuild_strategy else { return Ok(None) };
+        if choices.is_empty() {
+            return Err(SubmitError::Strategy(format!(
+                "the rebuild strategy cannot be chosen here: it is {strategy} for every module; take it out of the request"
+            )));
+        }
+        let strategy: Option<RebuildStrategy> = asked.parse().ok().filter(|strategy| choices.contains(strategy));
+        strategy.map(Some).ok_or_else(|| {
+            let (asked, choices) = (asked.chars().take(40).collect::<String>(), choices.iter().map(|c| c.name()));
+            let choices = choices.collect::<Vec<_>>().join(", ");
+            SubmitError::Strategy(format!("the rebuild strategy {asked:?} is not allowed; choose one of: {choices}"))
+        })
+    }
+
+    /// Refuses another strategy for a build that is taken up again: some of it may be built by the one before.
+    async fn check_strategy(&self, nsvc: &Nsvc, asked: RebuildStrategy) -> Result<(), SubmitError> {
+        let Some(existing) = self.parts.store.find(nsvc).await? else { return Ok(()) };
+        let Some(build) = self.parts.store.load(existing.id).await? else { return Ok(()) };
+        let before = build.submission.rebuild_strategy;
+        if build.state() == BuildState::Failed && before != asked {
+            return Err(SubmitError::Strategy(format!(
+                "build {} of {nsvc} was submitted with the rebuild strategy {before}, which cannot be changed when it is \
+                 submitted again; ask for that one, or for none",
+                build.id
+            )));
+        }
+        Ok(())
     }
 
     /// Refuses a submission while too many builds wait, before anything is read for it. What decides is the commit,

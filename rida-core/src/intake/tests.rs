@@ -13,7 +13,14 @@ fn take_in(data: &str, url: &str, branch: Option<&str>, policy: &Policy) -> Resu
     };
     let url = url.parse().unwrap();
     let owner = Owner::new("alice").unwrap();
-    let origin = Origin { url: &url, branch, owner, scratch: false, at: Timestamp::from_seconds(1_800_000_000) };
+    let origin = Origin {
+        url: &url,
+        branch,
+        owner,
+        scratch: false,
+        rebuild_strategy: RebuildStrategy::All,
+        at: Timestamp::from_seconds(1_800_000_000),
+    };
     let allow = AllowList::new(["https://git.example.org/forks".parse().unwrap()]);
     submission(&fetched, origin, &allow, policy)
 }
@@ -145,6 +152,7 @@ fn a_modulemd_is_written_in_utf_8() {
         branch: Some("a"),
         owner: Owner::new("alice").unwrap(),
         scratch: false,
+        rebuild_strategy: RebuildStrategy::All,
         at: Timestamp::EPOCH,
     };
     let refused = submission(&fetched, origin, &AllowList::default(), &policy()).unwrap_err();
@@ -165,8 +173,14 @@ fn a_configuration_of_a_packager_document_is_built_in_its_context() {
         };
         let url = URL.parse().unwrap();
         let owner = Owner::new("alice").unwrap();
-        let origin =
-            Origin { url: &url, branch: None, owner, scratch: false, at: Timestamp::from_seconds(1_800_000_000) };
+        let origin = Origin {
+            url: &url,
+            branch: None,
+            owner,
+            scratch: false,
+            rebuild_strategy: RebuildStrategy::All,
+            at: Timestamp::from_seconds(1_800_000_000),
+        };
         submission(&fetched, origin, &AllowList::new([]), &policy())
     };
     let one = "  - {context: A1, platform: f28, buildrequires: {perl: [5.30]}}\n";
@@ -190,7 +204,21 @@ fn what_describes_no_build_is_told_so() {
     };
     let url = URL.parse().unwrap();
     let owner = Owner::new("alice").unwrap();
-    let origin = Origin { url: &url, branch: None, owner, scratch: false, at: Timestamp::from_seconds(1_800_000_000) };
+    let origin = Origin {
+        url: &url,
+        branch: None,
+        owner,
+        scratch: false,
+        rebuild_strategy: RebuildStrategy::All,
+        at: Timestamp::from_seconds(1_800_000_000),
+    };
+    let origin = Origin {
+        url: &url,
+        branch: None,
+        owner,
+        rebuild_strategy: RebuildStrategy::All,
+        at: Timestamp::from_seconds(1_800_000_000),
+    };
     let told = submission(&fetched, origin, &AllowList::new([]), &policy()).unwrap_err();
     assert!(told.iter().any(|line| line.contains("describes nothing to build")), "{told:?}");
 }

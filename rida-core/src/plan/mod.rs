@@ -1,10 +1,14 @@
 //! What is to be built, in which order: fixed when a module is submitted.
 
 mod graph;
+mod reuse;
 pub(crate) mod schedule;
+mod strategy;
 pub(crate) mod throttle;
 
 pub use self::graph::{PlanProblem, WantedComponent};
+pub use self::reuse::{Reuse, ReuseDecision, Taken};
+pub use self::strategy::{RebuildStrategy, UnknownStrategy};
 pub use self::throttle::{Full, Impatient, Verdict, verdicts};
 
 use std::sync::Arc;

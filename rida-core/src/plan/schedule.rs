@@ -9,6 +9,8 @@ use crate::component::ComponentState;
 pub(crate) struct Next {
     /// The components to start now, by index.
     pub(crate) start: Vec<usize>,
+    /// The components to take over from an earlier build now, by index.
+    pub(crate) take: Vec<usize>,
     /// Ask for a repository, which will have these components.
     pub(crate) regenerate: Option<Vec<usize>>,
     /// Whether the components are done.
@@ -64,7 +66,9 @@ pub(crate) fn next(build: &ModuleBuild, at_once: usize) -> Next {
         .filter(|(_, state)| matches!(state, ComponentState::Submitted | ComponentState::Building { .. }))
         .count();
     let waiting = || states().filter(|(_, state)| **state == ComponentState::Waiting).map(|(index, _)| index);
-    let allowed = || waiting().filter(|index| batch_of(*index) <= last_batch);
+    let is_taken = |index: usize| build.components.get(index).is_some_and(|component| component.taken().is_some());
+    let allowed = || waiting().filter(|index| batch_of(*index) <= last_batch && !is_taken(*index));
+    let take: Vec<usize> = takeable(build).into_iter().filter(|index| batch_of(*index) <= last_batch).collect();
     let startable: Vec<usize> = allowed().filter(|index| all_reach(*index, Stage::Available, open_batch)).collect();
 
     let regenerating = matches!(build.phase, Phase::Building { regenerating: Some(_) });
@@ -79,7 +83,7 @@ pub(crate) fn next(build: &ModuleBuild, at_once: usize) -> Next {
     });
 
     let untagged = states().any(|(_, state)| matches!(state, ComponentState::Built(_)));
-    let busy = running > 0 || untagged || !startable.is_empty() || regenerate.is_some();
+    let busy = running > 0 || untagged || !take.is_empty() || !startable.is_empty() || regenerate.is_some();
     let outcome = if busy || (regenerating && allowed().next().is_some()) {
         Outcome::Continues
     } else if !failed.is_empty() {
@@ -91,12 +95,50 @@ pub(crate) fn next(build: &ModuleBuild, at_once: usize) -> Next {
         Outcome::Continues
     };
     let room = at_once.max(1).saturating_sub(running);
-    Next { start: startable.into_iter().take(room).collect(), regenerate, outcome }
+    Next { start: startable.into_iter().take(room).collect(), take, regenerate, outcome }
+}
+
+/// Returns the components that can be taken over from an earlier build now.
+///
+/// What is taken over enters the repository when it would have been built, so that no component is built against
+/// something that comes later: not before all that it waits for is tagged, and, in batches, not while others of its
+/// batch have yet to start. A run of components that are taken over goes at once.
+fn takeable(build: &ModuleBuild) -> Vec<usize> {
+    let components = || build.components().enumerate();
+    let mut settled: Vec<bool> = Vec::with_capacity(build.components.len());
+    let mut take = Vec::new();
+    // In the plan's order, in which the batches are ascending.
+    let mut unsettled_batch = u32::MAX;
+    let to_start = components()
+        .filter(|(_, (_, component))| component.state == ComponentState::Waiting && component.taken().is_none());
+    let to_start: std::collections::BTreeSet<u32> = to_start.map(|(_, (planned, _))| planned.batch).collect();
+    for (index, (planned, component)) in components() {
+        let taken = component.taken().is_some();
+        let is_settled = match &component.state {
+            ComponentState::Waiting if taken => {
+                let can_be = match &planned.waits_for {
+                    WaitsFor::Batches => unsettled_batch >= planned.batch && !to_start.contains(&planned.batch),
+                    WaitsFor::Components(needed) => needed.iter().all(|needed| settled.get(*needed) == Some(&true)),
+                };
+                if can_be {
+                    take.push(index);
+                }
+                can_be
+            }
+            ComponentState::Built(_) => taken,
+            state => stage(state) >= Stage::Tagged,
+        };
+        if !is_settled {
+            unsettled_batch = unsettled_batch.min(planned.batch);
+        }
+        settled.push(is_settled);
+    }
+    take
 }
 
 fn stage(state: &ComponentState) -> Stage {
     match state {
-        ComponentState::Available(_) => Stage::Available,
+        ComponentState::Available(_) | ComponentState::Unneeded => Stage::Available,
         ComponentState::Tagged(_) => Stage::Tagged,
         ComponentState::Waiting
         | ComponentState::Submitted

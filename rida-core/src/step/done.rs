@@ -27,7 +27,7 @@ pub(super) fn over(draft: Draft, fact: &Fact) -> Result<Step, Illegal> {
         | Fact::SourcesChecked { .. }
         | Fact::SourcesRefused { .. }
         | Fact::SlotGranted
-        | Fact::EnvironmentPrepared
+        | Fact::EnvironmentPrepared { .. }
         | Fact::ComponentsTagged { .. }
         | Fact::RepositoryRegenerated { .. }
         | Fact::MetadataWritten

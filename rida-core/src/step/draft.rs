@@ -27,7 +27,7 @@ pub(super) struct Draft {
 impl Draft {
     /// Starts from nothing: a build in `init`.
     pub(super) fn submitted(id: BuildId, submission: Submission, dist_tag: DistTag) -> Self {
-        let waiting = ComponentBuild { source: None, attempt: 1, state: ComponentState::Waiting };
+        let waiting = ComponentBuild::waiting(1);
         let at = submission.at;
         let build = ModuleBuild {
             id,
@@ -58,13 +58,14 @@ impl Draft {
     }
 
     /// Takes another submission of the same module in the place of the one before, and tells whether it differs. Who
-    /// submitted the module first stays its owner.
+    /// submitted the module first stays its owner, and chose how much is rebuilt.
     pub(super) fn submit_anew(&mut self, submission: &Submission, policy: &Policy) -> Result<bool, Illegal> {
         let before = &self.build.submission;
         if submission.nsvc != before.nsvc {
             return Err(Illegal(format!("{} cannot be submitted as {}", before.nsvc, submission.nsvc)));
         }
-        let submission = Submission { owner: before.owner.clone(), at: before.at, ..submission.clone() };
+        let (owner, rebuild_strategy) = (before.owner.clone(), before.rebuild_strategy);
+        let submission = Submission { owner, rebuild_strategy, at: before.at, ..submission.clone() };
         if submission == **before {
             return Ok(false);
         }
@@ -72,8 +73,7 @@ impl Draft {
             super::dist_tag(self.build.id, &submission, policy).map_err(|error| Illegal(error.to_string()))?;
         // As if each had been tried as often as any before, though none ever was.
         let attempt = self.build.components.iter().map(|component| component.attempt).max().unwrap_or(1);
-        let waiting = ComponentBuild { source: None, attempt, state: ComponentState::Waiting };
-        self.build.components = vec![waiting; submission.plan.len()];
+        self.build.components = vec![ComponentBuild::waiting(attempt); submission.plan.len()];
         self.build.submission = Arc::new(submission);
         Ok(true)
     }
@@ -120,7 +120,8 @@ impl Draft {
                 | ComponentState::Tagged(_)
                 | ComponentState::Available(_)
                 | ComponentState::Failed { .. }
-                | ComponentState::Canceled { .. } => {}
+                | ComponentState::Canceled { .. }
+                | ComponentState::Unneeded => {}
             }
         }
         let from = self.build.state();
@@ -133,14 +134,14 @@ impl Draft {
         let visible = component.state.name() != state.name() || component.state.task() != state.task();
         component.state = state;
         if visible && let Some(planned) = self.build.submission.plan.get(index) {
-            let state = &component.state;
+            let (state, reason) = (&component.state, component.reason());
             let index = u32::try_from(index).unwrap_or(u32::MAX);
             let change = Change::Component {
                 component: planned.name.clone(),
                 state: state.name().into(),
                 task: state.task(),
                 nvr: state.built().map(|built| built.nvr.clone()),
-                reason: state.reason().map(Into::into),
+                reason: reason.map(Into::into),
                 details: Some(ComponentDetails { index, batch: planned.batch }),
             };
             self.announce(change);

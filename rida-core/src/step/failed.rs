@@ -47,7 +47,7 @@ pub(super) fn step(mut draft: Draft, failed_in: BuildState, fact: &Fact, policy:
         | Fact::SourcesChecked { .. }
         | Fact::SourcesRefused { .. }
         | Fact::SlotGranted
-        | Fact::EnvironmentPrepared
+        | Fact::EnvironmentPrepared { .. }
         | Fact::ComponentsTagged { .. }
         | Fact::RepositoryRegenerated { .. }
         | Fact::MetadataWritten
@@ -57,13 +57,16 @@ pub(super) fn step(mut draft: Draft, failed_in: BuildState, fact: &Fact, policy:
     }
 }
 
-/// Makes everything that was not built wait for a new try.
+/// Makes everything that was not built wait for a new try. What was to be taken over, and is not in the tag, is decided
+/// anew: it may be gone from where it was.
 fn start_again(draft: &mut Draft) {
     draft.build.run_started = draft.build.effects_issued;
     for index in 0..draft.build.components.len() {
         let Some(component) = draft.build.components.get_mut(index) else { continue };
-        if component.state.built().is_none() {
+        let is_taken = component.taken().is_some() && matches!(component.state, ComponentState::Built(_));
+        if component.state.built().is_none() || is_taken {
             component.attempt += 1;
+            component.reuse = None;
             draft.set(index, ComponentState::Waiting);
         }
     }

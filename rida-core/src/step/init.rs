@@ -37,7 +37,7 @@ pub(super) fn step(mut draft: Draft, fact: &Fact, policy: &Policy) -> Result<Ste
         Fact::Submitted => Step::ignore(late::REPEATED),
         // A slot that was granted while the build was cancelled and submitted again.
         Fact::SlotGranted => Step::ignore(late::PAST),
-        Fact::EnvironmentPrepared
+        Fact::EnvironmentPrepared { .. }
         | Fact::ComponentStarted { .. }
         | Fact::TaskProgressed { .. }
         | Fact::ComponentBuilt { .. }

@@ -25,7 +25,7 @@ pub(super) fn step(mut draft: Draft, fact: &Fact, policy: &Policy) -> Result<Ste
         | Fact::ComponentFailed { component, attempt, .. } => late::component(draft, fact, component, *attempt),
         Fact::Submitted | Fact::SourcesChecked { .. } | Fact::SourcesRefused { .. } => Step::ignore(late::REPEATED),
         // A build that failed while it was built comes back to `wait`: answers to its earlier run may still arrive.
-        Fact::EnvironmentPrepared
+        Fact::EnvironmentPrepared { .. }
         | Fact::ComponentsTagged { .. }
         | Fact::RepositoryRegenerated { .. }
         | Fact::MetadataWritten

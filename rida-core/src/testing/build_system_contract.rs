@@ -13,6 +13,7 @@ use crate::component::{Built, ComponentKey, ComponentState, TaskProgress};
 use crate::error::PortErrorKind;
 use crate::event::Fact;
 use crate::id::{ComponentName, TaskId};
+use crate::plan::{Reuse, Taken};
 use crate::ports::BuildSystem;
 
 /// A build system with something to build.
@@ -75,6 +76,8 @@ promises! {
     a_repository_is_told_when_it_is_there,
     later_components_build_against_earlier_ones,
     metadata_are_written_as_often_as_asked,
+    what_an_earlier_build_has_is_taken_over,
+    what_nobody_has_is_not_taken_over,
     a_log_is_read_in_pieces,
 }
 
@@ -209,6 +212,46 @@ async fn metadata_are_written_as_often_as_asked(bench: &dyn Bench) {
     bench.system().write_metadata(&build).await.expect("they are written again");
 }
 
+async fn what_an_earlier_build_has_is_taken_over(bench: &dyn Bench) {
+    let mut first = with_macros(bench, &["good"]).await;
+    let result = built(bench, &mut first, "good").await;
+    finish(bench, &mut first).await;
+    // From one to the next: what was taken over can be taken over again.
+    for built_anew in [true, false] {
+        let names = [component("good")];
+        let there = bench.system().reusable(&first, &names).await.expect("it can be asked");
+        assert_eq!(there, names, "it is there");
+        let mut next = prepared(bench, &["good"]).await;
+        take(&mut next, "good", &first, &result);
+        if built_anew {
+            built(bench, &mut next, "module-build-macros").await;
+        } else {
+            set(&mut next, "module-build-macros", ComponentState::Unneeded);
+        }
+        let key = key(&next, "good");
+        bench.system().tag(&next, std::slice::from_ref(&key)).await.expect("it is taken over");
+        bench.system().tag(&next, &[key]).await.expect("it is taken over again");
+        set(&mut next, "good", ComponentState::Tagged(result.clone()));
+        regenerated(bench, &mut next).await;
+        assert_eq!(bench.system().follow(&next).await.expect("it can be asked"), [], "nothing is waited for");
+        finish(bench, &mut next).await;
+        first = next;
+    }
+}
+
+async fn what_nobody_has_is_not_taken_over(bench: &dyn Bench) {
+    let mut first = with_macros(bench, &["good"]).await;
+    let nvr = format!("good-1-1{}", first.dist_tag).parse().expect("a good NVR");
+    let never = Built { task: TaskId(987_654_321), nvr: Arc::new(nvr) };
+    set(&mut first, "good", ComponentState::Available(never.clone()));
+    let there = bench.system().reusable(&first, &[component("good"), component("stranger")]).await;
+    assert_eq!(there.expect("it can be asked"), [], "nobody built it");
+    let mut next = with_macros(bench, &["good"]).await;
+    take(&mut next, "good", &first, &never);
+    let error = bench.system().tag(&next, &[key(&next, "good")]).await.expect_err("it is not there");
+    assert_eq!(error.kind(), PortErrorKind::Permanent);
+}
+
 async fn a_log_is_read_in_pieces(bench: &dyn Bench) {
     let mut build = prepared(bench, &[]).await;
     let key = key(&build, "module-build-macros");
@@ -335,6 +378,27 @@ async fn until_ended(bench: &dyn Bench, build: &ModuleBuild, name: &str) -> Fact
     }
 }
 
+/// Makes a component one that is taken over.
+fn take(build: &mut ModuleBuild, name: &str, donor: &ModuleBuild, built: &Built) {
+    let index = index(build, name);
+    if let Some(component) = build.components.get_mut(index) {
+        component.reuse = Some(Arc::new(Reuse::Taken(Taken { build: donor.id, built: built.clone() })));
+        component.state = ComponentState::Built(built.clone());
+    }
+}
+
+/// Writes the metadata of a build, which is ready then.
+async fn finish(bench: &dyn Bench, build: &mut ModuleBuild) {
+    regenerated(bench, build).await;
+    build.phase = Phase::Finishing;
+    bench.system().write_metadata(build).await.expect("they are written");
+    build.phase = Phase::Ready;
+}
+
+fn component(name: &str) -> ComponentName {
+    ComponentName::new(name).expect("a good name")
+}
+
 fn key(build: &ModuleBuild, name: &str) -> ComponentKey {
     build.key(index(build, name)).expect("it is a component of the build")
 }
@@ -355,6 +419,5 @@ fn next_attempt(build: &mut ModuleBuild, name: &str) {
 }
 
 fn index(build: &ModuleBuild, name: &str) -> usize {
-    let name = ComponentName::new(name).expect("a good name");
-    build.plan().index_of(&name).expect("it is a component of the build")
+    build.plan().index_of(&component(name)).expect("it is a component of the build")
 }

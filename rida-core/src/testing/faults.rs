@@ -19,9 +19,9 @@ use crate::id::{Arch, BuildId, ComponentName, EffectId, ModuleName, Nsvc, Stream
 use crate::plan::ComponentSource;
 use crate::policy::Limits;
 use crate::ports::{
-    BuildFilter, BuildSummary, BuildSystem, Commit, ComponentCheck, FetchedModulemd, LeaseTimes, ListQuery, LogChunk,
-    LogLine, LookTimes, PendingEffect, Publisher, Queue, Receipt, Scm, Store, StoreError, StoreErrorKind, TakenEffect,
-    WorkerId,
+    BuildFilter, BuildSummary, BuildSystem, Commit, ComponentCheck, DonorQuery, FetchedModulemd, LeaseTimes, ListQuery,
+    LogChunk, LogLine, LookTimes, PendingEffect, Publisher, Queue, Receipt, Scm, Store, StoreError, StoreErrorKind,
+    TakenEffect, WorkerId,
 };
 use crate::reader::{Parked, ParkedFilter, ReaderState};
 use crate::scm::ScmUrl;
@@ -201,6 +201,7 @@ faulty_port! { BuildSystem:
     true fn prepare(&self, build: &ModuleBuild) -> ();
     true fn build(&self, build: &ModuleBuild, key: &ComponentKey) -> TaskId;
     true fn tag(&self, build: &ModuleBuild, components: &[ComponentKey]) -> ();
+    true fn reusable(&self, donor: &ModuleBuild, components: &[ComponentName]) -> Vec<ComponentName>;
     true fn regenerate(&self, build: &ModuleBuild, generation: u32) -> ();
     false fn follow(&self, build: &ModuleBuild) -> Vec<Fact>;
     false fn cancel(&self, build: &ModuleBuild, key: &ComponentKey, task: Option<TaskId>) -> ();
@@ -244,6 +245,7 @@ faulty_store! {
     fn load(&self, id: BuildId) -> Option<ModuleBuild>;
     fn find(&self, nsvc: &Nsvc) -> Option<BuildSummary>;
     fn latest_ready(&self, name: &ModuleName, stream: &StreamName) -> Option<BuildSummary>;
+    fn donor(&self, wanted: &DonorQuery) -> Option<BuildId>;
     fn list(&self, query: &ListQuery) -> Vec<BuildSummary>;
     fn count(&self, filter: &BuildFilter) -> u64;
     fn queue(&self) -> Queue;

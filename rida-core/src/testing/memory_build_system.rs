@@ -46,6 +46,8 @@ struct World {
     tagged: BTreeMap<BuildId, BTreeSet<ComponentKey>>,
     repositories: BTreeMap<(BuildId, u32), Repository>,
     finished: BTreeSet<BuildId>,
+    /// What somebody took away of finished builds.
+    gone: BTreeSet<(BuildId, ComponentName)>,
     violations: Vec<String>,
     /// How often each thing was asked for.
     calls: BTreeMap<String, usize>,
@@ -115,6 +117,17 @@ impl MemoryBuildSystem {
         self.world().finished.clone()
     }
 
+    /// Takes away what a build has of a component, so that no other can take it over.
+    pub fn lose(&self, build: BuildId, component: &ComponentName) {
+        self.world().gone.insert((build, component.clone()));
+    }
+
+    /// Returns the components that are in a build's tag.
+    pub fn tagged(&self, build: BuildId) -> BTreeSet<ComponentName> {
+        let world = self.world();
+        world.tagged.get(&build).into_iter().flatten().map(|key| key.component.clone()).collect()
+    }
+
     /// Returns what was asked in a wrong order, such as a component before the environment.
     pub fn violations(&self) -> Vec<String> {
         self.world().violations.clone()
@@ -146,6 +159,12 @@ impl MemoryBuildSystem {
 impl World {
     fn count(&mut self, call: String) {
         *self.calls.entry(call).or_default() += 1;
+    }
+
+    /// Tells whether a build has a component that others can take over.
+    fn has(&self, build: BuildId, component: &ComponentName) -> bool {
+        let tagged = self.tagged.get(&build).is_some_and(|keys| keys.iter().any(|key| key.component == *component));
+        tagged && !self.gone.contains(&(build, component.clone()))
     }
 
     fn task(&self, key: &ComponentKey) -> Option<(TaskId, &Task)> {
@@ -248,6 +267,16 @@ impl BuildSystem for MemoryBuildSystem {
         let now = self.clock.now();
         let mut world = self.world();
         for key in components {
+            let component = build.component(&key.component).map(|(_, component)| component);
+            let component = component.filter(|component| component.attempt == key.attempt);
+            if let Some(taken) = component.and_then(|component| component.taken()) {
+                if !world.has(taken.build, &key.component) {
+                    let donor = taken.build;
+                    return Err(PortError::permanent(format!("build {donor} has no {} any more", key.component)));
+                }
+                world.tagged.entry(key.build).or_default().insert(key.clone());
+                continue;
+            }
             let built = world.task(key).and_then(|(_, task)| task.ended(now));
             if !matches!(built, Some(Ended::Built)) || key.build != build.id {
                 return Err(PortError::permanent(format!("{} was not built", key.component)));
@@ -255,6 +284,15 @@ impl BuildSystem for MemoryBuildSystem {
             world.tagged.entry(key.build).or_default().insert(key.clone());
         }
         Ok(())
+    }
+
+    async fn reusable(
+        &self,
+        donor: &ModuleBuild,
+        components: &[ComponentName],
+    ) -> Result<Vec<ComponentName>, PortError> {
+        let world = self.world();
+        Ok(components.iter().filter(|component| world.has(donor.id, component)).cloned().collect())
     }
 
     async fn regenerate(&self, build: &ModuleBuild, generation: u32) -> Result<(), PortError> {
@@ -323,7 +361,8 @@ impl BuildSystem for MemoryBuildSystem {
         world.count(format!("metadata of {}", build.id));
         let untagged = build.components().find(|(planned, component)| {
             let key = ComponentKey { build: build.id, component: planned.name.clone(), attempt: component.attempt };
-            !world.tagged.get(&build.id).is_some_and(|tagged| tagged.contains(&key))
+            component.state != ComponentState::Unneeded
+                && !world.tagged.get(&build.id).is_some_and(|tagged| tagged.contains(&key))
         });
         if let Some((planned, _)) = untagged {
             world.violations.push(format!("the metadata of {} came before the tag of {}", build.id, planned.name));

@@ -21,8 +21,8 @@ use crate::id::{BuildId, EffectId, ModuleName, Nsvc, StreamName};
 use crate::plan::{Full, Impatient};
 use crate::policy::Limits;
 use crate::ports::{
-    BuildFilter, BuildSummary, Commit, LeaseTimes, ListQuery, LogLine, LookTimes, PendingEffect, Queue, QueuedBuild,
-    Store, StoreError, StoreErrorKind, TakenEffect, WorkerId,
+    BuildFilter, BuildSummary, Commit, DonorQuery, LeaseTimes, ListQuery, LogLine, LookTimes, PendingEffect, Queue,
+    QueuedBuild, Store, StoreError, StoreErrorKind, TakenEffect, WorkerId,
 };
 use crate::reader::{Parked, ParkedFilter, ReaderState};
 use crate::state::BuildState;
@@ -144,6 +144,20 @@ impl Store for MemoryStore {
         let is_ready = |build: &&ModuleBuild| build.state() == BuildState::Ready && !build.is_scratch();
         let ready = kept.builds.values().filter(of_stream).filter(is_ready);
         Ok(ready.max_by_key(|build| (build.nsvc().version, build.id)).map(summary))
+    }
+
+    async fn donor(&self, wanted: &DonorQuery) -> Result<Option<BuildId>, StoreError> {
+        let kept = self.kept();
+        let fits = |build: &&ModuleBuild| {
+            let (nsvc, submission) = (build.nsvc(), &build.submission);
+            nsvc.name == wanted.name
+                && nsvc.stream == wanted.stream
+                && build.state() == BuildState::Ready
+                && wanted.strategies.contains(&submission.rebuild_strategy)
+                && submission.build_context() == wanted.build_context
+        };
+        let last = kept.builds.values().filter(fits).max_by_key(|build| (build.completed_at(), build.id));
+        Ok(last.map(|build| build.id))
     }
 
     async fn list(&self, query: &ListQuery) -> Result<Vec<BuildSummary>, StoreError> {

@@ -8,7 +8,7 @@ use crate::component::{Built, ComponentBuild, ComponentKey, ComponentState, Pinn
 use crate::effect::{Action, Effect};
 use crate::event::{Event, Fact, SourceProblem};
 use crate::id::{Arch, BuildId, ComponentName, EffectId, ModuleName, Nsvc, Owner, StreamName, TaskId};
-use crate::plan::{ComponentSource, Plan, PlannedComponent, WaitsFor};
+use crate::plan::{ComponentSource, Plan, PlannedComponent, RebuildStrategy, Reuse, ReuseDecision, Taken, WaitsFor};
 use crate::ports::{Commit, QueueRoom};
 use crate::scm::{CommitHash, GitRef, Repository, ScmUrl};
 use crate::timestamp::Timestamp;
@@ -93,6 +93,7 @@ pub fn submission(nsvc: Nsvc) -> Submission {
         }],
         scratch: false,
         siblings: Vec::new(),
+        rebuild_strategy: RebuildStrategy::All,
         at: at(0),
         nsvc,
     }
@@ -112,6 +113,13 @@ pub fn repository(name: &str) -> Repository {
 pub fn built(name: &str, task: i64) -> Built {
     let nvr = format!("{name}-1.0-1.module+el8+1+c0ffee00").parse().expect("the sample's NVR is good");
     Built { task: TaskId(task), nvr: Arc::new(nvr) }
+}
+
+/// Returns a decision that takes the first two components of [`plan`] over from a build, and builds the third.
+pub fn reuse(donor: BuildId) -> ReuseDecision {
+    let taken = |name: &str, task| (component(name), Reuse::Taken(Taken { build: donor, built: built(name, task) }));
+    let rebuilt = Reuse::Rebuilt(format!("its commit was {COMMIT} in build {donor}").into());
+    ReuseDecision { donor, components: vec![taken("bar", 91), taken("foo", 92), (component("baz"), rebuilt)] }
 }
 
 /// A change of a build with all that is committed with it.
@@ -146,9 +154,7 @@ impl Written {
     /// Returns the creation of a build of a submission.
     pub fn of_submission(id: BuildId, submission: Submission) -> Self {
         let start = submission.at;
-        let state = ComponentState::Waiting;
-        let components =
-            submission.plan.iter().map(|_| ComponentBuild { source: None, attempt: 1, state: state.clone() });
+        let components = submission.plan.iter().map(|_| ComponentBuild::waiting(1));
         let build = ModuleBuild {
             id,
             revision: 1,
@@ -322,7 +328,7 @@ pub fn life_to_ready(id: BuildId, nsvc: Nsvc) -> Vec<Written> {
     let names = ["module-build-macros", "bar", "foo", "baz"];
     push(&mut life, |last| {
         let keys = names.map(|name| ComponentKey { build: id, component: component(name), attempt: 1 });
-        let fact = Fact::EnvironmentPrepared;
+        let fact = Fact::EnvironmentPrepared { reuse: None };
         let building = Phase::Building { regenerating: None };
         let next = last.entering(fact, building, None).answering(2);
         next.telling(keys.map(|key| Action::BuildComponent { key })).looking_at(Some(at(1000)))
@@ -373,7 +379,8 @@ pub fn life_to_failed(id: BuildId, nsvc: Nsvc) -> Vec<Written> {
     let reason = "the build of bar failed: “%check” ended with 1\nsee build.log; it's the \"last\" line; \u{1f4a5} \0";
     let (task, attempt) = (Some(TaskId(101)), 1);
     push(&mut life, |last| {
-        last.entering(Fact::EnvironmentPrepared, Phase::Building { regenerating: None }, None).answering(2)
+        last.entering(Fact::EnvironmentPrepared { reuse: None }, Phase::Building { regenerating: None }, None)
+            .answering(2)
     });
     push(&mut life, |last| {
         let fact = Fact::ComponentFailed { component: component("bar"), attempt, task, reason: reason.into() };

@@ -186,6 +186,8 @@ pub struct Counts {
     pub refused: u64,
     /// A build was cancelled, or submitted again.
     pub changes: u64,
+    /// A component was taken over from an earlier build.
+    pub taken: u64,
     /// A line was written to the log.
     pub lines: u64,
 }
@@ -199,6 +201,7 @@ impl std::ops::AddAssign for Counts {
         self.messages += other.messages;
         self.refused += other.refused;
         self.changes += other.changes;
+        self.taken += other.taken;
         self.lines += other.lines;
     }
 }

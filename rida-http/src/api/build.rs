@@ -1,6 +1,6 @@
 //! Builds as answers show them.
 
-use rida_core::plan::PlannedComponent;
+use rida_core::plan::{PlannedComponent, Reuse};
 use rida_core::{BuildId, BuildState, BuildSummary, ComponentBuild, FailureKind, ModuleBuild, Timestamp, Transition};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
@@ -97,6 +97,10 @@ pub(crate) struct Detail<'a> {
     pub(crate) tag: String,
     /// The modules that it is built against, as `name:stream`.
     pub(crate) build_requires: Vec<String>,
+    /// How much is built again of what an earlier build has.
+    pub(crate) rebuild_strategy: &'static str,
+    /// The earlier build that components were taken over from.
+    pub(crate) reused_module_id: Option<BuildId>,
     /// The task of each component that has one.
     pub(crate) tasks: Tasks<'a>,
     /// Its components, in the plan's order.
@@ -112,8 +116,11 @@ pub(crate) struct ComponentDetail<'a> {
     pub(crate) name: &'a str,
     /// How far it is, such as `waiting` or `available`.
     pub(crate) state: &'static str,
-    /// Why it failed.
+    /// Why it failed, or that it was taken over from an earlier build.
     pub(crate) state_reason: Option<&'a str>,
+    /// Why it was not taken over from an earlier build, when there was one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) rebuilt_because: Option<&'a str>,
     /// The batch that it is built in, from 1.
     pub(crate) batch: u32,
     /// Counts the tries to build it, from 1.
@@ -231,6 +238,8 @@ impl<'a> Detail<'a> {
             dist_tag: build.dist_tag.as_str(),
             tag: build.tag().to_string(),
             build_requires: requires.map(|require| format!("{}:{}", require.name, require.stream)).collect(),
+            rebuild_strategy: build.submission.rebuild_strategy.name(),
+            reused_module_id: build.donor(),
             tasks: Tasks(build),
             components: build.components().map(|(planned, component)| detail(build.id, planned, component)).collect(),
             history: build.history.iter().map(Into::into).collect(),
@@ -255,7 +264,8 @@ fn detail<'a>(id: BuildId, planned: &'a PlannedComponent, component: &'a Compone
     ComponentDetail {
         name: planned.name.as_str(),
         state: component.state.name(),
-        state_reason: component.state.reason(),
+        state_reason: component.reason(),
+        rebuilt_because: component.reuse.as_deref().and_then(rebuilt_because),
         batch: planned.batch,
         attempt: component.attempt,
         task,
@@ -266,6 +276,13 @@ fn detail<'a>(id: BuildId, planned: &'a PlannedComponent, component: &'a Compone
         commit: pinned.map(|pinned| pinned.commit.as_str()),
         buildonly: planned.buildonly,
         log: task.map(|_| format!("/rida/module-builds/{id}/logs/{}", planned.name)),
+    }
+}
+
+fn rebuilt_because(reuse: &Reuse) -> Option<&str> {
+    match reuse {
+        Reuse::Rebuilt(why) => Some(why),
+        Reuse::Taken(_) => None,
     }
 }
 

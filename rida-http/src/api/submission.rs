@@ -12,13 +12,15 @@ const CHANGE_EXAMPLE: &str = r#"{"state": "failed"} to cancel, or {"state": "rea
 /// The longest text that a field may hold; longer ones are no URL, branch or name.
 const LONGEST_TEXT: usize = 4096;
 
-/// The body of a submission: `{"scmurl": …, "branch"?: …, "owner"?: …, "scratch"?: …}`.
+/// The body of a submission: `{"scmurl": …, "branch"?: …, "owner"?: …, "scratch"?: …,
+/// "rebuild_strategy"?: …}`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct SubmitBody {
     scm_url: String,
     branch: Option<String>,
     owner: Option<Owner>,
     scratch: bool,
+    rebuild_strategy: Option<String>,
 }
 
 /// The body of a change: `{"state": …, "owner"?: …}`.
@@ -40,18 +42,21 @@ pub(crate) enum StateChange {
 impl SubmitBody {
     /// Reads the body of a submission.
     pub(crate) fn read(bytes: &[u8]) -> Result<Self, ApiError> {
-        let mut body = Object::read(bytes, &["scmurl", "branch", "owner", "scratch"], SUBMIT_EXAMPLE)?;
+        let mut body =
+            Object::read(bytes, &["scmurl", "branch", "owner", "scratch", "rebuild_strategy"], SUBMIT_EXAMPLE)?;
         let scm_url = bounded("scmurl", body.take_text("scmurl")?)?;
         let branch = bounded("branch", body.take_text("branch")?)?;
         let (owner, scratch) = (owner(&mut body)?, body.take_flag("scratch")?);
+        let rebuild_strategy = bounded("rebuild_strategy", body.take_text("rebuild_strategy")?)?;
         let missing = || ApiError::bad_request(format!("\"scmurl\" is missing; send a body such as {SUBMIT_EXAMPLE}"));
-        Ok(Self { scm_url: scm_url.ok_or_else(missing)?, branch, owner, scratch })
+        Ok(Self { scm_url: scm_url.ok_or_else(missing)?, branch, owner, scratch, rebuild_strategy })
     }
 
     /// Makes the request that the core takes; `nobody` is who submits what names no owner.
     pub(crate) fn into_request(self, nobody: &Owner) -> Request {
         let owner = self.owner.unwrap_or_else(|| nobody.clone());
-        Request { scm_url: self.scm_url, branch: self.branch, owner, scratch: self.scratch }
+        let Self { scm_url, branch, scratch, rebuild_strategy, .. } = self;
+        Request { scm_url, branch, owner, scratch, rebuild_strategy }
     }
 }
 

@@ -4,6 +4,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use rida_core::plan::RebuildStrategy;
 use rida_core::scm::{GitRef, Repository};
 use rida_core::{Arch, ModuleName, Owner};
 use serde::{Deserialize, Serialize};
@@ -103,6 +104,8 @@ pub(super) struct Builds {
     pub(super) follow_every: Option<Span>,
     pub(super) dist_tag_prefix: Option<String>,
     pub(super) base_modules: Option<Vec<ModuleName>>,
+    pub(super) rebuild: Option<RebuildStrategy>,
+    pub(super) rebuild_choices: Option<Vec<RebuildStrategy>>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]

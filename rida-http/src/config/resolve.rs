@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use rida_core::scm::{AllowList, Repository};
-use rida_core::{Deadlines, Limits, Policy, SourcePolicy};
+use rida_core::{Deadlines, Limits, Policy, RebuildPolicy, SourcePolicy};
 use rida_store::{Location, StoreConfig};
 use serde::Serialize;
 
@@ -262,6 +262,7 @@ fn policy(pick: &mut Picker<'_>, build_system: BuildSystemChoice) -> Policy {
     };
     pick.or("builds.build_system", |raw| raw.builds.build_system, build_system);
     let base = |raw: &Raw| raw.builds.base_modules.clone().map(|modules| modules.into_iter().collect());
+    let choices = |raw: &Raw| raw.builds.rebuild_choices.clone().map(|choices| choices.into_iter().collect());
     Policy {
         limits,
         components_at_once: pick.count(
@@ -280,5 +281,9 @@ fn policy(pick: &mut Picker<'_>, build_system: BuildSystemChoice) -> Policy {
         ),
         base_modules: pick.or("builds.base_modules", base, defaults.base_modules),
         sources,
+        rebuild: RebuildPolicy {
+            strategy: pick.or("builds.rebuild", |raw| raw.builds.rebuild, defaults.rebuild.strategy),
+            choices: pick.or("builds.rebuild_choices", choices, defaults.rebuild.choices),
+        },
     }
 }

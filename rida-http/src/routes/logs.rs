@@ -21,7 +21,7 @@ pub(super) async fn read(api: Arc<Api>, asked: Asked) -> Result<Response, ApiErr
     let offset = parameters.number("offset", 0, u64::MAX / 2)?.unwrap_or(0);
     let follow = parameters.flag("follow")?;
     let attempt = parameters.number("attempt", 1, u64::from(u32::MAX))?.and_then(|number| u32::try_from(number).ok());
-    let key = key(&load(&api, id).await?, asked.part(1), attempt)?;
+    let key = origin(&api, key(&load(&api, id).await?, asked.part(1), attempt)?).await?;
     let mut log = Log { api: Arc::clone(&api), key, offset, complete: false };
     let first = match log.next().await {
         Ok(first) => first,
@@ -65,6 +65,23 @@ fn key(build: &ModuleBuild, component: &str, attempt: Option<u32>) -> Result<Com
         }
         attempt => Ok(ComponentKey { build: id, component: name, attempt: attempt.unwrap_or(last) }),
     }
+}
+
+/// How many builds may have taken a component over, each from the one before, until its log is not looked for any more.
+const LONGEST_CHAIN: usize = 1000;
+
+/// Returns the key of the try that built a component, in whichever build that was.
+async fn origin(api: &Api, mut key: ComponentKey) -> Result<ComponentKey, ApiError> {
+    for _ in 0..LONGEST_CHAIN {
+        let build = load(api, key.build).await?;
+        let component = build.component(&key.component).map(|(_, component)| component);
+        let last = component.filter(|component| component.attempt == key.attempt);
+        let Some(taken) = last.and_then(|component| component.taken()) else { break };
+        let donor = load(api, taken.build).await?;
+        let attempt = donor.component(&key.component).map_or(1, |(_, component)| component.attempt);
+        key = ComponentKey { build: donor.id, attempt, ..key };
+    }
+    Ok(key)
 }
 
 /// Reads a log from front to back.
@@ -135,7 +152,8 @@ impl Log {
             | ComponentState::Tagged(_)
             | ComponentState::Available(_)
             | ComponentState::Failed { .. }
-            | ComponentState::Canceled { .. } => false,
+            | ComponentState::Canceled { .. }
+            | ComponentState::Unneeded => false,
         };
         let component = build.component(&self.key.component);
         build.state().is_active()

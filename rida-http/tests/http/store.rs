@@ -67,6 +67,7 @@ passed_on! {
     fn load(&self, id: BuildId) -> Option<ModuleBuild>;
     fn find(&self, nsvc: &Nsvc) -> Option<BuildSummary>;
     fn latest_ready(&self, name: &ModuleName, stream: &StreamName) -> Option<BuildSummary>;
+    fn donor(&self, wanted: &DonorQuery) -> Option<BuildId>;
     fn count(&self, filter: &BuildFilter) -> u64;
     fn queue(&self) -> Queue;
     fn queue_head(&self, limits: &Limits, now: Timestamp, limit: usize) -> Queue;

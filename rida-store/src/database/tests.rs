@@ -6,8 +6,8 @@ use std::task::Poll;
 
 use rida_core::testing::sample::{self, Written, id, nsvc};
 use rida_core::{
-    AnnouncementId, BuildFilter, BuildId, LeaseTimes, ListQuery, LookTimes, Parked, ParkedFilter, Phase, Store,
-    StoreErrorKind, Timestamp, WorkerId,
+    AnnouncementId, BuildFilter, BuildId, DonorQuery, LeaseTimes, ListQuery, LookTimes, Parked, ParkedFilter, Phase,
+    Store, StoreErrorKind, Timestamp, WorkerId,
 };
 use sea_orm::ConnectionTrait;
 use tempfile::TempDir;
@@ -371,11 +371,18 @@ async fn ask_everything(database: &Database, last: &Written) -> usize {
     let all = ListQuery { limit: 10, ..ListQuery::default() };
     let (worker, now, nsvc) = (WorkerId("a".to_owned()), Timestamp::from_millis(i64::MAX), last.after.nsvc());
     let next = last.then(rida_core::Fact::TimePassed, |_| ());
+    let donor = DonorQuery {
+        name: nsvc.name.clone(),
+        stream: nsvc.stream.clone(),
+        build_context: last.after.submission.build_context(),
+        strategies: vec![last.after.submission.rebuild_strategy],
+    };
     let errors = [
         database.load(id(1)).await.err(),
         database.load(BuildId::new(i64::MAX).unwrap()).await.err(),
         database.find(nsvc).await.err(),
         database.latest_ready(&nsvc.name, &nsvc.stream).await.err(),
+        database.donor(&donor).await.err(),
         database.list(&all).await.err(),
         database.count(&all.filter).await.err(),
         database.queue().await.err(),

@@ -27,6 +27,11 @@ pub(crate) mod module_builds {
         pub since: i64,
         pub completed_at: Option<i64>,
         pub look_at: Option<i64>,
+        /// What it was built against, as [`Submission::build_context`](rida_core::Submission::build_context) has it;
+        /// absent in rows of before others took components over from it.
+        pub build_context: Option<String>,
+        /// The name of a [`RebuildStrategy`](rida_core::plan::RebuildStrategy).
+        pub rebuild_strategy: Option<String>,
         /// A [`BuildDocument`](crate::convert::BuildDocument).
         pub document: String,
     }

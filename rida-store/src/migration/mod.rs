@@ -12,6 +12,7 @@ mod m20261126_000003_readers;
 mod m20261126_000004_settings;
 mod m20261126_000005_queue;
 mod m20261127_000006_scratch;
+mod m20261127_000007_reuse;
 
 /// The setting that says how many of these steps software must know to work with the tables.
 pub(crate) const NEEDED_STEPS: &str = "needed_steps";
@@ -28,6 +29,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261126_000004_settings::Step),
             Box::new(m20261126_000005_queue::Step),
             Box::new(m20261127_000006_scratch::Step),
+            Box::new(m20261127_000007_reuse::Step),
         ]
     }
 }

@@ -1,7 +1,8 @@
 //! Reading one build.
 
 use rida_core::{
-    BuildId, BuildState, BuildSummary, ModuleBuild, ModuleName, Nsvc, StoreError, StoreErrorKind, StreamName,
+    BuildId, BuildState, BuildSummary, DonorQuery, ModuleBuild, ModuleName, Nsvc, StoreError, StoreErrorKind,
+    StreamName,
 };
 use sea_orm::{
     ColumnTrait, DatabaseConnection, EntityTrait, JoinType, QueryFilter, QueryOrder, QuerySelect, RelationTrait, Select,
@@ -79,6 +80,27 @@ pub(crate) async fn latest_ready(
         .order_by_desc(Column::Version)
         .order_by_desc(Column::Id);
     one(database, query).await
+}
+
+/// Returns the build that components may be taken over from.
+pub(crate) async fn donor(database: &Database, wanted: &DonorQuery) -> Result<Option<BuildId>, StoreError> {
+    use module_builds::Column;
+    let query = module_builds::Entity::find()
+        .select_only()
+        .column(Column::Id)
+        .filter(Column::Name.eq(wanted.name.as_str()))
+        .filter(Column::Stream.eq(wanted.stream.as_str()))
+        .filter(Column::BuildContext.eq(wanted.build_context.as_str()))
+        .filter(Column::State.eq(i32::from(BuildState::Ready.code())))
+        .filter(Column::RebuildStrategy.is_in(wanted.strategies.iter().map(|strategy| strategy.name())))
+        .order_by_desc(Column::CompletedAt)
+        .order_by_desc(Column::Id)
+        .limit(1);
+    let found = database.read(|| async |connection| Ok(query.clone().into_tuple::<i64>().one(connection).await?)).await;
+    found
+        .map_err(|error| error.during("look for a build to take components over from"))?
+        .map(convert::build_id)
+        .transpose()
 }
 
 async fn one(database: &Database, query: Select<module_builds::Entity>) -> Result<Option<BuildSummary>, StoreError> {

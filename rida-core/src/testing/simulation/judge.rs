@@ -9,7 +9,7 @@ use crate::build::ModuleBuild;
 use crate::component::ComponentState;
 use crate::event::Fact;
 use crate::id::BuildId;
-use crate::plan::{Full, Impatient};
+use crate::plan::{Full, Impatient, RebuildStrategy, WaitsFor};
 use crate::policy::Limits;
 use crate::ports::{LogLine, QueuedBuild, Store};
 use crate::state::BuildState;
@@ -41,6 +41,8 @@ impl World {
             let found = self.judge_build(&build, &log);
             let told = judge_announcements(told.get(&id).map_or(&[][..], Vec::as_slice), &log);
             self.violations.extend(found.into_iter().chain(told).map(|what| format!("build {id}: {what}")));
+            self.counts.taken +=
+                build.components.iter().map(|component| u64::from(component.taken().is_some())).sum::<u64>();
             builds.push(build);
         }
         let bound = self.promised.limits.builds * usize::try_from(self.wildness.drivers).unwrap_or(1).max(1);
@@ -92,9 +94,11 @@ impl World {
             if !self.system.finished().contains(&id) {
                 found.push("is finished without metadata".to_owned());
             }
-            let unbuilt = build
-                .components()
-                .find(|(planned, component)| component.state.built().is_none() || !built.contains(&planned.name));
+            let unbuilt = build.components().find(|(planned, component)| {
+                let is_taken = component.taken().is_some();
+                component.state != ComponentState::Unneeded
+                    && (component.state.built().is_none() || (!is_taken && !built.contains(&planned.name)))
+            });
             if let Some((planned, _)) = unbuilt {
                 found.push(format!("is finished without {}", planned.name));
             }
@@ -104,10 +108,69 @@ impl World {
                 found.push(format!("the result of {} is lost", planned.name));
             }
         }
+        found.extend(self.judge_reuse(build, log));
         if !self.wildness.may_end_builds() {
             let ended = log.iter().find(|line| is_ended_by_time(line));
             if let Some(line) = ended {
                 found.push(format!("line {} ended it for taking long, though nothing took long", line.sequence));
+            }
+        }
+        found
+    }
+}
+
+impl World {
+    /// What is taken over comes from a ready build of the same stream that has it, of the same commit, and after
+    /// nothing that was built with `changed-and-after`; no task is started for it, and nobody builds macros for nothing.
+    fn judge_reuse(&self, build: &ModuleBuild, log: &[&LogLine]) -> Vec<String> {
+        let mut found = Vec::new();
+        for (planned, component) in build.components() {
+            let name = &planned.name;
+            if let Some(taken) = component.taken() {
+                let donor = block_on(self.store.load(taken.build)).ok().flatten();
+                let theirs = donor.as_ref().and_then(|donor| donor.component(name));
+                match (&donor, theirs) {
+                    (Some(donor), Some((_, theirs)))
+                        if donor.state() == BuildState::Ready
+                            && (&donor.nsvc().name, &donor.nsvc().stream)
+                                == (&build.nsvc().name, &build.nsvc().stream)
+                            && theirs.state.built() == Some(&taken.built)
+                            && theirs.source.as_ref().map(|source| &source.commit)
+                                == component.source.as_ref().map(|source| &source.commit) => {}
+                    _ => found.push(format!("takes {name} over from {}, which does not have it", taken.build)),
+                }
+                let starts = |line: &&&LogLine| match &line.event.fact {
+                    Fact::ComponentStarted { component: started, attempt, .. } => {
+                        started == name && *attempt == component.attempt
+                    }
+                    _ => false,
+                };
+                if let Some(line) = log.iter().find(starts) {
+                    found.push(format!("line {} starts {name}, which is taken over", line.sequence));
+                }
+                let before = build.components().enumerate().filter(|(index, (other, _))| match &planned.waits_for {
+                    WaitsFor::Batches => other.batch < planned.batch,
+                    WaitsFor::Components(needed) => needed.contains(index),
+                });
+                let built =
+                    before.map(|(_, pair)| pair).find(|(other, it)| other.source.is_some() && it.taken().is_none());
+                if let Some((other, _)) = built
+                    && build.submission.rebuild_strategy == RebuildStrategy::ChangedAndAfter
+                {
+                    found.push(format!("takes {name} over though {} is built before it", other.name));
+                }
+            }
+            let has = self.system.tagged(build.id).contains(name);
+            match &component.state {
+                ComponentState::Tagged(_) | ComponentState::Available(_) if !has => {
+                    found.push(format!("{name} is said to be in the tag and is not"));
+                }
+                ComponentState::Unneeded
+                    if build.components().any(|(_, other)| other.state.task().is_some() && other.taken().is_none()) =>
+                {
+                    found.push(format!("{name} is not built though something else is"));
+                }
+                _ => {}
             }
         }
         found

@@ -11,7 +11,7 @@ use crate::build::Submission;
 use crate::driver::{Clock, Driver, Parts, SubmitError};
 use crate::event::Fact;
 use crate::id::{BuildId, ComponentName, Nsvc};
-use crate::plan::{ComponentSource, Plan, WantedComponent};
+use crate::plan::{ComponentSource, Plan, RebuildStrategy, WantedComponent};
 use crate::ports::{BuildSystem, Store, WorkerId};
 use crate::scm::{AllowList, GitRef};
 use crate::state::BuildState;
@@ -82,7 +82,10 @@ impl World {
         let nsvc = sample::nsvc(&format!("module{}:1:{number}:c0ffee", self.random.below(3)));
         let owner = sample::owner(["alice", "bob", "carol"][self.random.index(3)]);
         let at = self.any_driver().map_or(sample::at(0), |driver| driver.parts().clock.now());
-        let submission = Submission { plan: self.new_plan(), owner, at, ..sample::submission(nsvc.clone()) };
+        let rebuild_strategy = RebuildStrategy::ALL[self.tastes.index(3)];
+        let modulemd = modulemd(&nsvc, self.tastes.chance(10)).into();
+        let plan = self.new_plan();
+        let submission = Submission { plan, owner, at, rebuild_strategy, modulemd, ..sample::submission(nsvc.clone()) };
         self.submitted.insert(nsvc.clone(), submission.clone());
         self.inbox.unanswered.insert(nsvc.clone(), submission.clone());
         self.trace.push(format!("{}: {nsvc} is submitted", self.truth.now()));
@@ -110,7 +113,7 @@ impl World {
                 name: name(number),
                 source: ComponentSource {
                     repository: sample::repository(name(number).as_str()),
-                    reference: GitRef::new("main").expect("a branch"),
+                    reference: GitRef::new(if self.tastes.chance(85) { "main" } else { "next" }).expect("a branch"),
                     cache: None,
                 },
                 buildorder: if graph { 0 } else { i64::try_from(self.random.below(3)).unwrap_or(0) },
@@ -280,4 +283,14 @@ fn deliver(driver: Arc<Driver>, message: Message) -> Work {
 
 fn name(number: usize) -> ComponentName {
     sample::component(&format!("package{number}"))
+}
+
+/// Writes a modulemd as far as it decides what can be taken over.
+fn modulemd(nsvc: &Nsvc, with_macros: bool) -> String {
+    let options = if with_macros { "  buildopts:\n    rpms:\n      macros: '%simulated 1'\n" } else { "" };
+    format!(
+        "document: modulemd\nversion: 2\ndata:\n  name: {}\n  summary: s\n  description: d\n  license:\n    \
+         module: [MIT]\n{options}",
+        nsvc.name
+    )
 }

@@ -7,8 +7,8 @@ use crate::build::ModuleBuild;
 use crate::id::{BuildId, EffectId, ModuleName, Nsvc, StreamName};
 use crate::policy::Limits;
 use crate::ports::{
-    BuildFilter, BuildSummary, Commit, LeaseTimes, ListQuery, LogLine, LookTimes, PendingEffect, Queue, Store,
-    StoreError, TakenEffect, WorkerId,
+    BuildFilter, BuildSummary, Commit, DonorQuery, LeaseTimes, ListQuery, LogLine, LookTimes, PendingEffect, Queue,
+    Store, StoreError, TakenEffect, WorkerId,
 };
 use crate::reader::{Parked, ParkedFilter, ReaderState};
 use crate::testing::MemoryStore;
@@ -97,6 +97,7 @@ passed_on! {
     fn load(&self, id: BuildId) -> Option<ModuleBuild>;
     fn find(&self, nsvc: &Nsvc) -> Option<BuildSummary>;
     fn latest_ready(&self, name: &ModuleName, stream: &StreamName) -> Option<BuildSummary>;
+    fn donor(&self, wanted: &DonorQuery) -> Option<BuildId>;
     fn list(&self, query: &ListQuery) -> Vec<BuildSummary>;
     fn count(&self, filter: &BuildFilter) -> u64;
     fn queue(&self) -> Queue;

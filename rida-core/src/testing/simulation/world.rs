@@ -27,6 +27,8 @@ const CALM_STEPS: u32 = 300_000;
 
 pub(super) struct World {
     pub(super) random: Random,
+    /// Decides what submissions say of reuse.
+    pub(super) tastes: Random,
     pub(super) wildness: Wildness,
     /// The true time, which only the build system knows.
     pub(super) truth: TestClock,
@@ -87,6 +89,7 @@ impl World {
             trace: Vec::new(),
             violations: Vec::new(),
             random,
+            tastes: Random::new(seed.rotate_left(32) ^ 0x5eed),
             wildness,
             truth,
             system,

@@ -128,7 +128,8 @@ pub(super) async fn an_answer_removes_its_instruction_only(store: &dyn Store) {
     commit(store, &other).await;
     let a = worker("a");
     assert_eq!(take(store, &a, at(50), at(100)).await.len(), 3);
-    let next = first.then(Fact::EnvironmentPrepared, |_| ()).telling([Action::WriteMetadata]).answering(1);
+    let next =
+        first.then(Fact::EnvironmentPrepared { reuse: None }, |_| ()).telling([Action::WriteMetadata]).answering(1);
     commit(store, &next).await;
     // An answer twice, as after a crash between commit and acknowledgement, is harmless.
     commit(store, &next.then(Fact::TimePassed, |_| ()).answering(1)).await;

@@ -1,10 +1,11 @@
 //! Lists and look-ups.
 
 use super::commit;
-use crate::build::{ModuleBuild, Phase, Submission};
+use crate::build::{BuildRequire, ModuleBuild, Phase, Submission};
 use crate::event::Fact;
 use crate::id::{BuildId, ModuleName, StreamName};
-use crate::ports::{BuildFilter, BuildSummary, ListQuery, OrderKey, Store};
+use crate::plan::RebuildStrategy;
+use crate::ports::{BuildFilter, BuildSummary, DonorQuery, ListQuery, OrderKey, Store};
 use crate::state::BuildState;
 use crate::testing::sample::{self, Written, at, id, nsvc};
 
@@ -252,4 +253,66 @@ pub(super) async fn the_latest_ready_build_has_the_highest_version(store: &dyn S
     let latest = store.latest_ready(&name, &stream("2")).await.expect("it can be asked");
     assert_eq!(latest.map(|summary| summary.id), Some(id(4)));
     assert_eq!(store.latest_ready(&name, &stream("3")).await.expect("it can be asked"), None);
+}
+
+pub(super) async fn the_donor_is_the_one_that_ended_last_of_those_that_fit(store: &dyn Store) {
+    use RebuildStrategy::{All, ChangedAndAfter, OnlyChanged};
+    let against = |stream: &str| {
+        let (name, stream) = (ModuleName::new("platform"), StreamName::new(stream));
+        let (name, stream) = (name.expect("a good name"), stream.expect("a good stream"));
+        vec![BuildRequire { build: None, name, stream }]
+    };
+    // In the order in which they end.
+    let builds = [
+        ("foo:1:9:a", "el8", All, Phase::Ready),
+        ("foo:1:3:b", "el8", ChangedAndAfter, Phase::Ready),
+        ("foo:1:4:a", "el8", OnlyChanged, Phase::Ready),
+        ("foo:1:5:a", "el9", All, Phase::Ready),
+        ("foo:2:6:a", "el8", All, Phase::Ready),
+        ("bar:1:7:a", "el8", All, Phase::Ready),
+        ("foo:1:8:a", "el8", All, Phase::Done),
+        ("foo:1:2:a", "el8", All, Phase::Preparing),
+    ];
+    for (number, (nsvc_, platform, rebuild_strategy, phase)) in (1..).zip(builds) {
+        let build_requires = against(platform);
+        let submission = Submission {
+            build_requires,
+            rebuild_strategy,
+            at: sample::at(number * 100),
+            ..sample::submission(nsvc(nsvc_))
+        };
+        let new = Written::of_submission(id(number), submission);
+        commit(store, &new).await;
+        // It ends with `done`, whatever becomes of it then.
+        let done = new.entering(Fact::TimePassed, Phase::Done, None);
+        match phase {
+            Phase::Ready => {
+                commit(store, &done).await;
+                commit(store, &done.entering(Fact::TimePassed, Phase::Ready, None)).await;
+            }
+            phase => {
+                commit(store, &new.entering(Fact::TimePassed, phase, None)).await;
+            }
+        }
+    }
+    let ask = async |name: &str, stream: &str, platform: &str, strategies: &[RebuildStrategy]| {
+        let build_requires = against(platform);
+        let wanted = DonorQuery {
+            name: ModuleName::new(name).expect("a good name"),
+            stream: StreamName::new(stream).expect("a good stream"),
+            build_context: Submission { build_requires, ..sample::submission(nsvc("foo:1:1:a")) }.build_context(),
+            strategies: strategies.to_vec(),
+        };
+        store.donor(&wanted).await.expect("it can be asked").map(BuildId::get)
+    };
+    let all = RebuildStrategy::ALL;
+    assert_eq!(ask("foo", "1", "el8", &all).await, Some(3), "the one that ended last, not that of the highest version");
+    assert_eq!(ask("foo", "1", "el8", ChangedAndAfter.donors()).await, Some(2), "the strategies are a part of it");
+    assert_eq!(ask("foo", "1", "el8", &[All]).await, Some(1));
+    assert_eq!(ask("foo", "1", "el8", &[]).await, None);
+    assert_eq!(ask("foo", "1", "el9", &all).await, Some(4), "so is what it was built against");
+    assert_eq!(ask("foo", "2", "el8", &all).await, Some(5));
+    assert_eq!(ask("bar", "1", "el8", &all).await, Some(6));
+    assert_eq!(ask("bar", "2", "el8", &all).await, None);
+    assert_eq!(ask("foo", "1", "el7", &all).await, None);
 }
