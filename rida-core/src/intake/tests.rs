@@ -212,13 +212,6 @@ fn what_describes_no_build_is_told_so() {
         rebuild_strategy: RebuildStrategy::All,
         at: Timestamp::from_seconds(1_800_000_000),
     };
-    let origin = Origin {
-        url: &url,
-        branch: None,
-        owner,
-        rebuild_strategy: RebuildStrategy::All,
-        at: Timestamp::from_seconds(1_800_000_000),
-    };
     let told = submission(&fetched, origin, &AllowList::new([]), &policy()).unwrap_err();
     assert!(told.iter().any(|line| line.contains("describes nothing to build")), "{told:?}");
 }
