@@ -20,6 +20,9 @@ if command -v apt-get >/dev/null; then
     # What the client of Koji and the bus are built with.
     packages="$packages libssl-dev pkg-config g++"
     [ "$tests" = no ] || packages="$packages libmodulemd-tools gir1.2-modulemd-2.0 python3-gi python3-yaml dnf cpio postgresql openssl e2fsprogs mount"
+    # The feature kerberos of the client of Koji, a realm and a hub's server to log in to, and clocks that are wrong.
+    [ "$tests" = no ] || packages="$packages libkrb5-dev libclang-dev krb5-kdc krb5-admin-server krb5-user"
+    [ "$tests" = no ] || packages="$packages apache2 libapache2-mod-auth-gssapi python3-gssapi faketime"
     # The broker of the bus, and what its real consumers run on.
     [ "$tests" = no ] || packages="$packages rabbitmq-server python3-venv"
     missing=
@@ -47,6 +50,8 @@ if command -v apt-get >/dev/null; then
 elif command -v dnf >/dev/null; then
     packages="git curl rpm-build createrepo_c bubblewrap gcc gcc-c++ openssl-devel pkgconf"
     [ "$tests" = no ] || packages="$packages libmodulemd python3-gobject python3-pyyaml dnf cpio git-daemon postgresql-server openssl e2fsprogs"
+    [ "$tests" = no ] || packages="$packages krb5-devel clang-devel krb5-server krb5-workstation"
+    [ "$tests" = no ] || packages="$packages httpd mod_ssl mod_auth_gssapi python3-gssapi libfaketime"
     # shellcheck disable=SC2086 # the list is to be split
     rpm --query --quiet $packages || $as_root dnf install -y --quiet $packages >&2
 else

@@ -16,8 +16,8 @@
 //! ```
 //!
 //! Each feature adds an adapter: `store` (SQLite), `local` (git, and builds on this machine),
-//! `koji` (builds in Koji), `fedmsg` (the buses fedmsg and fedora-messaging), `http` (the deployable
-//! service), and `testing` (every port in memory, with the suites that their implementations pass).
+//! `koji` (builds in Koji), `kerberos` (with logins by Kerberos), `fedmsg` (the buses fedmsg and fedora-messaging),
+//! `http` (the deployable service), and `testing` (every port in memory, with the suites that their implementations pass).
 
 pub use rida_core::*;
 

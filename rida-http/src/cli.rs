@@ -117,7 +117,7 @@ impl ReaderName {
 
 /// What to do with Koji.
 #[cfg(feature = "koji")]
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Subcommand)]
+#[derive(Clone, Debug, PartialEq, Eq, Subcommand)]
 pub enum KojiCommand {
     /// Logs in, and tells what is missing for modules to be built: permissions, tags, the content generator. Changes
     /// nothing.
@@ -131,6 +131,15 @@ pub enum KojiCommand {
         /// How many days after it failed a module's packages are untagged.
         #[arg(long, default_value_t = 180, value_name = "DAYS")]
         failed_after: u32,
+    },
+    /// Speaks with Kerberos for a login of the service, which starts it.
+    #[cfg(feature = "kerberos")]
+    #[command(hide = true)]
+    Negotiate {
+        /// The machine of the hub.
+        host: String,
+        /// Who logs in.
+        principal: Option<String>,
     },
 }
 

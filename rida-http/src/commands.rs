@@ -39,6 +39,8 @@ pub async fn run(cli: Cli) -> ExitCode {
         Command::Koji(KojiCommand::CleanUp { targets_after, failed_after }) => {
             ended(clean_koji(&resolved.config, targets_after, failed_after).await)
         }
+        #[cfg(feature = "kerberos")]
+        Command::Koji(KojiCommand::Negotiate { .. }) => fail("this is for the program itself"),
         Command::Migrate => ended(migrate(&resolved.config).await),
         Command::Bus(BusCommand::Test) => ended(test_bus(&resolved).await),
         Command::Bus(command) => ended(readers::run(&resolved.config, &command).await),

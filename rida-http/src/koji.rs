@@ -1,5 +1,6 @@
 //! Koji as the build system.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,7 +10,7 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::histogram::Histogram;
 use rida_core::Store;
-use rida_koji::{CallReport, Client, ClientConfig, Finding, KojiBuildSystem, KojiConfig, KojiError, Profile};
+use rida_koji::{CallReport, Client, ClientConfig, Finding, KojiBuildSystem, KojiConfig, KojiError, Login, Profile};
 
 use crate::metrics::Metrics;
 
@@ -20,6 +21,12 @@ pub struct KojiSettings {
     pub profile: String,
     /// The files, and folders of files, that this configuration is in.
     pub places: Vec<PathBuf>,
+    /// Who logs in by Kerberos; absent means what the profile says.
+    pub principal: Option<String>,
+    /// The file with the principal's keys; absent means what the profile says.
+    pub keytab: Option<PathBuf>,
+    /// The credential cache; absent means what the profile says.
+    pub ccache: Option<String>,
     /// How many sessions there are at most.
     pub sessions: usize,
     /// How long a call may take; absent means what the profile says, or ten minutes.
@@ -76,7 +83,18 @@ pub(crate) fn home() -> Option<PathBuf> {
 
 impl KojiSettings {
     fn client(&self) -> Result<ClientConfig, KojiError> {
-        let mut client = Profile::load(&self.profile, &self.places, home().as_deref())?.client()?;
+        let mut profile = Profile::load(&self.profile, &self.places, home().as_deref())?;
+        let keytab = self.keytab.as_ref().map(|keytab| keytab.display().to_string());
+        for (key, value) in [("principal", &self.principal), ("keytab", &keytab), ("ccache", &self.ccache)] {
+            let Some(value) = value else { continue };
+            profile.set(key, value);
+            profile.set("authtype", "kerberos");
+        }
+        let mut client = profile.client()?;
+        if let Login::Kerberos(kerberos) = &mut client.login {
+            // This very program, also when its file has been replaced since it started.
+            kerberos.helper = ["/proc/self/exe", "koji", "negotiate", "--"].map(OsString::from).to_vec();
+        }
         client.sessions = self.sessions;
         client.timeout = self.timeout.unwrap_or(client.timeout);
         Ok(client)

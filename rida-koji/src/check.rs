@@ -10,7 +10,7 @@ use crate::client::{Client, Login, Version};
 use crate::config::KojiConfig;
 use crate::error::{KojiError, KojiErrorKind, fault};
 use crate::wire::Tag;
-use crate::xmlrpc::{Answer, Call, Struct, Value};
+use crate::xmlrpc::{Answer, Call, Fault, Struct, Value};
 
 /// Something that was looked at.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,7 +51,8 @@ pub async fn check(client: &Client, config: &KojiConfig) -> Vec<Finding> {
             return findings;
         }
     };
-    findings.push(Finding::good(format!("it takes this service for {user}")));
+    let by = client.principal().map(|principal| format!(" (Kerberos principal {principal})")).unwrap_or_default();
+    findings.push(Finding::good(format!("it takes this service for {user}{by}")));
     match permissions(client, config, version, &user).await {
         Ok(found) => findings.extend(found),
         Err(error) => {
@@ -134,7 +135,7 @@ fn unreachable(error: &KojiError) -> &'static str {
 
 fn login(client: &Client, error: &KojiError) -> String {
     match &client.config().login {
-        Login::Anonymous => "set cert, or user and password, in Koji's profile".to_owned(),
+        Login::Anonymous => "set cert, principal and keytab, or user and password, in Koji's profile".to_owned(),
         Login::Password { user, .. } => format!("ask the hub's operators for the user {user} and its password"),
         Login::Certificate { file } => {
             let file = file.display();
@@ -144,6 +145,15 @@ fn login(client: &Client, error: &KojiError) -> String {
                 format!("see whether the certificate in {file} is valid, and whether its name is a user of the hub")
             }
         }
+        Login::Kerberos(_) => match client.principal() {
+            // What the hub itself says: it knows the ticket, and not whose it is.
+            Some(principal) if std::error::Error::source(error).is_some_and(|source| source.is::<Fault>()) => format!(
+                "an administrator makes {principal} one of the principals of a user: koji add-user USER \
+                 --principal={principal}, or koji edit-user USER --add-krb={principal}"
+            ),
+            _ => "`koji moshimoshi` with the same principal and keytab shows whether it is this service's fault"
+                .to_owned(),
+        },
     }
 }
 
@@ -237,8 +247,9 @@ fn generator(generator: &str, user: &str, generators: Option<Answer>, types: Opt
         _ => false,
     };
     if !has_type {
-        findings
-            .push(Finding::bad("the hub has no builds of the type module; an administrator adds it: addBType module"));
+        findings.push(Finding::bad(
+            "the hub has no builds of the type module; an administrator adds it: koji call addBType module",
+        ));
     }
     findings
 }

@@ -15,11 +15,15 @@ mod client;
 mod config;
 mod error;
 mod map;
+#[cfg(feature = "kerberos")]
+mod negotiate;
 mod profile;
 
 pub use build_system::KojiBuildSystem;
 pub use check::{Finding, check};
-pub use client::{CallReport, Client, ClientConfig, Login, Outcome, Version};
+pub use client::{CallReport, Canonical, Client, ClientConfig, Kerberos, Login, Outcome, Version};
 pub use config::{ImportConfig, KojiConfig, Tagging};
 pub use error::{KojiError, KojiErrorKind, fault};
+#[cfg(feature = "kerberos")]
+pub use negotiate::negotiate;
 pub use profile::Profile;

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use url::Url;
 
-use crate::client::{ClientConfig, Login};
+use crate::client::{Canonical, ClientConfig, Kerberos, Login};
 use crate::error::{KojiError, KojiErrorKind};
 
 /// How long a configuration file may be, in bytes.
@@ -25,10 +25,10 @@ pub struct Profile {
 }
 
 impl Profile {
-    /// Returns the places that Koji's clients look in: the machine's, then the user's.
+    /// Returns the places that Koji's clients look in: the machine's, then the user's, of each the folder first.
     pub fn places(home: Option<&Path>) -> Vec<PathBuf> {
-        let machine = ["/etc/koji.conf", "/etc/koji.conf.d"].map(PathBuf::from);
-        let user = home.into_iter().flat_map(|home| ["config", "config.d"].map(|name| home.join(".koji").join(name)));
+        let machine = ["/etc/koji.conf.d", "/etc/koji.conf"].map(PathBuf::from);
+        let user = home.into_iter().flat_map(|home| ["config.d", "config"].map(|name| home.join(".koji").join(name)));
         machine.into_iter().chain(user).collect()
     }
 
@@ -61,6 +61,11 @@ impl Profile {
         Err(settings(format!("Koji's profile {name:?} is in none of {}", looked.join(", "))))
     }
 
+    /// Says something of the hub that the files say otherwise, or not.
+    pub fn set(&mut self, key: &str, value: impl Into<String>) {
+        self.values.insert(key.to_owned(), value.into());
+    }
+
     /// Returns a setting as it was written.
     pub fn get(&self, key: &str) -> Option<&str> {
         self.values.get(key).map(String::as_str).filter(|value| !value.is_empty())
@@ -69,6 +74,8 @@ impl Profile {
     /// Returns a setting that is a file, with `~` resolved.
     fn file(&self, key: &str) -> Option<PathBuf> {
         let text = self.get(key)?;
+        // Kerberos says so of what is a file, which is all that is known here.
+        let text = text.strip_prefix("FILE:").unwrap_or(text);
         match (text.strip_prefix("~/"), &self.home) {
             (Some(rest), Some(home)) => Some(home.join(rest)),
             _ => Some(PathBuf::from(text)),
@@ -84,7 +91,7 @@ impl Profile {
         let server = self.get("server").ok_or_else(|| settings(format!("Koji's profile {name:?} names no server")))?;
         let server = Url::parse(server)
             .map_err(|error| settings(format!("the server of Koji's profile {name:?} is no address")).because(error))?;
-        let mut config = ClientConfig::new(server, self.login()?);
+        let mut config = ClientConfig::new(server, self.login(cfg!(feature = "kerberos"))?);
         config.server_ca = self.file("serverca").filter(|file| file.exists());
         if let Some(timeout) = self.seconds("timeout")? {
             // Koji's own default is half a day, which is for people who wait.
@@ -103,7 +110,7 @@ impl Profile {
     }
 
     /// Finds out how to log in: as it is said, or by what there is.
-    fn login(&self) -> Result<Login, KojiError> {
+    fn login(&self, has_kerberos: bool) -> Result<Login, KojiError> {
         let name = &self.name;
         let missing = |what: &str| settings(format!("Koji's profile {name:?} has no {what}"));
         let by_certificate = || {
@@ -115,19 +122,44 @@ impl Profile {
             let password = self.get("password").ok_or_else(|| missing("password"))?.to_owned();
             Ok(Login::Password { user, password })
         };
+        let by_ticket = || {
+            if has_kerberos {
+                return Ok(Login::Kerberos(self.kerberos()));
+            }
+            Err(settings(format!(
+                "Koji's profile {name:?} logs in by Kerberos, which this program was built without (the feature \
+                 `kerberos`)"
+            )))
+        };
         match self.get("authtype") {
             Some("noauth") => Ok(Login::Anonymous),
             Some("ssl") => by_certificate(),
             Some("password") => by_password(),
-            Some("kerberos" | "gssapi") => Err(settings(format!(
-                "Koji's profile {name:?} logs in by Kerberos, which this program cannot; use a certificate"
-            ))),
+            Some("kerberos" | "gssapi") => by_ticket(),
             Some(other) => {
                 Err(settings(format!("Koji's profile {name:?} logs in by {other:?}, which is not known here")))
             }
             None if self.file("cert").is_some_and(|file| file.exists()) => by_certificate(),
             None if self.get("user").is_some() && self.get("password").is_some() => by_password(),
+            None if self.get("principal").is_some() || self.get("keytab").is_some() => by_ticket(),
             None => Ok(Login::Anonymous),
+        }
+    }
+
+    fn kerberos(&self) -> Kerberos {
+        let says = |key: &str| self.get(key).map(is_true);
+        let canonical = match (says("krb_rdns"), says("krb_canon_host")) {
+            (Some(true), _) => Some(Canonical::Reverse),
+            (_, Some(true)) => Some(Canonical::Forward),
+            (None, None) => None,
+            (_, _) => Some(Canonical::Written),
+        };
+        Kerberos {
+            principal: self.get("principal").map(str::to_owned),
+            keytab: self.file("keytab"),
+            ccache: self.get("ccache").map(str::to_owned),
+            canonical,
+            ..Kerberos::default()
         }
     }
 

@@ -113,6 +113,9 @@ pub(super) struct Builds {
 pub(super) struct Koji {
     pub(super) profile: Option<String>,
     pub(super) config: Option<Vec<PathBuf>>,
+    pub(super) principal: Option<String>,
+    pub(super) keytab: Option<PathBuf>,
+    pub(super) ccache: Option<String>,
     pub(super) arches: Option<Vec<Arch>>,
     pub(super) base_tags: Option<Vec<String>>,
     pub(super) permission: Option<String>,

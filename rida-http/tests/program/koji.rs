@@ -85,3 +85,31 @@ async fn a_module_is_made_in_koji() {
         assert_eq!(hub.world().targets().count(), 0);
     });
 }
+
+#[cfg(feature = "kerberos")]
+#[test]
+fn what_speaks_with_kerberos_is_a_hidden_command() {
+    let folder = tempfile::tempdir().unwrap();
+    let (profile, keytab) = (folder.path().join("koji.conf"), folder.path().join("rida.keytab"));
+    std::fs::write(&profile, "[koji]\nserver = https://127.0.0.1:1/kojihub\nauthtype = ssl\ncert = /nowhere\n")
+        .unwrap();
+    let setting = |key: &str, value: &Path| format!("koji.{key}={}", value.display());
+    let (config, key) = (setting("config", &profile), setting("keytab", &keytab));
+    let settings = ["builds.build_system=koji", &config, &key, "koji.principal=rida@RIDA.TEST"];
+    let with = |command: &[&str]| {
+        let data = folder.path().join("data").display().to_string();
+        let mut arguments = vec!["--data", &data, "--allow", "https://src.example.org/"];
+        arguments.extend(settings.iter().flat_map(|setting| ["--set", setting]));
+        let output = run(&arguments.into_iter().chain(command.iter().copied()).collect::<Vec<_>>());
+        format!("{}{}", stdout(&output), stderr(&output))
+    };
+    let told = with(&["koji", "check"]);
+    assert!(told.contains("rida.keytab cannot be read (No such file"), "{told}");
+    std::fs::write(&keytab, "no keys").unwrap();
+    let told = with(&["check-config"]);
+    assert!(told.contains("profile koji, Kerberos(rida@RIDA.TEST)"), "{told}");
+    let help = run(&["koji", "--help"]);
+    assert!(stdout(&help).contains("check") && !stdout(&help).contains("negotiate"), "{}", stdout(&help));
+    let said = run(&["koji", "negotiate", "--", "127.0.0.1", "-rida@RIDA.TEST"]);
+    assert!(!said.status.success() && stdout(&said).starts_with("failed "), "{}{}", stdout(&said), stderr(&said));
+}

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use url::Url;
 
+use super::kerberos::Kerberos;
+
 /// How the client shows who it is.
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -23,6 +25,8 @@ pub enum Login {
         /// A file with the certificate and its key, in PEM.
         file: PathBuf,
     },
+    /// By a ticket of Kerberos.
+    Kerberos(Kerberos),
 }
 
 impl std::fmt::Debug for Login {
@@ -31,6 +35,11 @@ impl std::fmt::Debug for Login {
             Self::Anonymous => f.write_str("Anonymous"),
             Self::Password { user, .. } => write!(f, "Password({user}, …)"),
             Self::Certificate { file } => write!(f, "Certificate({})", file.display()),
+            Self::Kerberos(kerberos) => match (&kerberos.principal, &kerberos.keytab) {
+                (Some(principal), _) => write!(f, "Kerberos({principal})"),
+                (None, Some(keytab)) => write!(f, "Kerberos({})", keytab.display()),
+                (None, None) => f.write_str("Kerberos"),
+            },
         }
     }
 }

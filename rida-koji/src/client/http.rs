@@ -99,6 +99,11 @@ impl Endpoint {
         })
     }
 
+    /// Returns the host's name or address.
+    pub(super) fn host(&self) -> &str {
+        &self.host
+    }
+
     /// Connects.
     pub(super) async fn connect(&self) -> Result<Connection, KojiError> {
         let unreachable = |what: &str| KojiError::new(KojiErrorKind::Unreachable, what);

@@ -5,6 +5,7 @@
 
 mod config;
 mod http;
+pub(crate) mod kerberos;
 mod report;
 mod session;
 mod upload;
@@ -22,6 +23,7 @@ use tracing::Instrument;
 
 pub use self::config::{ClientConfig, Login};
 use self::http::{Connection, Endpoint, Outgoing, Reply, SendError};
+pub use self::kerberos::{Canonical, Kerberos};
 pub use self::report::{CallReport, Outcome};
 use self::session::Session;
 use crate::error::{KojiError, KojiErrorKind, fault};
@@ -56,6 +58,8 @@ struct Inner {
     idle_sessions: Mutex<Vec<Session>>,
     user: OnceCell<User>,
     version: Mutex<Option<Version>>,
+    /// Who logged in last by Kerberos.
+    principal: Mutex<Option<String>>,
     hook: Hook,
 }
 
@@ -123,6 +127,9 @@ impl Client {
         config: ClientConfig,
         hook: impl Fn(&CallReport<'_>) + Send + Sync + 'static,
     ) -> Result<Self, KojiError> {
+        if let Login::Kerberos(kerberos) = &config.login {
+            kerberos.check()?;
+        }
         let inner = Inner {
             calls: Endpoint::calls(&config)?,
             logins: Endpoint::logins(&config)?,
@@ -132,6 +139,7 @@ impl Client {
             idle_sessions: Mutex::default(),
             user: OnceCell::new(),
             version: Mutex::default(),
+            principal: Mutex::default(),
             hook: Box::new(hook),
             config,
         };
@@ -141,6 +149,11 @@ impl Client {
     /// Returns how the hub is reached.
     pub fn config(&self) -> &ClientConfig {
         &self.inner.config
+    }
+
+    /// Returns the Kerberos principal that the last login was tried as.
+    pub fn principal(&self) -> Option<String> {
+        lock(&self.inner.principal).clone()
     }
 
     /// Makes a call that changes nothing, without a session.
@@ -366,7 +379,7 @@ impl Inner {
 
     /// Logs in. A login whose answer is lost leaves a session that expires unused.
     async fn log_in(&self) -> Result<Session, KojiError> {
-        // Calls go on where a password was shown; a certificate is shown elsewhere.
+        // Calls go on where a password was shown; certificates and tickets are shown elsewhere.
         let (endpoint, stays, call) = match &self.config.login {
             Login::Anonymous => {
                 return Err(KojiError::new(KojiErrorKind::Login, "no way to log in is configured"));
@@ -375,7 +388,9 @@ impl Inner {
                 let arguments = [Value::from(user.as_str()), Value::from(password.as_str())];
                 (&self.calls, true, Call::new("login", arguments).with("opts", Value::Nil))
             }
-            Login::Certificate { .. } => (&self.logins, false, Call::new("sslLogin", []).with("proxyuser", Value::Nil)),
+            Login::Certificate { .. } | Login::Kerberos(_) => {
+                (&self.logins, false, Call::new("sslLogin", []).with("proxyuser", Value::Nil))
+            }
         };
         let outgoing = outgoing(&call)?;
         let mut patience = Patience::new(&self.config);
@@ -408,6 +423,9 @@ impl Inner {
     }
 
     async fn log_in_once(&self, endpoint: &Endpoint, outgoing: &Outgoing) -> Result<(Answer, Connection), Trouble> {
+        if let Login::Kerberos(kerberos) = &self.config.login {
+            return self.log_in_by_ticket(kerberos, outgoing).await;
+        }
         let mut connection = endpoint.connect().await.map_err(Trouble::NotSent)?;
         let reply = connection.send(endpoint, outgoing, self.config.login_timeout).await?;
         Ok((self.classify(&reply)?, connection))

@@ -85,7 +85,6 @@ fn what_cannot_be_used_is_told() {
     for (text, expected) in [
         ("server = x\n", "no address"),
         ("cert = x\n", "names no server"),
-        ("server = http://x/\nauthtype = kerberos\n", "by Kerberos"),
         ("server = http://x/\nauthtype = magic\n", "by \"magic\""),
         ("server = http://x/\nauthtype = ssl\n", "has no cert"),
         ("server = http://x/\ntimeout = soon\n", "no number of seconds"),
@@ -97,4 +96,58 @@ fn what_cannot_be_used_is_told() {
     }
     world.write("etc/koji.conf.d/x.conf", "server = before any section\n");
     assert!(told("x").contains("line 1 of"), "{}", told("x"));
+}
+
+#[test]
+fn the_places_are_those_of_kojis_own_client_in_its_order() {
+    let places: Vec<String> =
+        Profile::places(Some(Path::new("/home/rida"))).iter().map(|p| p.display().to_string()).collect();
+    assert_eq!(places, ["/etc/koji.conf.d", "/etc/koji.conf", "/home/rida/.koji/config.d", "/home/rida/.koji/config"]);
+}
+
+#[test]
+fn a_ticket_is_shown_when_the_profile_says_so_or_has_a_principal_or_a_keytab() {
+    let world = World::new();
+    let login = |text: &str, has_kerberos: bool| {
+        world.write("etc/koji.conf.d/k.conf", &format!("[k]\nserver = https://k.example.org/kojihub\n{text}"));
+        world.load("k").unwrap().login(has_kerberos)
+    };
+    let home = world.folder.path().join("home");
+    let principal = Some("rida/builder@EXAMPLE.ORG".to_owned());
+    for (text, expected) in [
+        ("authtype = kerberos\n", Kerberos::default()),
+        (
+            "authtype = gssapi\nccache = KEYRING:user:rida\n",
+            Kerberos { ccache: Some("KEYRING:user:rida".to_owned()), ..Kerberos::default() },
+        ),
+        ("keytab = FILE:~/rida.keytab\n", Kerberos { keytab: Some(home.join("rida.keytab")), ..Kerberos::default() }),
+        (
+            "principal = rida/builder@EXAMPLE.ORG\nkeytab = /etc/rida.keytab\nkrb_rdns = False\n",
+            Kerberos {
+                principal: principal.clone(),
+                keytab: Some(PathBuf::from("/etc/rida.keytab")),
+                canonical: Some(Canonical::Written),
+                ..Kerberos::default()
+            },
+        ),
+        (
+            "principal = rida/builder@EXAMPLE.ORG\nkrb_canon_host = yes\nkrb_rdns = no\n",
+            Kerberos { principal, canonical: Some(Canonical::Forward), ..Kerberos::default() },
+        ),
+        (
+            "authtype = kerberos\nkrb_rdns = true\n",
+            Kerberos { canonical: Some(Canonical::Reverse), ..Kerberos::default() },
+        ),
+    ] {
+        assert_eq!(login(text, true).unwrap(), Login::Kerberos(expected), "{text}");
+        let error = login(text, false).unwrap_err();
+        assert!(error.to_string().contains("built without"), "{text}: {error}");
+    }
+    // What goes before is Koji's: a certificate that is there, then a password.
+    let user = "user = rida\npassword = x\nkeytab = /etc/rida.keytab\n";
+    assert!(matches!(login(user, true), Ok(Login::Password { .. })));
+    let file = world.folder.path().join("client.pem");
+    fs::write(&file, "").unwrap();
+    assert_eq!(login(&format!("cert = {}\n{user}", file.display()), true).unwrap(), Login::Certificate { file });
+    assert_eq!(login("", true).unwrap(), Login::Anonymous);
 }

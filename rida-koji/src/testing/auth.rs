@@ -16,6 +16,8 @@ pub(super) struct Claim {
     pub(super) callnum: Option<i64>,
     /// The name in a client certificate.
     pub(super) certificate: Option<String>,
+    /// The principal of a ticket, as the server before the hub says.
+    pub(super) principal: Option<String>,
 }
 
 /// Who makes a call.
@@ -73,6 +75,11 @@ impl World {
     }
 
     pub(super) fn ssl_login(&mut self, claim: &Claim) -> Result {
+        if let Some(principal) = &claim.principal {
+            let user = self.users.iter().find(|user| user.principals.contains(principal));
+            let id = user.ok_or_else(|| auth(format!("Unknown user: {principal}")))?.id;
+            return Ok(self.open_session(id));
+        }
         let name = claim.certificate.as_ref().ok_or_else(|| auth("could not verify client: None"))?;
         let user = self.users.iter().find(|user| user.name == *name);
         let id = user.ok_or_else(|| auth(format!("no such user: {name}")))?.id;
@@ -131,7 +138,7 @@ impl World {
             ("name", Value::from(user.name.as_str())),
             ("status", Value::Int(i64::from(user.blocked))),
             ("usertype", Value::Int(0)),
-            ("krb_principals", Value::Array(Vec::new())),
+            ("krb_principals", Value::from(user.principals.iter().cloned().collect::<Vec<_>>())),
             ("authtype", Value::Int(0)),
         ])
     }

@@ -17,6 +17,7 @@ mod repos;
 mod serve;
 mod tags;
 mod tasks;
+mod tickets;
 mod trouble;
 mod world;
 
@@ -31,6 +32,7 @@ use tokio::task::JoinHandle;
 use url::Url;
 
 pub use self::messages::HubMessage;
+pub use self::tickets::{Front, Judge, Judged};
 pub use self::trouble::{Trouble, When};
 pub use self::world::{Course, Dialect, HubBuild, HubTask, World};
 
@@ -44,6 +46,7 @@ pub struct Hub {
 
 struct State {
     world: Mutex<World>,
+    front: Mutex<Front>,
     /// Told when a call stopped for ever.
     stopped: Notify,
 }
@@ -79,7 +82,8 @@ impl Hub {
         let is_secure = acceptor.is_some();
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?;
-        let state = Arc::new(State { world: Mutex::new(World::new()), stopped: Notify::new() });
+        let state =
+            Arc::new(State { world: Mutex::new(World::new()), front: Mutex::default(), stopped: Notify::new() });
         let server = tokio::spawn(serve::serve(listener, acceptor, Arc::clone(&state)));
         Ok(Self { address, is_secure, state, server })
     }
@@ -97,6 +101,11 @@ impl Hub {
         let mut world = self.state.world();
         world.tick();
         world
+    }
+
+    /// Says who looks at the tickets of Kerberos.
+    pub fn set_front(&self, front: Front) {
+        *self.state.front.lock().unwrap_or_else(PoisonError::into_inner) = front;
     }
 
     /// Lets time pass.

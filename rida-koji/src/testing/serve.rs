@@ -21,6 +21,7 @@ use tokio_openssl::SslStream;
 use super::State;
 use super::answer::fault;
 use super::auth::Claim;
+use super::tickets::{Seen, show};
 use super::trouble::{Trouble, When};
 use super::world::World;
 use crate::error::fault;
@@ -98,6 +99,19 @@ async fn answer(request: Request<Incoming>, certificate: Option<String>, state: 
             Err(error) => return Some(plain(StatusCode::BAD_REQUEST, &error.to_string())),
         }
     };
+    let is_login = head.uri.path().ends_with("/ssllogin");
+    let (principal, shown) = if is_login && certificate.is_none() {
+        match state.look_at_ticket(&head.headers).await {
+            Seen::Principal(principal, answer) => (principal, answer),
+            Seen::Asked(answer) => {
+                let mut reply = plain(StatusCode::UNAUTHORIZED, "Unauthorized");
+                show(reply.headers_mut(), answer);
+                return Some(reply);
+            }
+        }
+    } else {
+        (None, None)
+    };
     let method = call.as_ref().map_or("upload", |call| call.method.as_str()).to_owned();
     let trouble = take_trouble(&mut state.world(), &method);
     match &trouble {
@@ -114,8 +128,8 @@ async fn answer(request: Request<Incoming>, certificate: Option<String>, state: 
         let mut world = state.world();
         world.tick();
         // As with the hub's own server, a certificate is asked for at one place only.
-        let shown = certificate.filter(|_| head.uri.path().ends_with("/ssllogin"));
-        let claim = claim(&head.headers, &query, &world).map(|claim| Claim { certificate: shown, ..claim });
+        let certificate = certificate.filter(|_| is_login);
+        let claim = claim(&head.headers, &query, &world).map(|claim| Claim { certificate, principal, ..claim });
         let result = match (&trouble, claim, call) {
             (Some(Trouble::Fault(fault)), _, _) => Err(fault.clone()),
             (_, Err(fault), _) => Err(fault),
@@ -132,7 +146,13 @@ async fn answer(request: Request<Incoming>, certificate: Option<String>, state: 
             std::future::pending::<Infallible>().await;
             None
         }
-        _ => Some(written(&result, &version)),
+        _ => {
+            let mut reply = written(&result, &version);
+            if let Some(answer) = shown {
+                show(reply.headers_mut(), answer);
+            }
+            Some(reply)
+        }
     }
 }
 
@@ -170,7 +190,7 @@ fn claim(headers: &HeaderMap, query: &[(String, String)], world: &World) -> Resu
         Some(id) => Some((number(id)?, key.ok_or_else(missing)?)),
         None => None,
     };
-    Ok(Claim { session, callnum: callnum.map(number).transpose()?, certificate: None })
+    Ok(Claim { session, callnum: callnum.map(number).transpose()?, ..Claim::default() })
 }
 
 fn written(answer: &Answer, version: &str) -> Reply {

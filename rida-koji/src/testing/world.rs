@@ -133,6 +133,7 @@ pub(super) struct User {
     pub(super) password: String,
     pub(super) permissions: BTreeSet<String>,
     pub(super) blocked: bool,
+    pub(super) principals: BTreeSet<String>,
 }
 
 pub(super) struct Session {
@@ -306,7 +307,8 @@ impl World {
     pub fn add_user(&mut self, name: &str, password: &str, permissions: &[&str]) -> i64 {
         let id = self.new_id();
         let permissions = permissions.iter().map(|permission| (*permission).to_owned()).collect();
-        self.users.push(User { id, name: name.to_owned(), password: password.to_owned(), permissions, blocked: false });
+        let (name, password, principals) = (name.to_owned(), password.to_owned(), BTreeSet::new());
+        self.users.push(User { id, name, password, permissions, blocked: false, principals });
         id
     }
 
@@ -314,6 +316,13 @@ impl World {
     pub fn set_permissions(&mut self, name: &str, permissions: &[&str]) {
         if let Some(user) = self.users.iter_mut().find(|user| user.name == name) {
             user.permissions = permissions.iter().map(|permission| (*permission).to_owned()).collect();
+        }
+    }
+
+    /// Makes a Kerberos principal one of a user's.
+    pub fn add_principal(&mut self, name: &str, principal: &str) {
+        if let Some(user) = self.users.iter_mut().find(|user| user.name == name) {
+            user.principals.insert(principal.to_owned());
         }
     }
 

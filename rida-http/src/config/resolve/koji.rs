@@ -16,6 +16,9 @@ pub(super) fn build_system(pick: &mut Picker<'_>, choice: BuildSystemChoice) -> 
     let import_as = ImportConfig::default();
     let profile = pick.or("koji.profile", |raw| raw.koji.profile.clone(), "koji".to_owned());
     let places = pick.or("koji.config", |raw| raw.koji.config.clone(), Profile::places(None));
+    let principal = pick.optional("koji.principal", |raw| raw.koji.principal.clone());
+    let keytab = pick.optional("koji.keytab", |raw| raw.koji.keytab.clone());
+    let ccache = pick.optional("koji.ccache", |raw| raw.koji.ccache.clone());
     let arches = pick.or("koji.arches", |raw| raw.koji.arches.clone(), defaults.arches);
     let pairs = pick.or("koji.base_tags", |raw| raw.koji.base_tags.clone(), Vec::new());
     let permission = pick.optional("koji.permission", |raw| raw.koji.permission.clone());
@@ -55,7 +58,8 @@ pub(super) fn build_system(pick: &mut Picker<'_>, choice: BuildSystemChoice) -> 
         srpm_group,
         ..KojiConfig::default()
     };
-    (Some(KojiSettings { profile, places: with_home(places), sessions, timeout, builds }), problems)
+    let places = with_home(places);
+    (Some(KojiSettings { profile, places, principal, keytab, ccache, sessions, timeout, builds }), problems)
 }
 
 /// Reads pairs such as `platform:el8=el8-build`.
