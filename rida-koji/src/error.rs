@@ -69,6 +69,11 @@ impl KojiError {
         self.kind
     }
 
+    /// Returns what went wrong, without what it means.
+    pub(crate) fn message(&self) -> &str {
+        &self.message
+    }
+
     /// Returns the hub's fault, when it answered with one.
     pub const fn fault(&self) -> Option<&Fault> {
         self.fault.as_ref()

@@ -65,6 +65,9 @@ pub struct ClientConfig {
     pub offline_pause: Duration,
     /// The pause between two tries of a call.
     pub pause: Duration,
+    /// How long a connection may have been idle and be used again. What is between here and the hub may forget it, and
+    /// a call on it would wait for its whole time.
+    pub idle: Duration,
     /// How many sessions there are at most. One session does one call at a time.
     pub sessions: usize,
     /// How many calls are made at once without a session.
@@ -88,6 +91,7 @@ impl ClientConfig {
             offline_patience: Duration::ZERO,
             offline_pause: Duration::from_secs(20),
             pause: Duration::from_secs(2),
+            idle: Duration::from_secs(60),
             sessions: 4,
             readers: 4,
             largest_answer: 128 * 1024 * 1024,

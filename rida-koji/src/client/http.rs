@@ -13,11 +13,14 @@ use hyper::{HeaderMap, Method, Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use openssl::ssl::{SslConnector, SslFiletype, SslMethod, SslVerifyMode, SslVersion};
 use tokio::net::TcpStream;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tokio_openssl::SslStream;
 
 use super::config::{ClientConfig, Login};
 use crate::error::{KojiError, KojiErrorKind};
+
+/// How long the head of an answer may be. Tickets of Kerberos take some tens of kilobytes.
+const LONGEST_HEAD: usize = 128 * 1024;
 
 /// Where requests go, and how the connection is kept from others.
 pub(super) struct Endpoint {
@@ -27,6 +30,7 @@ pub(super) struct Endpoint {
     path: String,
     tls: Option<SslConnector>,
     connect_timeout: Duration,
+    idle: Duration,
     largest_answer: usize,
 }
 
@@ -95,6 +99,7 @@ impl Endpoint {
             path: format!("{}{below}", server.path().trim_end_matches('/')),
             tls,
             connect_timeout: config.connect_timeout,
+            idle: config.idle,
             largest_answer: config.largest_answer,
         })
     }
@@ -127,7 +132,7 @@ impl Endpoint {
         };
         let sender =
             timeout(self.connect_timeout, connecting).await.map_err(|_| unreachable("connecting takes too long"))??;
-        Ok(Connection { sender })
+        Ok(Connection { sender, used: Instant::now(), idle: self.idle })
     }
 }
 
@@ -166,9 +171,12 @@ async fn handshake<S>(stream: S) -> Result<SendRequest<Full<Bytes>>, KojiError>
 where
     S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
 {
-    let (sender, connection) = http1::handshake(TokioIo::new(stream))
-        .await
-        .map_err(|error| KojiError::new(KojiErrorKind::Unreachable, "HTTP cannot be spoken").because(error))?;
+    let (sender, connection) =
+        http1::Builder::new()
+            .max_buf_size(LONGEST_HEAD)
+            .handshake(TokioIo::new(stream))
+            .await
+            .map_err(|error| KojiError::new(KojiErrorKind::Unreachable, "HTTP cannot be spoken").because(error))?;
     // It ends with the sender; what it fails of, the sender tells.
     tokio::spawn(connection);
     Ok(sender)
@@ -177,12 +185,14 @@ where
 /// A connection that is kept alive between requests.
 pub(super) struct Connection {
     sender: SendRequest<Full<Bytes>>,
+    used: Instant,
+    idle: Duration,
 }
 
 impl Connection {
     /// Tells whether another request can be tried on it.
     pub(super) fn is_usable(&self) -> bool {
-        !self.sender.is_closed()
+        !self.sender.is_closed() && self.used.elapsed() < self.idle
     }
 
     /// Sends a request and reads its answer.
@@ -193,7 +203,9 @@ impl Connection {
         limit: Duration,
     ) -> Result<Reply, SendError> {
         let request = request(endpoint, outgoing).map_err(SendError::Unusable)?;
-        match timeout(limit, self.exchange(request, endpoint.largest_answer)).await {
+        let answer = timeout(limit, self.exchange(request, endpoint.largest_answer)).await;
+        self.used = Instant::now();
+        match answer {
             Ok(answer) => answer,
             Err(_) => Err(SendError::Lost(lost("no answer came in time"))),
         }

@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use hyper::StatusCode;
+use hyper::header::LOCATION;
 use openssl::error::ErrorStack;
 use tokio::sync::{OnceCell, Semaphore, SemaphorePermit};
 use tokio::time::{Instant, sleep};
@@ -28,7 +29,7 @@ pub use self::report::{CallReport, Outcome};
 use self::session::Session;
 use crate::error::{KojiError, KojiErrorKind, fault};
 use crate::wire::User;
-use crate::xmlrpc::{Answer, Call, Fault, Value, decode_response, encode_call};
+use crate::xmlrpc::{Answer, Call, Fault, Value, cut, decode_response, encode_call};
 
 /// How often a call is sent at most, when it did not arrive or may be repeated.
 const TRIES: u32 = 4;
@@ -262,18 +263,18 @@ impl Inner {
     async fn read(&self, outgoing: Outgoing) -> Result<Value, KojiError> {
         let _permit = permit(&self.readers).await?;
         let mut patience = Patience::new(&self.config);
-        let mut tries = 0;
+        let mut tries = Tries::new(self.config.timeout);
         loop {
-            tries += 1;
+            tries.begin();
             match self.read_once(&outgoing).await {
                 Ok(Ok(value)) => return Ok(value),
-                Ok(Err(fault)) if fault.code == fault::OFFLINE && patience.wait().await => tries = 0,
+                Ok(Err(fault)) if fault.code == fault::OFFLINE && patience.wait().await => tries.forget(),
                 Ok(Err(fault)) => return Err(KojiError::of_fault(fault)),
                 Err(Trouble::Final(error)) => return Err(error),
-                Err(Trouble::NotSent(error) | Trouble::Lost(error)) if tries >= TRIES => {
+                Err(Trouble::NotSent(error) | Trouble::Lost(error)) if tries.are_over() => {
                     return Err(unreachable(error));
                 }
-                Err(_) => self.pause(tries).await,
+                Err(_) => self.pause(tries.made).await,
             }
         }
     }
@@ -394,9 +395,9 @@ impl Inner {
         };
         let outgoing = outgoing(&call)?;
         let mut patience = Patience::new(&self.config);
-        let mut tries = 0;
+        let mut tries = Tries::new(self.config.login_timeout);
         loop {
-            tries += 1;
+            tries.begin();
             match self.log_in_once(endpoint, &outgoing).await {
                 Ok((Ok(answer), connection)) => {
                     let mut session = Session::from_login(answer)?;
@@ -404,7 +405,7 @@ impl Inner {
                     tracing::debug!(session.id = session.id(), "logged in to Koji's hub");
                     return Ok(session);
                 }
-                Ok((Err(fault), _)) if fault.code == fault::OFFLINE && patience.wait().await => tries = 0,
+                Ok((Err(fault), _)) if fault.code == fault::OFFLINE && patience.wait().await => tries.forget(),
                 Ok((Err(fault), _)) if fault.code == fault::OFFLINE => return Err(KojiError::of_fault(fault)),
                 Ok((Err(fault), _)) => {
                     return Err(KojiError::new(KojiErrorKind::Login, fault.message.clone()).because(fault));
@@ -414,10 +415,10 @@ impl Inner {
                     let message = format!("its server refuses what is shown ({})", alert(&error).unwrap_or_default());
                     return Err(KojiError::new(KojiErrorKind::Login, message).because(error));
                 }
-                Err(Trouble::NotSent(error) | Trouble::Lost(error)) if tries >= TRIES => {
+                Err(Trouble::NotSent(error) | Trouble::Lost(error)) if tries.are_over() => {
                     return Err(unreachable(error));
                 }
-                Err(_) => self.pause(tries).await,
+                Err(_) => self.pause(tries.made).await,
             }
         }
     }
@@ -443,7 +444,11 @@ impl Inner {
                 Trouble::Final(error)
             });
         }
-        let told = format!("its server answered {status}");
+        let told = match reply.headers.get(LOCATION).and_then(|value| value.to_str().ok()) {
+            // It is not followed: what is sent may be a password, and what is written down can be mended.
+            Some(to) if status.is_redirection() => format!("its server answered {status}, to {}", cut(to, 200)),
+            _ => format!("its server answered {status}"),
+        };
         Err(match status {
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
                 Trouble::Final(KojiError::new(KojiErrorKind::Login, told))
@@ -462,6 +467,32 @@ impl Inner {
             1 => sleep(pause / 4).await,
             more => sleep(pause.saturating_mul(more)).await,
         }
+    }
+}
+
+/// Counts the tries of what may be sent again: there are so many, and none begins after the time of one call.
+struct Tries {
+    made: u32,
+    began: Instant,
+    limit: Duration,
+}
+
+impl Tries {
+    fn new(limit: Duration) -> Self {
+        Self { made: 0, began: Instant::now(), limit }
+    }
+
+    fn begin(&mut self) {
+        self.made += 1;
+    }
+
+    fn are_over(&self) -> bool {
+        self.made >= TRIES || self.began.elapsed() >= self.limit
+    }
+
+    /// Starts again, after the hub was waited for.
+    fn forget(&mut self) {
+        *self = Self::new(self.limit);
     }
 }
 
@@ -530,7 +561,10 @@ pub(crate) fn unreadable(error: crate::xmlrpc::Shape) -> KojiError {
 }
 
 fn unreachable(error: KojiError) -> KojiError {
-    let message = innermost(&error).to_string();
+    let cause = innermost(&error);
+    // An error of this crate says itself what was being done, which is said here.
+    let message =
+        cause.downcast_ref().map_or_else(|| cause.to_string(), |error: &KojiError| error.message().to_owned());
     KojiError::new(KojiErrorKind::Unreachable, message).because(error)
 }
 

@@ -15,6 +15,17 @@ pub use self::value::{Fields, Shape, Struct, Value};
 /// The member that marks a last struct as keyword arguments.
 pub(crate) const STARSTAR: &str = "__starstar";
 
+/// How many characters of a fault's message are kept: it is logged, and told to who asks for a build.
+const LONGEST_MESSAGE: usize = 8000;
+
+/// Cuts a text that is too long, and shows that it did.
+pub(crate) fn cut(text: &str, longest: usize) -> String {
+    match text.char_indices().nth(longest) {
+        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
+        None => text.to_owned(),
+    }
+}
+
 /// A call of a method of the hub.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Call {
@@ -96,7 +107,7 @@ impl Fault {
             _ => return None,
         };
         let message = match members.get("faultString") {
-            Some(Value::Text(text)) => text.clone(),
+            Some(Value::Text(text)) => cut(text, LONGEST_MESSAGE),
             _ => String::new(),
         };
         Some(Self { code, message })

@@ -3,6 +3,7 @@
 
 mod calls;
 mod certificates;
+mod hostile;
 mod koji_client;
 mod recorded;
 mod tls;
