@@ -16,6 +16,9 @@ use crate::error::{KojiError, KojiErrorKind};
 /// How long a configuration file may be, in bytes.
 const LARGEST: u64 = 1024 * 1024;
 
+/// Files that Koji's clients take from the user's folder when a profile does not name others.
+const PLACES: [(&str, &str); 2] = [("cert", ".koji/client.crt"), ("serverca", ".koji/serverca.crt")];
+
 /// What is said of a hub.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Profile {
@@ -71,8 +74,12 @@ impl Profile {
         self.values.get(key).map(String::as_str).filter(|value| !value.is_empty())
     }
 
-    /// Returns a setting that is a file, with `~` resolved.
+    /// Returns a setting that is a file, with `~` resolved. Some have a place of their own when nothing is said.
     fn file(&self, key: &str) -> Option<PathBuf> {
+        if !self.values.contains_key(key) {
+            let (_, place) = PLACES.iter().find(|(known, _)| *known == key)?;
+            return Some(self.home.as_ref()?.join(place)).filter(|file| file.exists());
+        }
         let text = self.get(key)?;
         // Kerberos says so of what is a file, which is all that is known here.
         let text = text.strip_prefix("FILE:").unwrap_or(text);

@@ -151,3 +151,20 @@ fn a_ticket_is_shown_when_the_profile_says_so_or_has_a_principal_or_a_keytab() {
     assert_eq!(login(&format!("cert = {}\n{user}", file.display()), true).unwrap(), Login::Certificate { file });
     assert_eq!(login("", true).unwrap(), Login::Anonymous);
 }
+
+#[test]
+fn a_certificate_and_an_authority_have_kojis_own_places() {
+    let world = World::new();
+    world.write("etc/koji.conf.d/d.conf", "[d]\nserver = https://d.example.org/kojihub\n");
+    let config = world.load("d").unwrap().client().unwrap();
+    assert_eq!((config.login, config.server_ca), (Login::Anonymous, None));
+    world.write("home/.koji/client.crt", "");
+    world.write("home/.koji/serverca.crt", "");
+    let at = |name: &str| world.folder.path().join("home/.koji").join(name);
+    let config = world.load("d").unwrap().client().unwrap();
+    assert_eq!(config.login, Login::Certificate { file: at("client.crt") });
+    assert_eq!(config.server_ca, Some(at("serverca.crt")));
+    // What the profile names goes before.
+    world.write("etc/koji.conf.d/d.conf", "[d]\nserver = https://d.example.org/kojihub\ncert = /nowhere\n");
+    assert_eq!(world.load("d").unwrap().client().unwrap().login, Login::Anonymous);
+}
