@@ -14,5 +14,7 @@ cargo fetch --locked
 cargo fmt --all --check
 cargo deny --offline check bans licenses sources
 cargo clippy --workspace --all-targets --all-features --locked -- --deny warnings
+# As the quickstart has it: without Koji and the buses.
+cargo clippy --package rida-http --no-default-features --all-targets --locked -- --deny warnings
 RUSTDOCFLAGS="--deny warnings" cargo doc --workspace --all-features --no-deps --locked --quiet
 cargo test --workspace --all-features --locked

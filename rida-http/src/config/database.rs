@@ -18,7 +18,14 @@ impl<'de> Deserialize<'de> for DatabasePlace {
             return text.parse().map(|url| Self(Location::Postgres(url))).map_err(D::Error::custom);
         }
         if let Some((scheme, _)) = text.split_once("://") {
+            let scheme: String = scheme.chars().take_while(char::is_ascii_alphanumeric).collect();
             let message = format!("{scheme:?} is no database that is known; write a file's path, or postgresql://…");
+            return Err(D::Error::custom(message));
+        }
+        if is_no_path(&text) {
+            // Not shown: it may have a password.
+            let message = "it looks like the address of a database that is not complete; write postgresql://…, \
+                           or a file's path, which may begin with ./";
             return Err(D::Error::custom(message));
         }
         Ok(Self(Location::Sqlite(PathBuf::from(text))))
@@ -41,6 +48,16 @@ impl fmt::Debug for DatabasePlace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "DatabasePlace({self})")
     }
+}
+
+/// Tells whether a text is more likely an address, or what libpq calls a connection string, than a file's path: it would
+/// be shown as a path, and may have a password.
+fn is_no_path(text: &str) -> bool {
+    if text.starts_with(['/', '.']) {
+        return false;
+    }
+    let first = text.split('/').next().unwrap_or_default();
+    first.contains(':') || first.contains('@') || text.contains("=")
 }
 
 /// Writes where a database is, without a password.

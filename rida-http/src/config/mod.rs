@@ -160,6 +160,10 @@ const LARGEST_FILE: u64 = 1024 * 1024;
 /// Reads a file that may be anything.
 fn read(path: &Path) -> std::io::Result<String> {
     let mut text = String::new();
+    // Whoever opens a pipe waits until somebody writes to it.
+    if !std::fs::metadata(path)?.is_file() {
+        return Err(std::io::Error::other("it is no file, but a folder, a device or a pipe"));
+    }
     let read = std::fs::File::open(path)?.take(LARGEST_FILE + 1).read_to_string(&mut text)?;
     if u64::try_from(read).unwrap_or(u64::MAX) > LARGEST_FILE {
         return Err(std::io::Error::other(format!("it is larger than {LARGEST_FILE} bytes")));

@@ -39,6 +39,7 @@ pub(super) struct Server {
     pub(super) default_owner: Option<Owner>,
     pub(super) submit_wait: Option<Span>,
     pub(super) max_connections: Option<u32>,
+    pub(super) max_connections_per_client: Option<u32>,
     pub(super) max_head: Option<Size>,
     pub(super) max_body: Option<Size>,
     pub(super) max_followers: Option<u32>,

@@ -171,6 +171,11 @@ fn server(pick: &mut Picker<'_>) -> ServerLimits {
     let defaults = ServerLimits::default();
     ServerLimits {
         connections: pick.count("server.max_connections", |raw| raw.server.max_connections, defaults.connections),
+        for_one_client: pick.count(
+            "server.max_connections_per_client",
+            |raw| raw.server.max_connections_per_client,
+            defaults.for_one_client,
+        ),
         head: pick.size("server.max_head", |raw| raw.server.max_head, defaults.head),
         head_timeout: pick.span("server.head_timeout", |raw| raw.server.head_timeout, defaults.head_timeout),
         write_timeout: pick.span("server.write_timeout", |raw| raw.server.write_timeout, defaults.write_timeout),

@@ -120,8 +120,18 @@ fn a_database_is_a_file_or_an_address_whose_password_is_never_shown() {
     );
     assert!(layered("", &[], &[]).unwrap().config.store.remembered > 0);
 
-    let wrong =
-        ["postgresql://rida:s3cret@db", "postgresql://rida:s3cret@db/rida?ssl=1", "mysql://rida:s3cret@db/rida"];
+    let wrong = [
+        "postgresql://rida:s3cret@db",
+        "postgresql://rida:s3cret@db/rida?ssl=1",
+        "mysql://rida:s3cret@db/rida",
+        "rida:s3cret@db.example.org/rida",
+        "rida:s3cret@db",
+        "postgresql:rida:s3cret@db/rida",
+        "postgres:/rida:s3cret@db/rida",
+        "host=db user=rida password=s3cret dbname=rida",
+        "host=db password = s3cret",
+        "rida:s3cret@db://x",
+    ];
     for text in wrong {
         for error in [
             error("", &[("RIDA_DATA__DATABASE", text)]),
@@ -132,6 +142,10 @@ fn a_database_is_a_file_or_an_address_whose_password_is_never_shown() {
             assert!(!error.contains("s3cret"), "{error}");
             assert!(error.contains("RIDA_DATA__DATABASE") || error.contains("line 2"), "{error}");
         }
+    }
+    for path in ["rida.sqlite", "./rida@home:1.sqlite", "/srv/a:b@c=d/rida.sqlite", "data/a@b.sqlite"] {
+        let location = database(path).unwrap().config.store.location;
+        assert_eq!(location, rida_store::Location::Sqlite(path.into()));
     }
     let file = "[data]\ndatabase = \"postgresql:///rida?host=/run/postgresql\"\nwriters = 2\nlock_timeout = \"3s\"\n";
     let store = layered(file, &[], &[]).unwrap().config.store;
@@ -204,8 +218,13 @@ fn a_file_that_is_no_configuration_is_refused() {
         let shown: String = String::from_utf8_lossy(bytes).chars().take(60).collect();
         assert!(text.contains(why) && text.len() < 2_000, "{shown}: {} bytes: {text:.300}", text.len());
     }
-    assert!(refused(Path::new("/dev/zero")).contains("larger than"));
-    assert!(refused(folder.path()).contains("cannot be read"));
+    let pipe = folder.path().join("pipe");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    for path in [Path::new("/dev/zero"), Path::new("/dev/tty"), folder.path(), &pipe] {
+        assert!(refused(path).contains("no file, but"), "{}", refused(path));
+    }
+    std::fs::File::create(&file).unwrap().set_len(1 << 30).unwrap();
+    assert!(refused(&file).contains("larger than"));
     let secret = "[data]\ndatabase = \"https://alice:hunter2@db.example.org/\"\nreaders = \"many\"\n";
     std::fs::write(&file, secret).unwrap();
     assert!(!refused(&file).contains("hunter2"), "{}", refused(&file));

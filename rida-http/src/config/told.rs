@@ -51,17 +51,40 @@ fn without_user(line: &str) -> String {
         let (user, _) = user.split_once(':')?;
         Some(format!("{before}://{user}:***@{rest}"))
     };
-    line.split_once("://").and_then(hidden).unwrap_or_else(|| line.to_owned())
+    // Without `//` it is an address all the same to who wrote it.
+    let incomplete = |line: &str| {
+        let (user, rest) = line.rsplit_once('@')?;
+        let (before, _) = user.split_once(':')?;
+        Some(format!("{before}:***@{rest}"))
+    };
+    let told = match line.split_once("://") {
+        None => incomplete(line),
+        Some((before, rest)) => {
+            hidden((before, rest)).or_else(|| incomplete(before).map(|before| format!("{before}://{rest}")))
+        }
+    };
+    told.unwrap_or_else(|| line.to_owned())
 }
 
 fn without_named(line: &str) -> String {
-    const NAME: &str = "password=";
-    let mut pieces = line.split(NAME);
-    let mut text = pieces.next().unwrap_or_default().to_owned();
-    for piece in pieces {
-        let end = piece.find(['&', '"', '\'', ' ', '\n']).unwrap_or(piece.len());
-        text.extend([NAME, "***", &piece[end..]]);
+    const NAME: &str = "password";
+    let mut text = String::new();
+    let mut rest = line;
+    // Lower case of ASCII letters has the same length.
+    while let Some(at) = rest.to_ascii_lowercase().find(NAME) {
+        let (before, named) = rest.split_at(at + NAME.len());
+        let value = named.trim_start_matches(' ');
+        text.push_str(before);
+        let Some(value) = value.strip_prefix('=') else {
+            rest = named;
+            continue;
+        };
+        let value = value.trim_start_matches(' ');
+        let end = value.find(['&', '"', '\'', ' ', '\n']).unwrap_or(value.len());
+        text.push_str("=***");
+        rest = &value[end..];
     }
+    text.push_str(rest);
     text
 }
 
@@ -83,6 +106,11 @@ mod tests {
             ("at https://git.example.org:8080/x, and rida@db", "at https://git.example.org:***@db"),
             ("postgresql://rida@db:5432/rida", "postgresql://rida@db:5432/rida"),
             ("\"postgresql://db/rida?password=s3cret\"\n", "\"postgresql://db/rida?password=***\"\n"),
+            ("\"host=db user=rida Password = s3cret dbname=rida\"", "\"host=db user=rida Password=*** dbname=rida\""),
+            ("database = \"rida:s3cret@db/rida\"\n", "database = \"rida:***@db/rida\"\n"),
+            ("database = \"postgresql:rida:s3cret@db/rida\"", "database = \"postgresql:***@db/rida\""),
+            ("database = \"rida:s3cret@db://x\"", "database = \"rida:***@db://x\""),
+            ("the password is asked for", "the password is asked for"),
             ("nothing at all", "nothing at all"),
             ("", ""),
         ] {

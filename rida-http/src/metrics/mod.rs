@@ -76,6 +76,8 @@ pub(crate) enum Stall {
     Body,
     /// Reading an answer.
     Reader,
+    /// Nothing; but it has more connections than one may have.
+    Many,
 }
 
 /// What became of an announcement.
@@ -149,6 +151,7 @@ impl Metrics {
             Stall::Head => "head",
             Stall::Body => "body",
             Stall::Reader => "reader",
+            Stall::Many => "many",
         };
         self.0.stalls.get_or_create(&Stalled { what }).inc();
     }

@@ -20,6 +20,7 @@ use warp::reply::Response;
 
 use super::ServerLimits;
 use super::normal::normalised;
+use super::seats::{Answer, Watch};
 use super::stall::Stalling;
 use crate::metrics::Metrics;
 use crate::reply::ApiError;
@@ -59,6 +60,7 @@ impl Connections {
     pub(super) fn serve(
         &self,
         stream: TcpStream,
+        watch: Watch,
         graceful: &GracefulShutdown,
     ) -> impl Future<Output = Result<(), hyper::Error>> + Send + use<> {
         // Answers are written whole; waiting for more to send with them would only delay them.
@@ -66,7 +68,10 @@ impl Connections {
         let io = TokioIo::new(Stalling::new(stream, self.limits.write_timeout));
         let routes = TowerToHyperService::new(warp::service(self.routes.clone()));
         let metrics = self.metrics.clone();
-        let service = service_fn(move |request| answer(routes.clone(), metrics.clone(), request));
+        let service = service_fn(move |request| {
+            let (answering, answered) = (watch.answering(), answer(routes.clone(), metrics.clone(), request));
+            async move { Ok::<_, Infallible>(answered.await?.map(|body| Answer::new(body, answering))) }
+        });
         graceful.watch(self.http.serve_connection(io, service))
     }
 }

@@ -5,6 +5,7 @@
 
 mod connection;
 mod normal;
+mod seats;
 mod stall;
 
 use std::future::Future;
@@ -13,7 +14,7 @@ use std::time::Duration;
 
 use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::TcpListener;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use warp::filters::BoxedFilter;
 use warp::reply::Response;
@@ -22,13 +23,16 @@ use self::connection::Connections;
 pub(crate) use self::connection::panic_text;
 #[cfg(feature = "fuzzing")]
 pub(crate) use self::normal::normalised;
+use self::seats::Seats;
 use crate::metrics::{Metrics, Stall};
 
 /// Limits of the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ServerLimits {
-    /// How many connections are open at once; more wait until one ends.
+    /// How many connections are open at once. Who comes when all are taken gets that of a client which says nothing.
     pub connections: usize,
+    /// How many of them one address may have; more of its connections are closed at once.
+    pub for_one_client: usize,
     /// The largest head of a request, in bytes.
     pub head: usize,
     /// How long a head may take to arrive, and how long a connection may idle.
@@ -44,6 +48,7 @@ impl Default for ServerLimits {
         const TEN_SECONDS: Duration = Duration::from_secs(10);
         Self {
             connections: 1024,
+            for_one_client: 256,
             head: 16 * 1024,
             head_timeout: TEN_SECONDS,
             write_timeout: Duration::from_secs(60),
@@ -66,26 +71,45 @@ pub async fn serve(
 ) {
     let connections = Connections::new(routes, limits, metrics);
     let graceful = GracefulShutdown::new();
-    let permits = Arc::new(Semaphore::new(limits.connections));
+    let seats = Arc::new(Seats::new(limits.connections, limits.for_one_client));
     let mut open = JoinSet::new();
     let mut shutdown = std::pin::pin!(shutdown);
     loop {
-        let accepted = async {
-            let permit = Arc::clone(&permits).acquire_owned().await;
-            (permit, listener.accept().await)
-        };
-        let (permit, accepted) = tokio::select! {
-            accepted = accepted => accepted,
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
             Some(_) = open.join_next() => continue,
             () = &mut shutdown => break,
         };
         match accepted {
             Ok((stream, peer)) => {
-                let (served, counted) = (connections.serve(stream, &graceful), connections.metrics().connection());
+                let Some(seat) = seats.admit(peer.ip()) else {
+                    connections.metrics().stall(Stall::Many);
+                    tracing::debug!(%peer, "a client has all the connections that one may have; one more is closed");
+                    continue;
+                };
+                let mut seating = std::pin::pin!(seats.seat(seat));
+                let seat = loop {
+                    tokio::select! {
+                        seat = &mut seating => break Some(seat),
+                        Some(_) = open.join_next() => {}
+                        () = &mut shutdown => break None,
+                    }
+                };
+                let Some(seat) = seat else { break };
+                let (served, counted) =
+                    (connections.serve(stream, seat.watch(), &graceful), connections.metrics().connection());
                 let metrics = connections.metrics().clone();
                 open.spawn(async move {
-                    let (_permit, _counted) = (permit, counted);
-                    if let Err(error) = served.await {
+                    let _counted = counted;
+                    let ended = tokio::select! {
+                        ended = served => ended,
+                        () = seat.given_up() => {
+                            metrics.stall(Stall::Head);
+                            tracing::debug!(%peer, "a connection that nothing came of was needed for somebody else");
+                            Ok(())
+                        }
+                    };
+                    if let Err(error) = ended {
                         if let Some(stall) = stall_of(&error) {
                             metrics.stall(stall);
                         }

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use sea_orm::sqlx::Connection;
 use sea_orm::sqlx::postgres::PgConnectOptions;
 use sea_orm::{ConnectOptions, ConnectionTrait, DatabaseConnection, DbBackend, DbErr, RuntimeErr, Statement};
 
@@ -12,6 +13,9 @@ use crate::error::SetupError;
 
 /// How long a connection may lie idle before it is looked at anew: the server may have been restarted meanwhile.
 const TRUSTED: Duration = Duration::from_secs(1);
+
+/// How long a connection that is given back may take to show that somebody is still there.
+const ALIVE: Duration = Duration::from_secs(5);
 
 /// How long a connection is used at most, so that none holds on to a server that others have left.
 const LIFETIME: Duration = Duration::from_secs(1800);
@@ -95,6 +99,13 @@ fn options(connections: u32, config: &StoreConfig, outdated: &Outdated, session:
         .map_sqlx_postgres_before_acquire(move |_, connection| {
             let usable = !outdated.is(connection.age);
             Box::pin(async move { Ok(usable) })
+        })
+        .map_sqlx_postgres_pool_opts(|pool| {
+            pool.after_release(|connection, _| {
+                // The pool asks, too, but waits for the answer as long as the network does: a quarter of an hour.
+                let asked = tokio::time::timeout(ALIVE, connection.ping());
+                Box::pin(async move { Ok(matches!(asked.await, Ok(Ok(())))) })
+            })
         });
     options
 }

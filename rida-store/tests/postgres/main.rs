@@ -5,6 +5,7 @@ use rida_core::{LeaseTimes, LookTimes, Timestamp};
 
 mod access;
 mod away;
+mod black_hole;
 mod cut;
 mod held;
 mod proxy;
