@@ -79,7 +79,8 @@ pub enum ComponentCheck {
 #[cfg_attr(feature = "mock", mockall::automock)]
 #[async_trait]
 pub trait BuildSystem: Send + Sync {
-    /// Prepares the build environment. Afterwards components of the build can be built. Idempotent by the build.
+    /// Prepares the build environment. Afterwards components of the build can be built. Idempotent by the build. The
+    /// build shows what will be [taken over](crate::ComponentBuild::taken) if all that is wanted of it is still there.
     async fn prepare(&self, build: &ModuleBuild) -> Result<(), PortError>;
 
     /// Starts the build of a component and returns its task. Idempotent by the key: when a task was ever started for

@@ -1,24 +1,45 @@
 //! Decides what a build takes over from an earlier one.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use super::Driver;
 use crate::build::ModuleBuild;
+use crate::component::ComponentState;
 use crate::error::PortError;
 use crate::id::{BuildId, ComponentName};
 use crate::plan::{RebuildStrategy, ReuseDecision};
 use crate::ports::{DonorQuery, StoreError, StoreErrorKind};
 
+/// Returns a build as it will be if the donor has all that is wanted of it, for who prepares its environment: what is
+/// all taken over needs less.
+pub(super) fn likely<'a>(build: &'a ModuleBuild, donor: Option<&ModuleBuild>) -> Cow<'a, ModuleBuild> {
+    let Some(donor) = donor else { return Cow::Borrowed(build) };
+    let mut likely = build.clone();
+    match ReuseDecision::new(build, donor, |_| true).apply(&mut likely) {
+        Ok(unneeded) => {
+            for index in unneeded {
+                if let Some(component) = likely.components.get_mut(index) {
+                    component.state = ComponentState::Unneeded;
+                }
+            }
+            Cow::Owned(likely)
+        }
+        Err(_) => Cow::Borrowed(build),
+    }
+}
+
 impl Driver {
-    /// Decides what a build takes over from an earlier one; nothing when there is none to take from.
+    /// Decides what a build takes over from a donor; nothing when there is none.
     ///
     /// The answer becomes a part of the fact that the environment is prepared, so that the log tells it: neither a
     /// later donor nor a later version of the rules changes what was decided.
-    pub(super) async fn decide_reuse(&self, build: &ModuleBuild) -> Result<Option<ReuseDecision>, PortError> {
-        if build.submission.rebuild_strategy == RebuildStrategy::All || build.plan().is_empty() {
-            return Ok(None);
-        }
-        let Some(donor) = self.donor(build).await? else { return Ok(None) };
+    pub(super) async fn decide_reuse(
+        &self,
+        build: &ModuleBuild,
+        donor: Option<ModuleBuild>,
+    ) -> Result<Option<ReuseDecision>, PortError> {
+        let Some(donor) = donor else { return Ok(None) };
         let wanted = ReuseDecision::new(build, &donor, |_| true);
         let wanted: Vec<ComponentName> = wanted.taken().map(|(name, _)| name.clone()).collect();
         let there = match wanted.as_slice() {
@@ -31,7 +52,10 @@ impl Driver {
 
     /// Returns the build to take components from: the one that an earlier run took from, else the last that fits. What
     /// one build takes over was built together.
-    async fn donor(&self, build: &ModuleBuild) -> Result<Option<ModuleBuild>, PortError> {
+    pub(super) async fn donor(&self, build: &ModuleBuild) -> Result<Option<ModuleBuild>, PortError> {
+        if build.submission.rebuild_strategy == RebuildStrategy::All || build.plan().is_empty() {
+            return Ok(None);
+        }
         let id = match build.donor() {
             Some(before) => Some(before),
             None => self.find_donor(build).await?,

@@ -77,6 +77,36 @@ impl ReuseDecision {
         Self { donor: donor.id, components }
     }
 
+    /// Records the decision in components that wait, and returns the indices of those that nothing needs any more: the
+    /// macros, when nothing else is built.
+    ///
+    /// # Errors
+    /// When it decides of a component that does not wait, which is returned. Then the build is not to be used.
+    pub fn apply(&self, build: &mut ModuleBuild) -> Result<Vec<usize>, ComponentName> {
+        let mut decided: BTreeMap<&ComponentName, &Reuse> =
+            self.components.iter().map(|(name, reuse)| (name, reuse)).collect();
+        for (planned, component) in build.submission.plan.iter().zip(&mut build.components) {
+            if component.state == ComponentState::Waiting
+                && let Some(reuse) = decided.remove(&planned.name)
+            {
+                component.reuse = Some(Arc::new(reuse.clone()));
+            }
+        }
+        if let Some(name) = decided.into_keys().next() {
+            return Err(name.clone());
+        }
+        let is_spared = |component: &ComponentBuild| component.taken().is_some() || component.state.built().is_some();
+        let is_generated = |planned: &PlannedComponent| planned.source.is_none();
+        if build.components().any(|(planned, component)| !is_generated(planned) && !is_spared(component)) {
+            return Ok(Vec::new());
+        }
+        let unneeded = build
+            .components()
+            .enumerate()
+            .filter(|(_, (planned, component))| is_generated(planned) && component.state == ComponentState::Waiting);
+        Ok(unneeded.map(|(index, _)| index).collect())
+    }
+
     /// Iterates over the components that are taken over.
     pub fn taken(&self) -> impl Iterator<Item = (&ComponentName, &Taken)> {
         self.components.iter().filter_map(|(name, reuse)| match reuse {

@@ -1,16 +1,13 @@
 //! `build`: the environment is prepared, the components are built, the metadata is written.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
-
 use super::draft::Draft;
 use super::{Illegal, Step, illegal, late};
 use crate::build::{FailureKind, Phase};
-use crate::component::{Built, ComponentBuild, ComponentState, TaskProgress};
+use crate::component::{Built, ComponentState, TaskProgress};
 use crate::effect::Action;
 use crate::event::Fact;
 use crate::id::ComponentName;
-use crate::plan::{Reuse, ReuseDecision, schedule};
+use crate::plan::{ReuseDecision, schedule};
 use crate::policy::Policy;
 
 pub(super) fn step(mut draft: Draft, fact: &Fact, policy: &Policy) -> Result<Step, Illegal> {
@@ -186,28 +183,9 @@ fn regenerated(mut draft: Draft, fact: &Fact, generation: u32, policy: &Policy) 
 
 /// Records what was decided of components that wait. The macros are not built when nothing else is.
 fn decide_reuse(draft: &mut Draft, decision: &ReuseDecision) -> Result<(), Illegal> {
-    let mut decided: BTreeMap<&ComponentName, &Reuse> =
-        decision.components.iter().map(|(name, reuse)| (name, reuse)).collect();
-    let build = &mut draft.build;
-    for (planned, component) in build.submission.plan.iter().zip(&mut build.components) {
-        if component.state == ComponentState::Waiting
-            && let Some(reuse) = decided.remove(&planned.name)
-        {
-            component.reuse = Some(Arc::new(reuse.clone()));
-        }
-    }
-    if let Some(name) = decided.into_keys().next() {
-        return Err(Illegal(format!("{name} does not wait to be built or taken over")));
-    }
-    let is_spared = |component: &ComponentBuild| component.taken().is_some() || component.state.built().is_some();
-    let (generated, others): (Vec<usize>, Vec<usize>) = (0..draft.build.components.len())
-        .partition(|index| draft.build.plan().get(*index).is_some_and(|planned| planned.source.is_none()));
-    if others.iter().all(|index| draft.build.components.get(*index).is_some_and(is_spared)) {
-        for index in generated {
-            if draft.build.components.get(index).is_some_and(|c| c.state == ComponentState::Waiting) {
-                draft.set(index, ComponentState::Unneeded);
-            }
-        }
+    let strange = |name| Illegal(format!("{name} does not wait to be built or taken over"));
+    for unneeded in decision.apply(&mut draft.build).map_err(strange)? {
+        draft.set(unneeded, ComponentState::Unneeded);
     }
     Ok(())
 }

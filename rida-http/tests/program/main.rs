@@ -7,6 +7,7 @@ mod disk;
 mod idle;
 mod koji;
 mod postgres;
+mod reuse;
 mod running;
 mod secrets;
 

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use rida_core::modulemd::Xmd;
-use rida_core::{ComponentName, ModuleBuild, PortError};
+use rida_core::{ComponentName, ComponentState, ModuleBuild, PortError};
 
 use super::{KojiBuildSystem, document, repository, unreadable};
 use crate::error::{KojiErrorKind, fault};
@@ -63,8 +63,11 @@ impl KojiBuildSystem {
             return first;
         }
         let wanted = self.wanted(build).await?;
-        // What is all built already needs no builder.
-        let needs_builder = build.components.iter().any(|component| component.state.built().is_none());
+        // What is all built already, or taken over, needs no builder.
+        let needs_builder = build.components.iter().any(|component| {
+            let is_spared = component.taken().is_some() || component.state == ComponentState::Unneeded;
+            !is_spared && component.state.built().is_none()
+        });
         for round in 1..=ROUNDS {
             let found = self.found(&wanted).await?;
             let mut calls = self.missing(&wanted, &found)?;
