@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::reuse::likely;
 use super::{Answering, ApplyError, Driver};
 use crate::build::{ModuleBuild, Phase};
 use crate::component::{ComponentKey, ComponentState};
@@ -124,9 +123,7 @@ impl Driver {
         match action {
             Action::CheckSources => self.check_sources(build, failures).await.map(Answer::Fact),
             Action::PrepareEnvironment => {
-                let donor = self.donor(build).await?;
-                system.prepare(&likely(build, donor.as_ref())).await?;
-                let reuse = self.decide_reuse(build, donor).await?.map(Arc::new);
+                let reuse = self.prepare(build).await?.map(Arc::new);
                 Ok(Answer::Fact(Fact::EnvironmentPrepared { reuse }))
             }
             Action::BuildComponent { key } => {

@@ -1,58 +1,58 @@
 //! Decides what a build takes over from an earlier one.
 
-use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use super::Driver;
 use crate::build::ModuleBuild;
-use crate::component::ComponentState;
+use crate::component::{ComponentBuild, ComponentState};
 use crate::error::PortError;
 use crate::id::{BuildId, ComponentName};
 use crate::plan::{RebuildStrategy, ReuseDecision};
 use crate::ports::{DonorQuery, StoreError, StoreErrorKind};
 
-/// Returns a build as it will be if the donor has all that is wanted of it, for who prepares its environment: what is
-/// all taken over needs less.
-pub(super) fn likely<'a>(build: &'a ModuleBuild, donor: Option<&ModuleBuild>) -> Cow<'a, ModuleBuild> {
-    let Some(donor) = donor else { return Cow::Borrowed(build) };
-    let mut likely = build.clone();
-    match ReuseDecision::new(build, donor, |_| true).apply(&mut likely) {
-        Ok(unneeded) => {
-            for index in unneeded {
-                if let Some(component) = likely.components.get_mut(index) {
-                    component.state = ComponentState::Unneeded;
-                }
-            }
-            Cow::Owned(likely)
-        }
-        Err(_) => Cow::Borrowed(build),
-    }
-}
-
 impl Driver {
-    /// Decides what a build takes over from a donor; nothing when there is none.
+    /// Prepares the environment of a build, and decides what it takes over from an earlier one; nothing when there is
+    /// none.
     ///
     /// The answer becomes a part of the fact that the environment is prepared, so that the log tells it: neither a
     /// later donor nor a later version of the rules changes what was decided.
-    pub(super) async fn decide_reuse(
+    pub(super) async fn prepare(&self, build: &ModuleBuild) -> Result<Option<ReuseDecision>, PortError> {
+        let system = &self.parts.build_system;
+        let Some(donor) = self.donor(build).await? else {
+            system.prepare(build).await?;
+            return Ok(None);
+        };
+        // An environment in which nothing is built needs less. Only then what is there is asked for before: who prepares
+        // may be called many times.
+        let wanted = ReuseDecision::new(build, &donor, |_| true);
+        if decided(build, &wanted).components.iter().all(is_spared) {
+            let decision = self.decide(build, &donor, &wanted).await?;
+            system.prepare(&decided(build, &decision)).await?;
+            return Ok(Some(decision));
+        }
+        system.prepare(&decided(build, &wanted)).await?;
+        Ok(Some(self.decide(build, &donor, &wanted).await?))
+    }
+
+    /// Decides what is taken over of what is wanted, by what of it is still there.
+    async fn decide(
         &self,
         build: &ModuleBuild,
-        donor: Option<ModuleBuild>,
-    ) -> Result<Option<ReuseDecision>, PortError> {
-        let Some(donor) = donor else { return Ok(None) };
-        let wanted = ReuseDecision::new(build, &donor, |_| true);
+        donor: &ModuleBuild,
+        wanted: &ReuseDecision,
+    ) -> Result<ReuseDecision, PortError> {
         let wanted: Vec<ComponentName> = wanted.taken().map(|(name, _)| name.clone()).collect();
         let there = match wanted.as_slice() {
             [] => Vec::new(),
-            wanted => self.parts.build_system.reusable(&donor, wanted).await?,
+            wanted => self.parts.build_system.reusable(donor, wanted).await?,
         };
         let there: BTreeSet<ComponentName> = there.into_iter().collect();
-        Ok(Some(ReuseDecision::new(build, &donor, |name| there.contains(name))))
+        Ok(ReuseDecision::new(build, donor, |name| there.contains(name)))
     }
 
     /// Returns the build to take components from: the one that an earlier run took from, else the last that fits. What
     /// one build takes over was built together.
-    pub(super) async fn donor(&self, build: &ModuleBuild) -> Result<Option<ModuleBuild>, PortError> {
+    async fn donor(&self, build: &ModuleBuild) -> Result<Option<ModuleBuild>, PortError> {
         if build.submission.rebuild_strategy == RebuildStrategy::All || build.plan().is_empty() {
             return Ok(None);
         }
@@ -79,6 +79,23 @@ impl Driver {
         };
         self.parts.store.donor(&wanted).await.map_err(unavailable)
     }
+}
+
+/// Returns a build as a decision makes it.
+fn decided(build: &ModuleBuild, decision: &ReuseDecision) -> ModuleBuild {
+    let mut after = build.clone();
+    // Only what waits was decided.
+    for index in decision.apply(&mut after).unwrap_or_default() {
+        if let Some(component) = after.components.get_mut(index) {
+            component.state = ComponentState::Unneeded;
+        }
+    }
+    after
+}
+
+/// Tells whether nobody builds a component in this run.
+fn is_spared(component: &ComponentBuild) -> bool {
+    component.taken().is_some() || component.state.built().is_some() || component.state == ComponentState::Unneeded
 }
 
 fn unavailable(error: StoreError) -> PortError {

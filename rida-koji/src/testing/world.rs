@@ -352,6 +352,13 @@ impl World {
         id
     }
 
+    /// Deletes a build, as Koji does with what is in no tag for long.
+    pub fn delete_build(&mut self, nvr: &str) {
+        for build in self.builds.values_mut().filter(|build| build.nvr() == nvr) {
+            build.state = 2;
+        }
+    }
+
     /// Ends every session, as the passing of a day does.
     pub fn expire_sessions(&mut self) {
         for session in self.sessions.values_mut() {

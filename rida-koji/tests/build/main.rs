@@ -9,6 +9,7 @@ mod cost;
 mod flow;
 mod measured;
 mod races;
+mod reuse;
 mod scratch;
 mod whole;
 mod world;

@@ -360,7 +360,7 @@ async fn what_is_waited_for_for_long_is_asked_about_less_often() {
 }
 
 /// Tells which call of a row is tried: every fourth, another one with each kind of trouble, unless all are asked for.
-fn is_tried(number: u64, kind: u64) -> bool {
+pub(crate) fn is_tried(number: u64, kind: u64) -> bool {
     std::env::var_os("RIDA_KOJI_EVERY_CALL").is_some() || (number + kind).is_multiple_of(4)
 }
 
