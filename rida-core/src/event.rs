@@ -130,7 +130,11 @@ pub enum Fact {
         submission: Option<Arc<Submission>>,
     },
     /// Time passed; deadlines are due.
-    TimePassed,
+    TimePassed {
+        /// Why the last try of what the build waits for failed, when one did.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        because: Option<Arc<str>>,
+    },
 }
 
 /// What is wrong with a component's sources.
@@ -162,7 +166,7 @@ impl Fact {
             Self::Canceled { .. } => "canceled",
             Self::MarkedReady { .. } => "marked_ready",
             Self::Resubmitted { .. } => "resubmitted",
-            Self::TimePassed => "time_passed",
+            Self::TimePassed { .. } => "time_passed",
         }
     }
 }

@@ -99,7 +99,10 @@ fn a_build_system_that_is_away_is_waited_for() {
     assert_eq!(world.build().state(), BuildState::Build);
     world.clock.advance(Policy::default().deadlines.prepare);
     let _ = block_on(world.driver.look(world.id)).unwrap();
-    assert_eq!(world.build().reason(), Some("the build environment was not prepared in time"));
+    assert_eq!(
+        world.build().reason(),
+        Some("the build environment was not prepared in time; at last: down for maintenance")
+    );
     assert!(matches!(world.perform().as_slice(), [Performed::Obsolete]), "nothing is asked for a build that has ended");
 }
 

@@ -91,9 +91,9 @@ fn facts() -> Vec<(&'static str, Fact)> {
         ("marked ready", Fact::MarkedReady { by: by() }),
         ("resubmitted", Fact::Resubmitted { by: by(), submission: None }),
         ("resubmitted anew", Fact::Resubmitted { by: by(), submission: Some(smaller().into()) }),
-        ("time passed", Fact::TimePassed),
-        ("the clock was set back", Fact::TimePassed),
-        ("a month passed", Fact::TimePassed),
+        ("time passed", Fact::TimePassed { because: None }),
+        ("the clock was set back", Fact::TimePassed { because: None }),
+        ("a month passed", Fact::TimePassed { because: None }),
     ]
 }
 
@@ -273,7 +273,7 @@ proptest! {
         let facts = facts();
         for (name, build) in builds() {
             let (label, fact) = &facts[random.index(facts.len())];
-            if matches!(fact, Fact::Resubmitted { .. } | Fact::TimePassed) {
+            if matches!(fact, Fact::Resubmitted { .. } | Fact::TimePassed { .. }) {
                 continue;
             }
             let event = event(fact.clone());

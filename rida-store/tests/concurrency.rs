@@ -61,7 +61,7 @@ async fn of_two_changes_from_one_revision_one_wins(place: Place) {
         let base = last.clone();
         let results = at_once(&databases, 8, move |database, number| {
             let attempt = u32::try_from(number).unwrap();
-            let next = base.then(Fact::TimePassed, |build| build.components[0].attempt = attempt);
+            let next = base.then(Fact::TimePassed { because: None }, |build| build.components[0].attempt = attempt);
             async move {
                 let result = database.commit(next.commit()).await.map_err(|error| error.kind().clone());
                 result.map(|_| next)
@@ -120,7 +120,7 @@ async fn a_reader_of_the_log_misses_nothing_and_sees_nothing_appear_behind_it(pl
         let mut last = Written::new(id(number + 1), nsvc(&format!("foo:1:{number}:c0ffee")));
         commit(&database, &last).await;
         for _ in 1..CHANGES {
-            last = last.then(Fact::TimePassed, |_| ());
+            last = last.then(Fact::TimePassed { because: None }, |_| ());
             commit(&database, &last).await;
         }
     })
@@ -138,7 +138,7 @@ async fn a_build_is_read_whole_while_it_changes(place: Place) {
     let writing = tokio::spawn(async move {
         let mut last = first;
         for attempt in 2..150 {
-            last = last.then(Fact::TimePassed, |build| {
+            last = last.then(Fact::TimePassed { because: None }, |build| {
                 build.components.iter_mut().for_each(|component| component.attempt = attempt);
             });
             commit(&writer, &last).await;

@@ -195,7 +195,7 @@ fn any_build_comes_back_as_it_went_in(place: &Place) {
             database.commit(last.commit()).await.unwrap();
             assert_eq!(database.load(new.after.id).await.unwrap().as_ref(), Some(&last.after));
             for change in later {
-                let mut next = last.then(Fact::TimePassed, |_| ());
+                let mut next = last.then(Fact::TimePassed { because: None }, |_| ());
                 change.apply(&mut next);
                 database.commit(next.commit()).await.unwrap();
                 assert_eq!(database.load(new.after.id).await.unwrap().as_ref(), Some(&next.after));

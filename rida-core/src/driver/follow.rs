@@ -1,14 +1,20 @@
 //! Looks at builds: asks the build system what it knows, and ends what took too long.
 
+use std::sync::Arc;
+
 use super::{ApplyError, Driver, Parts};
 use crate::build::{ModuleBuild, Phase};
 use crate::component::ComponentState;
 use crate::deadline;
+use crate::effect::{Action, Effect};
 use crate::error::PortError;
 use crate::event::Fact;
 use crate::hint::BuildSystemHint;
 use crate::id::BuildId;
-use crate::ports::StoreError;
+use crate::ports::{PendingEffect, StoreError};
+
+/// How much of an error a build is told that a deadline ended.
+const LONGEST_ERROR: usize = 1000;
 
 /// What a look at a build brought.
 #[derive(Debug, Default)]
@@ -46,9 +52,23 @@ impl Driver {
         if deadline::has_passed(&build, &self.parts.policy, now)
             || (build.state().is_active() && deadline::is_ahead(&build, now))
         {
-            self.note(id, Fact::TimePassed, &mut looked).await?;
+            let because = self.last_error(&build, looked.error.as_ref()).await?;
+            self.note(id, Fact::TimePassed { because }, &mut looked).await?;
         }
         Ok(looked)
+    }
+
+    /// Returns why what a build waits for was not done the last time that somebody tried: an instruction of it, or a look.
+    async fn last_error(&self, build: &ModuleBuild, look: Option<&PortError>) -> Result<Option<Arc<str>>, StoreError> {
+        // Nobody waits for what is left to be cancelled of an earlier run.
+        let waited_for = |pending: &PendingEffect| {
+            let Effect { id, action } = &pending.effect;
+            id.number > build.run_started && !matches!(action, Action::CancelTask { .. })
+        };
+        let pending = self.parts.store.pending(build.id).await?.into_iter().filter(waited_for);
+        let of_instruction = pending.filter_map(|pending| pending.error).last();
+        let error = look.map(|error| error.message().to_owned()).or(of_instruction);
+        Ok(error.map(|error| error.chars().take(LONGEST_ERROR).collect::<String>().into()))
     }
 
     /// Returns the builds that a message of the build system may be about: those that hold a slot, since no other waits

@@ -73,13 +73,13 @@ pub(super) fn step(mut draft: Draft, fact: &Fact, policy: &Policy) -> Result<Ste
             draft.fail(FailureKind::Canceled, format!("canceled by {by}"), Vec::new());
             Step::advance(draft)
         }
-        Fact::TimePassed => {
+        Fact::TimePassed { because } => {
             let what = match draft.build.phase {
                 Phase::Preparing => "the build environment was not prepared in time",
                 Phase::Finishing => "the module's metadata were not written in time",
                 _ => "the components were not built in time",
             };
-            draft.time_passed(policy, what)
+            draft.time_passed(policy, what, because.as_deref())
         }
         Fact::Submitted | Fact::SourcesChecked { .. } | Fact::SourcesRefused { .. } | Fact::SlotGranted => {
             Step::ignore(late::REPEATED)

@@ -32,7 +32,7 @@ pub(super) fn over(draft: Draft, fact: &Fact) -> Result<Step, Illegal> {
         | Fact::RepositoryRegenerated { .. }
         | Fact::MetadataWritten
         | Fact::EffectFailed { .. }
-        | Fact::TimePassed => Step::ignore(late::OVER),
+        | Fact::TimePassed { .. } => Step::ignore(late::OVER),
         Fact::MarkedReady { .. } | Fact::Canceled { .. } | Fact::Resubmitted { .. } => illegal(&draft.build, fact),
     }
 }

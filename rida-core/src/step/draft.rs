@@ -90,13 +90,14 @@ impl Draft {
         }
     }
 
-    /// Decides what it means that time passed: the end of the phase when its limit has, in these words. When the clock
-    /// was set back, the time that the phase may take is counted anew from now.
-    pub(super) fn time_passed(mut self, policy: &Policy, what: &str) -> Result<Step, Illegal> {
+    /// Decides what it means that time passed: the end of the phase when its limit has, in these words, with why the last
+    /// try failed. When the clock was set back, the time that the phase may take is counted anew from now.
+    pub(super) fn time_passed(mut self, policy: &Policy, what: &str, because: Option<&str>) -> Result<Step, Illegal> {
         if deadline::is_ahead(&self.build, self.learnt) {
             self.build.phase_since = self.learnt;
         } else if deadline::has_passed(&self.build, policy, self.learnt) {
-            self.fail(FailureKind::Deadline, what, Vec::new());
+            let reason = because.map_or_else(|| what.to_owned(), |because| format!("{what}; at last: {because}"));
+            self.fail(FailureKind::Deadline, reason, Vec::new());
         } else {
             return Step::ignore(late::NOT_YET);
         }

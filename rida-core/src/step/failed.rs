@@ -52,7 +52,7 @@ pub(super) fn step(mut draft: Draft, failed_in: BuildState, fact: &Fact, policy:
         | Fact::RepositoryRegenerated { .. }
         | Fact::MetadataWritten
         | Fact::EffectFailed { .. }
-        | Fact::TimePassed => Step::ignore(late::OVER),
+        | Fact::TimePassed { .. } => Step::ignore(late::OVER),
         Fact::MarkedReady { .. } | Fact::Canceled { .. } => illegal(&draft.build, fact),
     }
 }

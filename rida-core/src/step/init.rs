@@ -33,7 +33,9 @@ pub(super) fn step(mut draft: Draft, fact: &Fact, policy: &Policy) -> Result<Ste
             draft.fail(FailureKind::Canceled, format!("canceled by {by}"), Vec::new());
             Step::advance(draft)
         }
-        Fact::TimePassed => draft.time_passed(policy, "the sources could not be checked in time"),
+        Fact::TimePassed { because } => {
+            draft.time_passed(policy, "the sources could not be checked in time", because.as_deref())
+        }
         Fact::Submitted => Step::ignore(late::REPEATED),
         // A slot that was granted while the build was cancelled and submitted again.
         Fact::SlotGranted => Step::ignore(late::PAST),

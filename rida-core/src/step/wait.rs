@@ -18,7 +18,7 @@ pub(super) fn step(mut draft: Draft, fact: &Fact, policy: &Policy) -> Result<Ste
             draft.fail(FailureKind::Canceled, format!("canceled by {by}"), Vec::new());
             Step::advance(draft)
         }
-        Fact::TimePassed => draft.time_passed(policy, "no slot became free in time"),
+        Fact::TimePassed { because } => draft.time_passed(policy, "no slot became free in time", because.as_deref()),
         Fact::ComponentStarted { component, attempt, .. }
         | Fact::TaskProgressed { component, attempt, .. }
         | Fact::ComponentBuilt { component, attempt, .. }

@@ -349,7 +349,8 @@ pub fn life_to_ready(id: BuildId, nsvc: Nsvc) -> Vec<Written> {
         push(&mut life, |last| last.component_enters(name, tagged, ComponentState::Tagged(built.clone())));
         push(&mut life, |last| {
             let generation = last.after.repository_generation + 1;
-            let mut next = last.then(Fact::TimePassed, |build| build.repository_generation = generation);
+            let mut next =
+                last.then(Fact::TimePassed { because: None }, |build| build.repository_generation = generation);
             next.after.phase =
                 Phase::Building { regenerating: next.after.plan().index_of(&component(name)).map(|i| vec![i]) };
             next.telling([Action::RegenerateRepository { generation }])
@@ -362,7 +363,7 @@ pub fn life_to_ready(id: BuildId, nsvc: Nsvc) -> Vec<Written> {
         });
     }
     push(&mut life, |last| {
-        let next = last.entering(Fact::TimePassed, Phase::Finishing, None);
+        let next = last.entering(Fact::TimePassed { because: None }, Phase::Finishing, None);
         next.telling([Action::WriteMetadata])
     });
     push(&mut life, |last| {
@@ -387,13 +388,25 @@ pub fn life_to_failed(id: BuildId, nsvc: Nsvc) -> Vec<Written> {
         last.component_enters("bar", fact, ComponentState::Failed { task, reason: reason.into() })
     });
     push(&mut life, |last| {
-        last.component_enters("foo", Fact::TimePassed, ComponentState::Canceled { task: Some(TaskId(102)) })
+        last.component_enters(
+            "foo",
+            Fact::TimePassed { because: None },
+            ComponentState::Canceled { task: Some(TaskId(102)) },
+        )
     });
-    push(&mut life, |last| last.component_enters("baz", Fact::TimePassed, ComponentState::Canceled { task: None }));
+    push(&mut life, |last| {
+        last.component_enters("baz", Fact::TimePassed { because: None }, ComponentState::Canceled { task: None })
+    });
     push(&mut life, |last| {
         let from = last.after.state();
         let failure = Failure { kind: FailureKind::Components, from, problems: Vec::new() };
-        let next = last.entering(Fact::TimePassed, Phase::Failed(failure), Some(reason)).looking_at(None);
+        let next = last
+            .entering(
+                Fact::TimePassed { because: Some("the hub is offline".into()) },
+                Phase::Failed(failure),
+                Some(reason),
+            )
+            .looking_at(None);
         let key = ComponentKey { build: id, component: component("foo"), attempt };
         next.telling([Action::CancelTask { key, task: Some(TaskId(102)) }])
     });
@@ -406,7 +419,7 @@ pub fn life_to_failed(id: BuildId, nsvc: Nsvc) -> Vec<Written> {
         }
         next.looking_at(Some(at(2000)))
     });
-    push(&mut life, |last| last.component_enters("bar", Fact::TimePassed, ComponentState::Submitted));
+    push(&mut life, |last| last.component_enters("bar", Fact::TimePassed { because: None }, ComponentState::Submitted));
     push(&mut life, |last| {
         let problem = SourceProblem { component: component("foo"), message: "foo.spec is missing".to_owned() };
         let from = last.after.state();

@@ -191,7 +191,7 @@ async fn a_commit_that_is_dropped_midway_is_whole_or_absent() {
     let (mut dropped, mut done) = (0, 0);
     // The number of polls that a commit takes differs from run to run; far fewer than this in any case.
     for polls in 0..60 {
-        let next = last.entering(rida_core::Fact::TimePassed, Phase::Wait, None);
+        let next = last.entering(rida_core::Fact::TimePassed { because: None }, Phase::Wait, None);
         let next = next.telling([rida_core::Action::CheckSources]);
         let committed = drop_after(polls, fixture.database.commit(next.commit())).await;
         let stored = fixture.database.load(id(1)).await.unwrap().unwrap();
@@ -256,7 +256,7 @@ async fn settings_hold_on_every_connection() {
 async fn who_is_alone_ends_the_leases_of_those_before() {
     let fixture = Fixture::new().await;
     let submitted = Written::new(id(1), nsvc("foo:1:1:c0ffee"));
-    let waiting = submitted.entering(rida_core::Fact::TimePassed, Phase::Wait, None);
+    let waiting = submitted.entering(rida_core::Fact::TimePassed { because: None }, Phase::Wait, None);
     let waiting = waiting.telling([rida_core::Action::CheckSources, rida_core::Action::PrepareEnvironment]);
     for written in [&submitted, &waiting] {
         fixture.commit(written).await.unwrap();
@@ -370,7 +370,7 @@ async fn no_stored_value_makes_it_panic() {
 async fn ask_everything(database: &Database, last: &Written) -> usize {
     let all = ListQuery { limit: 10, ..ListQuery::default() };
     let (worker, now, nsvc) = (WorkerId("a".to_owned()), Timestamp::from_millis(i64::MAX), last.after.nsvc());
-    let next = last.then(rida_core::Fact::TimePassed, |_| ());
+    let next = last.then(rida_core::Fact::TimePassed { because: None }, |_| ());
     let donor = DonorQuery {
         name: nsvc.name.clone(),
         stream: nsvc.stream.clone(),

@@ -88,7 +88,7 @@ async fn write_on(database: Database, number: i64, over: Arc<AtomicBool>, refuse
                 continue;
             }
         }
-        next = next.then(Fact::TimePassed, |_| ());
+        next = next.then(Fact::TimePassed { because: None }, |_| ());
     }
     revision
 }

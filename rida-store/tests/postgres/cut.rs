@@ -51,7 +51,8 @@ async fn a_change_whose_answer_was_lost_is_written_once() {
         bench.proxy.next_commit(fate());
         assert_eq!(bench.shaky.commit(first.commit()).await.unwrap(), 1);
 
-        let next = first.entering(Fact::TimePassed, Phase::Wait, None).telling([Action::PrepareEnvironment]);
+        let next =
+            first.entering(Fact::TimePassed { because: None }, Phase::Wait, None).telling([Action::PrepareEnvironment]);
         let next = next.answering(1);
         bench.proxy.next_commit(fate());
         assert_eq!(bench.shaky.commit(next.commit()).await.unwrap(), 2);
@@ -75,7 +76,8 @@ async fn a_lost_answer_does_not_hide_that_somebody_else_was_first() {
     let bench = Bench::new().await;
     let first = Written::new(id(1), nsvc("foo:1:1:c0ffee"));
     bench.firm.commit(first.commit()).await.unwrap();
-    let (ours, theirs) = (first.then(Fact::TimePassed, |_| ()), first.entering(Fact::SlotGranted, Phase::Wait, None));
+    let (ours, theirs) =
+        (first.then(Fact::TimePassed { because: None }, |_| ()), first.entering(Fact::SlotGranted, Phase::Wait, None));
     let (there, is_there) = tokio::sync::oneshot::channel();
     let (go, goes) = tokio::sync::oneshot::channel();
     bench.proxy.next_commit(Fate::Held(there, goes));

@@ -119,8 +119,10 @@ async fn a_change_of_a_build_waits_for_the_one_before_and_conflicts_with_it() {
     let (proxy, slow, free) = two(&of).await;
     let first = Written::new(id(1), nsvc("foo:1:1:c0ffee"));
     free.commit(first.commit()).await.unwrap();
-    let (ours, theirs) =
-        (first.then(Fact::TimePassed, |_| ()).telling([Action::WriteMetadata]), first.then(Fact::TimePassed, |_| ()));
+    let (ours, theirs) = (
+        first.then(Fact::TimePassed { because: None }, |_| ()).telling([Action::WriteMetadata]),
+        first.then(Fact::TimePassed { because: None }, |_| ()),
+    );
     let (is_there, go) = hold(&proxy);
     let slowly = slow.commit(ours.commit());
     let meanwhile = async {

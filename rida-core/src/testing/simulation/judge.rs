@@ -182,7 +182,7 @@ fn is_ended_by_time(line: &LogLine) -> bool {
         .announcements
         .iter()
         .any(|announcement| matches!(announcement.change, Change::Module { to: BuildState::Failed, .. }));
-    fails && line.event.fact == Fact::TimePassed
+    fails && matches!(line.event.fact, Fact::TimePassed { .. })
 }
 
 /// What was told, without repeats, is what was to be told, in that order; a repeat tells the same.

@@ -93,7 +93,9 @@ pub(super) async fn a_stale_change_leaves_nothing_behind(store: &dyn Store) {
     let second = first.entering(Fact::SlotGranted, Phase::Wait, None).telling([Action::PrepareEnvironment]);
     // Everything that a change brings, and the right revision of the queue.
     let revision = store.queue().await.expect("the queue can be read").revision;
-    let late = first.entering(Fact::TimePassed, Phase::Preparing, Some("too late")).telling([Action::WriteMetadata]);
+    let late = first
+        .entering(Fact::TimePassed { because: None }, Phase::Preparing, Some("too late"))
+        .telling([Action::WriteMetadata]);
     let mut late = late.answering(1).by_queue(revision).looking_at(Some(at(-100)));
     for component in &mut late.after.components {
         component.attempt = 7;
@@ -146,8 +148,8 @@ pub(super) async fn the_queue_tells_who_waits_and_who_runs(store: &dyn Store) {
     submission.owner = sample::owner("somebody else");
     let first = Written::of_submission(id(2), submission);
     let other = Written::new(id(1), nsvc("bar:1:1:c0ffee"));
-    let waiting = first.entering(Fact::TimePassed, Phase::Wait, None);
-    let other_waiting = other.entering(Fact::TimePassed, Phase::Wait, None);
+    let waiting = first.entering(Fact::TimePassed { because: None }, Phase::Wait, None);
+    let other_waiting = other.entering(Fact::TimePassed { because: None }, Phase::Wait, None);
     for written in [&first, &other, &waiting, &other_waiting] {
         commit(store, written).await;
     }
@@ -174,7 +176,7 @@ pub(super) async fn the_queue_tells_who_waits_and_who_runs(store: &dyn Store) {
         from: building.after.state(),
         problems: Vec::new(),
     };
-    commit(store, &building.entering(Fact::TimePassed, Phase::Failed(failed), None)).await;
+    commit(store, &building.entering(Fact::TimePassed { because: None }, Phase::Failed(failed), None)).await;
     assert_eq!(store.queue().await.expect("the queue can be read").running, []);
 }
 
@@ -218,7 +220,7 @@ pub(super) async fn the_queue_takes_as_many_as_it_has_room_for(store: &dyn Store
     let exists = StoreErrorKind::Exists { id: id(1), state: first.after.state() };
     assert_eq!(refuse(store, &new(1, "foo", "alice").needing(room(0, 0, 0))).await, exists, "which says more");
     // Whoever waits counts, and whoever has a slot or has ended does not.
-    let waiting = first.entering(Fact::TimePassed, Phase::Wait, None);
+    let waiting = first.entering(Fact::TimePassed { because: None }, Phase::Wait, None);
     commit(store, &waiting).await;
     assert_eq!(refuse(store, &second.clone().needing(room(1, 9, 9))).await, full(QueueFull::InAll(1)));
     commit(store, &new(3, "bar", "bob").needing(room(9, 1, 1))).await;
@@ -235,7 +237,7 @@ pub(super) async fn changes_of_several_builds_are_written_all_or_none(store: &dy
         from: BuildState::Init,
         problems: Vec::new(),
     };
-    let ended = new(1, "a").entering(Fact::TimePassed, Phase::Failed(failed), None);
+    let ended = new(1, "a").entering(Fact::TimePassed { because: None }, Phase::Failed(failed), None);
     commit(store, &new(1, "a")).await;
     commit(store, &ended).await;
     commit(store, &new(2, "b")).await;
@@ -250,8 +252,8 @@ pub(super) async fn changes_of_several_builds_are_written_all_or_none(store: &dy
     // Whatever stands in the way of one, wherever it is: nothing of any is written.
     let exists = StoreErrorKind::Exists { id: id(2), state: BuildState::Init };
     assert_eq!(refused(all(&[new(3, "c"), new(4, "b"), again.clone()])).await, exists);
-    let stale = new(2, "b").entering(Fact::TimePassed, Phase::Wait, None);
-    let stale = stale.then(Fact::TimePassed, |_| ());
+    let stale = new(2, "b").entering(Fact::TimePassed { because: None }, Phase::Wait, None);
+    let stale = stale.then(Fact::TimePassed { because: None }, |_| ());
     assert_eq!(refused(all(&[again.clone(), new(3, "c"), stale])).await, StoreErrorKind::Conflict);
     let full = StoreErrorKind::QueueFull(QueueFull::InAll(3));
     assert_eq!(refused(all(&[again.clone(), new(3, "c"), new(4, "d")])).await, full, "each sees the others");
@@ -298,7 +300,7 @@ pub(super) async fn the_head_of_the_queue_is_served_first(store: &dyn Store) {
                 _ => vec![Phase::Wait, Phase::Preparing, Phase::Done, Phase::Ready],
             };
             for phase in phases {
-                last = last.entering(Fact::TimePassed, phase, None);
+                last = last.entering(Fact::TimePassed { because: None }, phase, None);
                 commit(store, &last).await;
             }
         }

@@ -132,7 +132,7 @@ pub(super) async fn an_answer_removes_its_instruction_only(store: &dyn Store) {
         first.then(Fact::EnvironmentPrepared { reuse: None }, |_| ()).telling([Action::WriteMetadata]).answering(1);
     commit(store, &next).await;
     // An answer twice, as after a crash between commit and acknowledgement, is harmless.
-    commit(store, &next.then(Fact::TimePassed, |_| ()).answering(1)).await;
+    commit(store, &next.then(Fact::TimePassed { because: None }, |_| ()).answering(1)).await;
     let left = take(store, &a, at(100), at(200)).await;
     assert_eq!(numbers(&left), [(1, 2), (2, 1), (1, 3)], "due at the time of their event");
 }
@@ -163,8 +163,8 @@ pub(super) async fn builds_are_looked_at_when_their_time_comes(store: &dyn Store
     assert_eq!(take(at(40), at(50), 0).await, []);
     assert_eq!(take(at(40), at(50), 1).await, [id(2)], "the one that waits longest comes first");
     assert_eq!(take(at(40), at(50), usize::MAX).await, [id(1)]);
-    commit(store, &first.then(Fact::TimePassed, |_| ()).looking_at(Some(at(45)))).await;
-    commit(store, &second.then(Fact::TimePassed, |_| ()).looking_at(None)).await;
+    commit(store, &first.then(Fact::TimePassed { because: None }, |_| ()).looking_at(Some(at(45)))).await;
+    commit(store, &second.then(Fact::TimePassed { because: None }, |_| ()).looking_at(None)).await;
     assert_eq!(take(at(45), at(60), 10).await, [id(1)], "a change sets the time anew");
     assert_eq!(take(at(1000), at(2000), 10).await, [id(1)], "nobody waits for the others any more");
 }

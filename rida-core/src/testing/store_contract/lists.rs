@@ -46,7 +46,7 @@ async fn write_some(store: &dyn Store) -> Vec<ModuleBuild> {
         commit(store, &last).await;
         let phases = [Phase::Wait, Phase::Preparing, Phase::Done, Phase::Ready];
         for phase in phases.into_iter().take(usize::try_from(number).unwrap_or(0) - 1) {
-            last = last.entering(Fact::TimePassed, phase, Some("it was time"));
+            last = last.entering(Fact::TimePassed { because: None }, phase, Some("it was time"));
             commit(store, &last).await;
         }
         builds.push(last.after);
@@ -241,13 +241,13 @@ pub(super) async fn the_latest_ready_build_has_the_highest_version(store: &dyn S
         let new = Written::new(id(number), nsvc(text));
         commit(store, &new).await;
         let phase = if ready { Phase::Ready } else { Phase::Done };
-        commit(store, &new.entering(Fact::TimePassed, phase, None)).await;
+        commit(store, &new.entering(Fact::TimePassed { because: None }, phase, None)).await;
     }
     // A server of an earlier version may release what is only tried.
     let scratch = Submission { scratch: true, ..sample::submission(nsvc("foo:1:12:a_1")) };
     let scratch = Written::of_submission(id(5), scratch);
     commit(store, &scratch).await;
-    commit(store, &scratch.entering(Fact::TimePassed, Phase::Ready, None)).await;
+    commit(store, &scratch.entering(Fact::TimePassed { because: None }, Phase::Ready, None)).await;
     let latest = store.latest_ready(&name, &stream("1")).await.expect("it can be asked");
     assert_eq!(latest.map(|summary| summary.id), Some(id(2)));
     let latest = store.latest_ready(&name, &stream("2")).await.expect("it can be asked");
@@ -284,14 +284,14 @@ pub(super) async fn the_donor_is_the_one_that_ended_last_of_those_that_fit(store
         let new = Written::of_submission(id(number), submission);
         commit(store, &new).await;
         // It ends with `done`, whatever becomes of it then.
-        let done = new.entering(Fact::TimePassed, Phase::Done, None);
+        let done = new.entering(Fact::TimePassed { because: None }, Phase::Done, None);
         match phase {
             Phase::Ready => {
                 commit(store, &done).await;
-                commit(store, &done.entering(Fact::TimePassed, Phase::Ready, None)).await;
+                commit(store, &done.entering(Fact::TimePassed { because: None }, Phase::Ready, None)).await;
             }
             phase => {
-                commit(store, &new.entering(Fact::TimePassed, phase, None)).await;
+                commit(store, &new.entering(Fact::TimePassed { because: None }, phase, None)).await;
             }
         }
     }

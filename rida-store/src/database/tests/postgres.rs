@@ -232,7 +232,7 @@ async fn a_commit_that_is_dropped_midway_is_whole_or_absent() {
     database.commit(last.commit()).await.unwrap();
     let (mut dropped, mut done) = (0, 0);
     for polls in (0..120).step_by(2) {
-        let next = last.entering(rida_core::Fact::TimePassed, Phase::Wait, None);
+        let next = last.entering(rida_core::Fact::TimePassed { because: None }, Phase::Wait, None);
         let next = next.telling([rida_core::Action::CheckSources]);
         match drop_after(polls, database.commit(next.commit())).await {
             Some(result) => {
@@ -298,7 +298,7 @@ async fn tables_that_change_under_a_running_server_cost_it_its_connections_at_mo
     of.sql("ALTER TABLE module_builds ALTER COLUMN reason TYPE varchar(1000)");
     let after = tokio::join!(load(), load(), load(), load());
     assert_eq!(after, before);
-    let next = build.then(rida_core::Fact::TimePassed, |_| ());
+    let next = build.then(rida_core::Fact::TimePassed { because: None }, |_| ());
     database.commit(next.commit()).await.unwrap();
     assert_eq!(load().await, Some(next.after));
 }
