@@ -107,6 +107,20 @@ fn a_build_system_that_is_away_is_waited_for() {
 }
 
 #[test]
+fn a_build_system_that_cannot_be_asked_until_the_deadline_is_the_reason() {
+    let mut system = MockBuildSystem::new();
+    system.expect_prepare().times(1).returning(|_| Ok(()));
+    system.expect_build().times(1).returning(|_, _| Ok(TaskId(7)));
+    system.expect_follow().returning(|_| Err(PortError::unavailable("the hub is offline")));
+    let world = World::with(system);
+    assert!(matches!(world.perform().as_slice(), [Performed::Done]));
+    assert!(matches!(world.perform().as_slice(), [Performed::Done]));
+    world.clock.advance(Policy::default().deadlines.build);
+    let _ = block_on(world.driver.look(world.id)).unwrap();
+    assert_eq!(world.build().reason(), Some("the components were not built in time; at last: the hub is offline"));
+}
+
+#[test]
 fn what_is_under_way_is_asked_about_when_it_says_so() {
     let (mut system, mut asked) = (MockBuildSystem::new(), 0);
     let wait = Duration::from_secs(7);
