@@ -56,6 +56,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         owner: "me".parse()?,
         scratch: false,
         rebuild_strategy: None,
+        reuse_from: None,
     }))?;
     while !block_on(driver.turn())?.is_idle() {}
     let build = block_on(driver.parts().store.load(id))?.ok_or("it is there")?;

@@ -36,6 +36,9 @@ pub struct Submission {
     /// before there was a choice: everything was built.
     #[serde(default)]
     pub rebuild_strategy: RebuildStrategy,
+    /// The build to take components over from, when somebody named one; absent for the last one that fits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reuse_from: Option<BuildId>,
     /// When it was submitted.
     pub at: Timestamp,
 }

@@ -70,6 +70,7 @@ pub(crate) fn submission(
         scratch: origin.scratch,
         siblings: Vec::new(),
         rebuild_strategy: origin.rebuild_strategy,
+        reuse_from: None,
         at: origin.at,
     })
 }

@@ -305,3 +305,16 @@ fn a_decision_that_cannot_be_is_refused() {
     assert!(block_on(world.driver.apply(id, stranger)).is_err(), "it decides of components that there are none of");
     assert_eq!(world.build(id), build);
 }
+
+#[test]
+fn a_build_that_is_named_gives_whatever_it_was_built_by() {
+    let world = World::new();
+    let (first, _) = world.ready(1, OnlyChanged, &PARTS);
+    let (second, _) = world.ready(2, All, &with_ref("a1", "next"));
+    let named = Submission { reuse_from: Some(first.id), ..submission(3, ChangedAndAfter, &PARTS) };
+    let id = block_on(world.driver.record(named)).unwrap();
+    let build = world.until(id, |build| build.state() == BuildState::Ready);
+    assert_eq!((build.donor(), taken(&build).as_str()), (Some(first.id), "a1 a2 b1 b2 c1"));
+    let (fourth, _) = world.ready(4, ChangedAndAfter, &with_ref("a1", "next"));
+    assert_ne!(fourth.donor(), Some(second.id), "the last one is the third");
+}

@@ -63,6 +63,7 @@ impl World {
             owner: sample::owner("alice"),
             scratch,
             rebuild_strategy: None,
+            reuse_from: None,
         }))
     }
 }
@@ -135,6 +136,7 @@ fn nothing_is_built_against_what_is_only_tried() {
         owner: sample::owner("alice"),
         scratch: false,
         rebuild_strategy: None,
+        reuse_from: None,
     };
     let refused = block_on(world.driver.submit(bar())).unwrap_err().to_string();
     assert!(refused.contains("foo:1, which has no ready build here"), "{refused}");

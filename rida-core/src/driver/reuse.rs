@@ -50,14 +50,15 @@ impl Driver {
         Ok(ReuseDecision::new(build, donor, |name| there.contains(name)))
     }
 
-    /// Returns the build to take components from: the one that an earlier run took from, else the last that fits. What
+    /// Returns the build to take components from: the one that an earlier run took from, else the one that was
+    /// named, else the last that fits. What
     /// one build takes over was built together.
     async fn donor(&self, build: &ModuleBuild) -> Result<Option<ModuleBuild>, PortError> {
         if build.submission.rebuild_strategy == RebuildStrategy::All || build.plan().is_empty() {
             return Ok(None);
         }
-        let id = match build.donor() {
-            Some(before) => Some(before),
+        let id = match build.donor().or(build.submission.reuse_from) {
+            Some(named) => Some(named),
             None => self.find_donor(build).await?,
         };
         let Some(id) = id.filter(|id| *id != build.id) else { return Ok(None) };

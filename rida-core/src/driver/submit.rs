@@ -35,6 +35,9 @@ pub struct Request {
     pub scratch: bool,
     /// The name of the [`RebuildStrategy`] to build by; absent for the service's own.
     pub rebuild_strategy: Option<String>,
+    /// The build to take components over from, by its number or as `name:stream:version:context`; absent for the last
+    /// one that fits.
+    pub reuse_from: Option<String>,
 }
 
 /// A submission was not accepted.
@@ -52,6 +55,9 @@ pub enum SubmitError {
         "scratch builds are not enabled here; ask the operator to set builds.allow_scratch, or leave `scratch` out"
     )]
     NoScratch,
+    /// Components cannot be taken over from the build that is named.
+    #[error("{0}")]
+    Donor(String),
     /// The rebuild strategy is none, or none that may be asked for.
     #[error("{0}")]
     Strategy(String),
@@ -106,15 +112,17 @@ impl Driver {
             return Err(SubmitError::NotAllowed(url.to_string()));
         }
         let asked = self.asked_strategy(&request)?;
+        let rebuild_strategy = asked.unwrap_or(policy.rebuild.strategy);
+        let reuse_from = self.asked_donor(&request, rebuild_strategy).await?;
         self.check_queue(&request).await?;
         let fetched = scm.fetch_modulemd(&url).await.map_err(|error| {
             if error.is_retryable() { SubmitError::ScmUnavailable(error) } else { SubmitError::Unretrievable(error) }
         })?;
         let Request { branch, owner, scratch, .. } = request;
-        let rebuild_strategy = asked.unwrap_or(policy.rebuild.strategy);
         let branch = branch.as_deref();
         let origin = Origin { url: &url, branch, owner, scratch, rebuild_strategy, at: clock.now() };
         let mut submission = intake::submission(&fetched, origin, allow, policy).map_err(SubmitError::Invalid)?;
+        submission.reuse_from = reuse_from;
         self.resolve(&mut submission).await?;
         if let Some(asked) = asked.filter(|_| !submission.scratch) {
             self.check_strategy(&submission.nsvc, asked).await?;
@@ -137,6 +145,29 @@ impl Driver {
             let choices = choices.collect::<Vec<_>>().join(", ");
             SubmitError::Strategy(format!("the rebuild strategy {asked:?} is not allowed; choose one of: {choices}"))
         })
+    }
+
+    /// Returns the build that components are to be taken over from, if one is named: a ready one.
+    async fn asked_donor(&self, request: &Request, strategy: RebuildStrategy) -> Result<Option<BuildId>, SubmitError> {
+        let Some(asked) = &request.reuse_from else { return Ok(None) };
+        let shown: String = asked.chars().take(100).collect();
+        let refuse = |why: &str| SubmitError::Donor(format!("components cannot be taken over from {shown:?}: {why}"));
+        if strategy == RebuildStrategy::All {
+            return Err(refuse("with the rebuild strategy all everything is built"));
+        }
+        let store = &self.parts.store;
+        let found = match (asked.parse::<BuildId>(), asked.parse::<Nsvc>()) {
+            (Ok(id), _) => store.load(id).await?.map(|build| (build.id, build.state())),
+            (Err(_), Ok(nsvc)) => store.find(&nsvc).await?.map(|build| (build.id, build.state)),
+            (Err(_), Err(_)) => {
+                return Err(refuse("it is neither the number of a build nor name:stream:version:context"));
+            }
+        };
+        match found {
+            None => Err(refuse("there is no such build")),
+            Some((id, BuildState::Ready)) => Ok(Some(id)),
+            Some((_, state)) => Err(refuse(&format!("it is {state}, and only what is ready gives"))),
+        }
     }
 
     /// Refuses another strategy for a build that is taken up again: some of it may be built by the one before.

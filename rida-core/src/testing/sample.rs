@@ -94,6 +94,7 @@ pub fn submission(nsvc: Nsvc) -> Submission {
         scratch: false,
         siblings: Vec::new(),
         rebuild_strategy: RebuildStrategy::All,
+        reuse_from: None,
         at: at(0),
         nsvc,
     }

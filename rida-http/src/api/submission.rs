@@ -13,7 +13,7 @@ const CHANGE_EXAMPLE: &str = r#"{"state": "failed"} to cancel, or {"state": "rea
 const LONGEST_TEXT: usize = 4096;
 
 /// The body of a submission: `{"scmurl": …, "branch"?: …, "owner"?: …, "scratch"?: …,
-/// "rebuild_strategy"?: …}`.
+/// "rebuild_strategy"?: …, "reuse_components_from"?: …}`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct SubmitBody {
     scm_url: String,
@@ -21,6 +21,7 @@ pub(crate) struct SubmitBody {
     owner: Option<Owner>,
     scratch: bool,
     rebuild_strategy: Option<String>,
+    reuse_from: Option<String>,
 }
 
 /// The body of a change: `{"state": …, "owner"?: …}`.
@@ -42,21 +43,25 @@ pub(crate) enum StateChange {
 impl SubmitBody {
     /// Reads the body of a submission.
     pub(crate) fn read(bytes: &[u8]) -> Result<Self, ApiError> {
-        let mut body =
-            Object::read(bytes, &["scmurl", "branch", "owner", "scratch", "rebuild_strategy"], SUBMIT_EXAMPLE)?;
+        let mut body = Object::read(
+            bytes,
+            &["scmurl", "branch", "owner", "scratch", "rebuild_strategy", "reuse_components_from"],
+            SUBMIT_EXAMPLE,
+        )?;
         let scm_url = bounded("scmurl", body.take_text("scmurl")?)?;
         let branch = bounded("branch", body.take_text("branch")?)?;
         let (owner, scratch) = (owner(&mut body)?, body.take_flag("scratch")?);
+        let reuse_from = bounded("reuse_components_from", named_build(&mut body)?)?;
         let rebuild_strategy = bounded("rebuild_strategy", body.take_text("rebuild_strategy")?)?;
         let missing = || ApiError::bad_request(format!("\"scmurl\" is missing; send a body such as {SUBMIT_EXAMPLE}"));
-        Ok(Self { scm_url: scm_url.ok_or_else(missing)?, branch, owner, scratch, rebuild_strategy })
+        Ok(Self { scm_url: scm_url.ok_or_else(missing)?, branch, owner, scratch, rebuild_strategy, reuse_from })
     }
 
     /// Makes the request that the core takes; `nobody` is who submits what names no owner.
     pub(crate) fn into_request(self, nobody: &Owner) -> Request {
         let owner = self.owner.unwrap_or_else(|| nobody.clone());
-        let Self { scm_url, branch, scratch, rebuild_strategy, .. } = self;
-        Request { scm_url, branch, owner, scratch, rebuild_strategy }
+        let Self { scm_url, branch, scratch, rebuild_strategy, reuse_from, .. } = self;
+        Request { scm_url, branch, owner, scratch, rebuild_strategy, reuse_from }
     }
 }
 
@@ -90,6 +95,19 @@ pub(super) fn state_of(text: &str) -> Result<BuildState, ApiError> {
     let by_code = || text.parse().ok().and_then(|code: i64| BuildState::try_from(code).ok());
     let unknown = || ApiError::bad_request(format!("there is no state {}; states are {BUILD_STATES}", shown(text)));
     BUILD_STATES.by_name(text).or_else(by_code).ok_or_else(unknown)
+}
+
+/// Reads how a build is named: a number, or a text.
+fn named_build(body: &mut Object) -> Result<Option<String>, ApiError> {
+    match body.take("reuse_components_from") {
+        None => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text)),
+        Some(Value::Number(number)) => Ok(Some(number.to_string())),
+        Some(other) => Err(ApiError::bad_request(format!(
+            "\"reuse_components_from\" is {}; send the number of a build or its name:stream:version:context",
+            kind(&other)
+        ))),
+    }
 }
 
 fn owner(body: &mut Object) -> Result<Option<Owner>, ApiError> {

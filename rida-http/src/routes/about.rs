@@ -83,6 +83,12 @@ impl Endpoint {
                 limits: "the build system is asked with each request",
                 statuses: &[200, 400, 404, 500, 503],
             },
+            Self::ListStrategies => About {
+                does: "tells how much of a module may be built again",
+                caller: Caller::Anybody,
+                limits: "asks nobody else",
+                statuses: &[200, 400, 500],
+            },
             Self::Health => About {
                 does: "tells that the process lives",
                 caller: Caller::Anybody,

@@ -9,6 +9,7 @@ mod list;
 mod logs;
 mod metrics;
 mod modulemd;
+mod strategies;
 mod stream;
 mod submit;
 mod table;
@@ -131,6 +132,7 @@ fn handler(route: &Route, api: &Arc<Api>) -> Answers {
         Endpoint::ShowBuild => asked.then(move |asked| answer(build::show(Arc::clone(&api), asked))).boxed(),
         Endpoint::ReadLog => asked.then(move |asked| answer(logs::read(Arc::clone(&api), asked))).boxed(),
         Endpoint::ReadModulemd => asked.then(move |asked| answer(modulemd::read(Arc::clone(&api), asked))).boxed(),
+        Endpoint::ListStrategies => asked.then(move |asked| answer(strategies::list(Arc::clone(&api), asked))).boxed(),
         Endpoint::Health => asked.then(move |asked| answer(health::health(asked))).boxed(),
         Endpoint::Readiness => asked.then(move |asked| answer(health::readiness(Arc::clone(&api), asked))).boxed(),
         Endpoint::Metrics => asked.then(move |asked| answer(metrics::read(Arc::clone(&api), asked))).boxed(),

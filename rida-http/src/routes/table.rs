@@ -17,6 +17,8 @@ pub enum Endpoint {
     ReadLog,
     /// Reads the documents of a finished module.
     ReadModulemd,
+    /// Tells how much may be built again.
+    ListStrategies,
     /// Tells that the process lives.
     Health,
     /// Tells whether work is taken.
@@ -44,13 +46,14 @@ impl Route {
 }
 
 /// Every route there is.
-pub const ROUTES: [Route; 9] = [
+pub const ROUTES: [Route; 10] = [
     Route { method: Method::GET, path: "/rida/module-builds/{id}", endpoint: Endpoint::ShowBuild },
     Route { method: Method::GET, path: "/rida/module-builds", endpoint: Endpoint::ListBuilds },
     Route { method: Method::POST, path: "/rida/module-builds", endpoint: Endpoint::SubmitBuild },
     Route { method: Method::PATCH, path: "/rida/module-builds/{id}", endpoint: Endpoint::ChangeBuild },
     Route { method: Method::GET, path: "/rida/module-builds/{id}/logs/{component}", endpoint: Endpoint::ReadLog },
     Route { method: Method::GET, path: "/rida/module-builds/{id}/final-modulemd", endpoint: Endpoint::ReadModulemd },
+    Route { method: Method::GET, path: "/rida/rebuild-strategies", endpoint: Endpoint::ListStrategies },
     Route { method: Method::GET, path: "/healthz", endpoint: Endpoint::Health },
     Route { method: Method::GET, path: "/readyz", endpoint: Endpoint::Readiness },
     Route { method: Method::GET, path: "/metrics", endpoint: Endpoint::Metrics },

@@ -15,6 +15,7 @@ mod recording;
 mod routes_page;
 mod scratch;
 mod store;
+mod strategies;
 mod submitting;
 mod table;
 mod working;

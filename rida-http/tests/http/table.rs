@@ -16,6 +16,7 @@ fn expected(endpoint: Endpoint) -> u16 {
         | Endpoint::ShowBuild
         | Endpoint::ReadLog
         | Endpoint::ReadModulemd
+        | Endpoint::ListStrategies
         | Endpoint::Health
         | Endpoint::Readiness
         | Endpoint::Metrics => 200,
