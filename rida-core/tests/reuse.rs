@@ -165,6 +165,7 @@ fn what_is_taken_over_enters_the_repository_when_it_would_have_been_built() {
     let building = world.until(id, started);
     let state = |name: &str| building.component(&sample::component(name)).unwrap().1.state.name();
     assert_eq!([state("a1"), state("a2")], ["available"; 2]);
+    assert_ne!(state("b2"), "available", "b1 is not built against its peer");
     assert_eq!(state("c1"), "waiting", "b1 is not built against what comes later");
     let told = waits_for(&building, &rida_core::Queue::default(), &[], &world.policy, world.clock.now());
     assert!(told.iter().any(|line| line.starts_with("c1: it is taken over from build 1")), "{told:?}");

@@ -234,6 +234,9 @@ impl World {
         if self.random.below(100) < self.wildness.messages {
             self.send_message();
         }
+        if self.tastes.below(1000) < self.wildness.bad {
+            self.lose_something();
+        }
         if self.random.below(10_000) < self.wildness.jumps {
             self.jump();
         }
@@ -246,6 +249,16 @@ impl World {
             None if self.random.below(10_000) < self.wildness.outages => self.begin_outage(),
             _ => {}
         }
+    }
+
+    /// Takes away what a build has of a component, so that no other can take it over.
+    fn lose_something(&mut self) {
+        let ids = self.build_ids();
+        let Some(id) = ids.get(self.tastes.index(ids.len())).copied() else { return };
+        let Ok(Some(build)) = block_on(self.store.load(id)) else { return };
+        let Some(planned) = build.plan().get(self.tastes.index(build.plan().len())) else { return };
+        self.system.lose(id, &planned.name);
+        self.trace.push(format!("{}: what build {id} has of {} is gone", self.truth.now(), planned.name));
     }
 
     fn begin_outage(&mut self) {
