@@ -236,6 +236,20 @@ fn a_cancelled_build_keeps_what_it_took_over() {
 }
 
 #[test]
+fn what_was_not_yet_taken_over_is_decided_anew() {
+    let world = World::new();
+    let (first, _) = world.ready(1, All, &PARTS);
+    let id = world.submit(2, ChangedAndAfter, &with_ref("c1", "next"));
+    // While the macros are built, and nothing is tagged.
+    let build = world.until(id, |build| build.components[0].state.task().is_some());
+    assert_eq!((build.donor(), taken(&build).as_str()), (Some(first.id), "a1 a2 b1 b2"));
+    block_on(world.driver.cancel(id, sample::owner("dave"))).unwrap();
+    let (third, _) = world.ready(3, All, &PARTS);
+    let (again, _) = world.ready(2, ChangedAndAfter, &with_ref("c1", "next"));
+    assert_eq!((again.id, again.donor()), (id, Some(third.id)), "the last one by now");
+}
+
+#[test]
 fn a_component_that_fails_leaves_what_was_taken_over() {
     let world = World::new();
     world.ready(1, All, &PARTS);
