@@ -53,6 +53,8 @@ pub struct Wildness {
     pub bad: u64,
     /// Of a hundred steps, after how many the build system sends a message, which may be lost, late or repeated.
     pub messages: u64,
+    /// Of a hundred submissions, how many may take components over from an earlier build of their module.
+    pub reuse: u64,
     /// The protection that is left out.
     pub without: Option<Protection>,
 }
@@ -72,6 +74,7 @@ impl Default for Wildness {
             people: 5,
             bad: 10,
             messages: 5,
+            reuse: 60,
             without: None,
         }
     }
@@ -92,6 +95,7 @@ impl Wildness {
         people: 0,
         bad: 0,
         messages: 5,
+        reuse: 60,
         without: None,
     };
 
@@ -105,7 +109,7 @@ impl Wildness {
         self.may_end_builds() || self.faults + self.crashes + self.people > 0
     }
 
-    fn knobs(&mut self) -> [(&'static str, &mut u64); 12] {
+    fn knobs(&mut self) -> [(&'static str, &mut u64); 13] {
         [
             ("drivers", &mut self.drivers),
             ("modules", &mut self.modules),
@@ -119,6 +123,7 @@ impl Wildness {
             ("people", &mut self.people),
             ("bad", &mut self.bad),
             ("messages", &mut self.messages),
+            ("reuse", &mut self.reuse),
         ]
     }
 }
@@ -139,7 +144,8 @@ impl FromStr for Wildness {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let mut read = Self::QUIET;
+        // What was printed before there was reuse had none.
+        let mut read = Self { reuse: 0, ..Self::QUIET };
         for pair in text.split_whitespace() {
             let (name, value) = pair.split_once('=').ok_or_else(|| format!("{pair:?} is not name=value"))?;
             if name == "without" {

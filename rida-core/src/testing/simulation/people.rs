@@ -82,7 +82,11 @@ impl World {
         let nsvc = sample::nsvc(&format!("module{}:1:{number}:c0ffee", self.random.below(3)));
         let owner = sample::owner(["alice", "bob", "carol"][self.random.index(3)]);
         let at = self.any_driver().map_or(sample::at(0), |driver| driver.parts().clock.now());
-        let rebuild_strategy = RebuildStrategy::ALL[self.tastes.index(3)];
+        let rebuild_strategy = match self.tastes.chance(self.wildness.reuse) {
+            true if self.tastes.chance(50) => RebuildStrategy::ChangedAndAfter,
+            true => RebuildStrategy::OnlyChanged,
+            false => RebuildStrategy::All,
+        };
         let modulemd = modulemd(&nsvc, self.tastes.chance(10)).into();
         let plan = self.new_plan();
         let submission = Submission { plan, owner, at, rebuild_strategy, modulemd, ..sample::submission(nsvc.clone()) };
@@ -96,7 +100,7 @@ impl World {
     fn new_plan(&mut self) -> Plan {
         let count = 1 + self.random.index(COMPONENTS);
         let graph = self.random.chance(50);
-        let bad = self.wildness.bad;
+        let (bad, reuse) = (self.wildness.bad, self.wildness.reuse);
         let wanted = (0..count).map(|number| {
             let course = match self.random.below(200) {
                 point if point < bad => Course::Fails(Duration::from_secs(self.random.below(60))),
@@ -113,7 +117,8 @@ impl World {
                 name: name(number),
                 source: ComponentSource {
                     repository: sample::repository(name(number).as_str()),
-                    reference: GitRef::new(if self.tastes.chance(85) { "main" } else { "next" }).expect("a branch"),
+                    reference: GitRef::new(if reuse == 0 || self.tastes.chance(85) { "main" } else { "next" })
+                        .expect("a branch"),
                     cache: None,
                 },
                 buildorder: if graph { 0 } else { i64::try_from(self.random.below(3)).unwrap_or(0) },

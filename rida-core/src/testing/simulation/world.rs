@@ -234,7 +234,7 @@ impl World {
         if self.random.below(100) < self.wildness.messages {
             self.send_message();
         }
-        if self.tastes.below(1000) < self.wildness.bad {
+        if self.wildness.reuse > 0 && self.tastes.below(1000) < self.wildness.bad {
             self.lose_something();
         }
         if self.random.below(10_000) < self.wildness.jumps {
