@@ -50,14 +50,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let (store, scm, publisher) = (Arc::new(store), Arc::new(scm), Arc::new(publisher.clone()));
     let parts = Parts { store, scm, publisher, build_system: Arc::new(Instant), clock: Arc::new(now), allow, policy };
     let driver = Driver::new(parts, WorkerId("embedded".to_owned()));
-    let id = block_on(driver.submit(Request {
-        scm_url: url,
-        branch: None,
-        owner: "me".parse()?,
-        scratch: false,
-        rebuild_strategy: None,
-        reuse_from: None,
-    }))?;
+    let id = block_on(driver.submit(Request::new(url, "me".parse()?)))?;
     while !block_on(driver.turn())?.is_idle() {}
     let build = block_on(driver.parts().store.load(id))?.ok_or("it is there")?;
     println!("{} is {}", build.nsvc(), build.state());

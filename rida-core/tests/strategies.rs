@@ -51,12 +51,9 @@ impl World {
 
     fn request(&self, strategy: Option<&str>, from: Option<&str>) -> Result<BuildId, SubmitError> {
         block_on(self.driver.submit(Request {
-            scm_url: URL.to_owned(),
-            branch: None,
-            owner: sample::owner("alice"),
-            scratch: false,
             rebuild_strategy: strategy.map(str::to_owned),
             reuse_from: from.map(str::to_owned),
+            ..Request::new(URL, sample::owner("alice"))
         }))
     }
 }

@@ -57,14 +57,8 @@ impl World {
     }
 
     fn submit(&self, scratch: bool) -> Result<BuildId, SubmitError> {
-        block_on(self.driver.submit(Request {
-            scm_url: "https://src.example.org/modules/foo.git?#main".to_owned(),
-            branch: None,
-            owner: sample::owner("alice"),
-            scratch,
-            rebuild_strategy: None,
-            reuse_from: None,
-        }))
+        let url = "https://src.example.org/modules/foo.git?#main";
+        block_on(self.driver.submit(Request { scratch, ..Request::new(url, sample::owner("alice")) }))
     }
 }
 
@@ -130,14 +124,7 @@ fn nothing_is_built_against_what_is_only_tried() {
     let url = "https://src.example.org/modules/bar.git?#main".parse().unwrap();
     let bar = FOO.replace("name: foo", "name: bar").replace("{platform: [f28]}\n    r", "{foo: [\"1\"]}\n    r");
     world.scm.put_modulemd(&url, &bar, sample::at(0));
-    let bar = || Request {
-        scm_url: url.to_string(),
-        branch: None,
-        owner: sample::owner("alice"),
-        scratch: false,
-        rebuild_strategy: None,
-        reuse_from: None,
-    };
+    let bar = || Request::new(url.to_string(), sample::owner("alice"));
     let refused = block_on(world.driver.submit(bar())).unwrap_err().to_string();
     assert!(refused.contains("foo:1, which has no ready build here"), "{refused}");
     let normal = world.submit(false).unwrap();

@@ -40,6 +40,14 @@ pub struct Request {
     pub reuse_from: Option<String>,
 }
 
+impl Request {
+    /// Asks for an ordinary build, as the service does them by default.
+    pub fn new(scm_url: impl Into<String>, owner: Owner) -> Self {
+        let scm_url = scm_url.into();
+        Self { scm_url, branch: None, owner, scratch: false, rebuild_strategy: None, reuse_from: None }
+    }
+}
+
 /// A submission was not accepted.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
