@@ -19,9 +19,7 @@ impl Realm {
     /// Starts a KDC that knows the hub as `HTTP/localhost`.
     pub(crate) fn start() -> Self {
         let mut realm = Self { folder: tempfile::tempdir().unwrap(), kdc: None };
-        // Another may take a port that was free before the KDC does.
-        let started = (0..5).any(|_| realm.try_start());
-        assert!(started, "no KDC listens: {}", fs::read_to_string(realm.path("kdc.log")).unwrap_or_default());
+        realm.restart();
         realm.admin("addprinc -randkey HTTP/localhost");
         realm
     }
@@ -124,6 +122,13 @@ impl Realm {
         let settings = format!("KRB5_CONFIG={}", self.path("krb5.conf").display());
         let words = ["/usr/bin/env", settings.as_str()].into_iter().chain(before.iter().copied()).chain([HELPER]);
         words.map(OsString::from).collect()
+    }
+
+    /// Starts the KDC, again too; clients are told by their settings where it is.
+    pub(crate) fn restart(&mut self) {
+        // Another may take a port that was free before the KDC does.
+        let started = (0..5).any(|_| self.try_start());
+        assert!(started, "no KDC listens: {}", fs::read_to_string(self.path("kdc.log")).unwrap_or_default());
     }
 
     /// Ends the KDC.
