@@ -75,8 +75,8 @@ pub(crate) fn scratch_number(of: &Context, context: &Context) -> Option<u32> {
 /// When a dependency leaves a choice, which only stream expansion could make, or when the static context is none.
 pub fn declared_context(stream: &ModuleStream) -> Result<Context, Problem> {
     if stream.dependencies.len() > 1 {
-        let message = "stream expansion is not available yet, and the module has more than one block of dependencies";
-        let hint = "keep one block, or give each combination a document of its own";
+        let message = "the module has more than one block of dependencies, which makes a choice of streams";
+        let hint = "keep one block";
         let field = FieldPath::new(["dependencies", "1"]);
         return Err(Problem::new(Rule::StreamExpansion, field, message, hint));
     }
@@ -100,7 +100,7 @@ pub fn declared_context(stream: &ModuleStream) -> Result<Context, Problem> {
 
 fn only_stream<'a>(kind: &str, module: &str, streams: &'a BTreeSet<String>) -> Result<&'a str, Problem> {
     let problem = |found: &str| {
-        let message = format!("stream expansion is not available yet, and {found}");
+        let message = format!("there is a choice of streams: {found}");
         let hint = format!("write exactly one stream, such as `{module}: [f42]`");
         let field = FieldPath::new(["dependencies", "0", kind, module]);
         Problem::new(Rule::StreamExpansion, field, message, hint)

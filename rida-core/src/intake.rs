@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::build::{BuildRequire, Submission};
-use crate::context::declared_context;
-use crate::id::{Arch, ComponentName, ModuleName, Nsvc, Owner, StreamName};
+use crate::context;
+use crate::expand::{self, Combination};
+use crate::id::{Arch, ComponentName, Context, ModuleName, Nsvc, Owner, StreamName};
 use crate::macros;
-use crate::modulemd::{self, ModuleStream, Options, Rule, Rules};
+use crate::modulemd::{self, Content, Document, ModuleStream, Options, Problem, Rule, Rules};
 use crate::plan::{ComponentSource, Plan, RebuildStrategy, WantedComponent};
 use crate::policy::Policy;
 use crate::ports::FetchedModulemd;
@@ -17,62 +18,127 @@ use crate::timestamp::Timestamp;
 /// Who submits what from where.
 pub(crate) struct Origin<'a> {
     pub(crate) url: &'a ScmUrl,
-    pub(crate) branch: Option<&'a str>,
     pub(crate) owner: Owner,
     pub(crate) scratch: bool,
     pub(crate) rebuild_strategy: RebuildStrategy,
     pub(crate) at: Timestamp,
 }
 
-/// Makes a submission of a modulemd. Its build requires are named, not looked up.
+/// A modulemd that was taken in: good, and not yet resolved.
+pub(crate) struct Taken {
+    /// What it is built as: one stream, or one for each context that it names.
+    pub(crate) streams: Vec<ModuleStream>,
+    document: Document,
+    text: Arc<str>,
+    name: ModuleName,
+    stream: StreamName,
+    plan: Plan,
+}
+
+/// Takes a modulemd in.
 ///
 /// # Errors
 /// All that is wrong with it, one line each.
-pub(crate) fn submission(
+pub(crate) fn take(
     fetched: &FetchedModulemd,
-    origin: Origin<'_>,
+    url: &ScmUrl,
+    branch: Option<&str>,
     allow: &AllowList,
     policy: &Policy,
-) -> Result<Submission, Vec<String>> {
+) -> Result<Taken, Vec<String>> {
     // YAML allows other encodings, which not everything that a modulemd passes on its way does.
     let text = std::str::from_utf8(&fetched.bytes)
         .map_err(|_| vec!["the modulemd is not written in UTF-8; convert it".to_owned()])?;
     let judged = modulemd::judge(text.as_bytes(), &Options::default(), &rules(policy));
     let mut problems = judged.problems.map(|problems| problems.lines()).unwrap_or_default();
     let Some(document) = judged.document else { return Err(problems) };
-    let source = match document.to_source() {
-        Ok(source) => source,
+    let streams = match sources(&document) {
+        Ok(streams) => streams,
         Err(found) => {
-            problems.extend(found.lines());
+            problems.extend(found);
             return Err(distinct(problems));
         }
     };
-    let name = module_name(&source, origin.url);
-    let stream = stream_name(&source, origin.branch);
-    let context = declared_context(&source).map_err(|problem| vec![document.located(problem).to_string()]);
-    let plan = plan(&source, stream.as_ref().ok(), allow, policy);
-    let (name, stream, context, plan) = match (name, stream, context, plan) {
-        (Ok(name), Ok(stream), Ok(context), Ok(plan)) if problems.is_empty() => (name, stream, context, plan),
-        (name, stream, context, plan) => {
+    // What differs between them is the dependencies, and the options that packages are built with.
+    let Some(source) = streams.first() else { return Err(distinct(problems)) };
+    let name = module_name(source, url);
+    let stream = stream_name(source, branch);
+    let plan = plan(source, stream.as_ref().ok(), allow, policy);
+    match (name, stream, plan) {
+        (Ok(name), Ok(stream), Ok(plan)) if problems.is_empty() => {
+            Ok(Taken { text: text.into(), streams, document, name, stream, plan })
+        }
+        (name, stream, plan) => {
             problems.extend(name.err().into_iter().chain(stream.err()));
-            problems.extend(context.err().into_iter().chain(plan.err()).flatten());
-            return Err(distinct(problems));
+            problems.extend(plan.err().into_iter().flatten());
+            Err(distinct(problems))
         }
-    };
-    let version = version(&source, fetched.committed_at, policy);
-    Ok(Submission {
-        nsvc: Nsvc { name, stream, version, context },
-        scm_url: origin.url.pinned(fetched.commit.clone()),
-        owner: origin.owner,
-        modulemd: text.into(),
-        plan,
-        build_requires: build_requires(&source),
-        scratch: origin.scratch,
-        siblings: Vec::new(),
-        rebuild_strategy: origin.rebuild_strategy,
-        reuse_from: None,
-        at: origin.at,
-    })
+    }
+}
+
+/// Returns the streams that a document is built as.
+fn sources(document: &Document) -> Result<Vec<ModuleStream>, Vec<String>> {
+    match document.content() {
+        Content::Packager(packager) => {
+            let streams = packager.to_streams().map_err(|problems| {
+                problems.into_iter().map(|problem| document.located(problem).to_string()).collect::<Vec<_>>()
+            })?;
+            Ok(streams.into_iter().map(|stream| ModuleStream { static_context: true, ..stream }).collect())
+        }
+        _ => {
+            let source = document.to_source().map_err(|problems| problems.lines())?;
+            let named = expand::named_contexts(&source);
+            let named = named
+                .map_err(|found| found.into_iter().map(|one| document.located(one).to_string()).collect::<Vec<_>>())?;
+            Ok(named.unwrap_or_else(|| vec![source]))
+        }
+    }
+}
+
+impl Taken {
+    /// Returns a problem as a line with its place in the document.
+    pub(crate) fn located(&self, problem: Problem) -> String {
+        self.document.located(problem).to_string()
+    }
+
+    /// Makes what is submitted of a combination of streams and the builds of these.
+    pub(crate) fn submission(
+        &self,
+        combination: &Combination,
+        build_requires: Vec<BuildRequire>,
+        fetched: &FetchedModulemd,
+        origin: &Origin<'_>,
+        policy: &Policy,
+    ) -> Submission {
+        let source = &combination.stream;
+        let fixed = source.context.as_deref().filter(|_| source.static_context);
+        let context = fixed.and_then(|fixed| Context::new(fixed).ok()).unwrap_or_else(|| {
+            let together = build_requires.iter().map(|it| (it.name.to_string(), it.stream.to_string())).collect();
+            let requires = source.dependencies.first().map(|block| block.requires.clone()).unwrap_or_default();
+            context::context(&context::build_context(&together), &context::runtime_context(&requires))
+        });
+        // The document as it was written, where it is the one of this build; else the one that was made of it.
+        let as_written = self.document.to_source().is_ok_and(|whole| whole == *source);
+        let modulemd = if as_written { Arc::clone(&self.text) } else { source.to_yaml().into() };
+        Submission {
+            nsvc: Nsvc {
+                name: self.name.clone(),
+                stream: self.stream.clone(),
+                version: version(source, fetched.committed_at, policy),
+                context,
+            },
+            scm_url: origin.url.pinned(fetched.commit.clone()),
+            owner: origin.owner.clone(),
+            modulemd,
+            plan: self.plan.clone(),
+            build_requires,
+            scratch: origin.scratch,
+            siblings: Vec::new(),
+            rebuild_strategy: origin.rebuild_strategy,
+            reuse_from: None,
+            at: origin.at,
+        }
+    }
 }
 
 fn rules(policy: &Policy) -> Rules {
@@ -135,17 +201,6 @@ fn version(stream: &ModuleStream, committed_at: Timestamp, policy: &Policy) -> u
         .find_map(|(_, streams)| macros::stream_version(streams.first()?));
     let prefixed = platform.and_then(|platform| format!("{platform}{plain}").parse().ok());
     prefixed.or_else(|| plain.parse().ok()).unwrap_or_default()
-}
-
-fn build_requires(source: &ModuleStream) -> Vec<BuildRequire> {
-    let blocks = source.dependencies.iter();
-    let named = blocks.flat_map(|block| &block.buildrequires).flat_map(|(module, streams)| {
-        streams.iter().map(move |stream| (ModuleName::new(module), StreamName::new(stream)))
-    });
-    // The rules have checked the names.
-    named
-        .filter_map(|(name, stream)| Some(BuildRequire { build: None, name: name.ok()?, stream: stream.ok()? }))
-        .collect()
 }
 
 fn plan(

@@ -15,6 +15,7 @@ mod driver;
 mod effect;
 mod error;
 mod event;
+mod expand;
 mod finished;
 mod hint;
 mod id;

@@ -1,10 +1,10 @@
 //! The resolved settings that the core decides by.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::id::ModuleName;
+use crate::id::{ModuleName, StreamName};
 use crate::plan::RebuildStrategy;
 use crate::scm::Repository;
 
@@ -27,6 +27,10 @@ pub struct Policy {
     pub dist_tag_prefix: String,
     /// Modules that stand for the distribution itself, such as `platform`.
     pub base_modules: BTreeSet<ModuleName>,
+    /// The streams of base modules, for documents that name none.
+    pub base_streams: BTreeMap<ModuleName, BTreeSet<StreamName>>,
+    /// How many builds one submission may make.
+    pub builds_per_submission: usize,
     /// Where components come from.
     pub sources: SourcePolicy,
     /// How much is built again of what an earlier build of a module has.
@@ -111,6 +115,8 @@ impl Default for Policy {
             follow_every: Duration::from_secs(10),
             dist_tag_prefix: "module+".to_owned(),
             base_modules: ModuleName::new("platform").into_iter().collect(),
+            base_streams: BTreeMap::new(),
+            builds_per_submission: 64,
             sources: SourcePolicy {
                 repository: None,
                 allow_repository: false,

@@ -220,6 +220,20 @@ pub trait Store: Send + Sync {
     /// Returns the build that components may be taken over from: of those that match, the one that ended last.
     async fn donor(&self, wanted: &DonorQuery) -> Result<Option<BuildId>, StoreError>;
 
+    /// Returns the ready build of a stream with the highest version of those that are built against a base module in
+    /// this stream, or not against it at all; never a scratch build.
+    async fn latest_ready_on(
+        &self,
+        name: &ModuleName,
+        stream: &StreamName,
+        base: &ModuleName,
+        base_stream: &StreamName,
+    ) -> Result<Option<BuildSummary>, StoreError>;
+
+    /// Returns the streams of a module that have a ready build which is no scratch build, in their order, at most
+    /// `limit`.
+    async fn ready_streams(&self, name: &ModuleName, limit: usize) -> Result<Vec<StreamName>, StoreError>;
+
     /// Returns one page of builds.
     async fn list(&self, query: &ListQuery) -> Result<Vec<BuildSummary>, StoreError>;
 

@@ -8,7 +8,8 @@ use rida_core::scm::AllowList;
 use rida_core::testing::simulation::block_on;
 use rida_core::testing::{MemoryBuildSystem, MemoryPublisher, MemoryScm, MemoryStore, TestClock, sample};
 use rida_core::{
-    BuildId, BuildState, Driver, Fact, ModuleBuild, Parts, Policy, Request, Store, Submission, SubmitError, WorkerId,
+    BuildId, BuildState, Clock, Driver, Fact, ModuleBuild, Parts, Policy, Request, Store, Submission, SubmitError,
+    WorkerId,
 };
 
 struct World {
@@ -178,4 +179,171 @@ fn what_is_submitted_together_is_recorded_together_or_not_at_all() {
     let log = block_on(world.store.log_of(ids[1])).unwrap();
     assert!(matches!(log.last().unwrap().event.fact, Fact::Resubmitted { .. }));
     assert_eq!(world.build(ids[1]).state(), BuildState::Init);
+}
+
+/// Submits a modulemd of a module, and returns the builds that it makes.
+fn submit_all(world: &World, name: &str, data: &str) -> Result<Vec<BuildId>, SubmitError> {
+    let url: rida_core::scm::ScmUrl = format!("https://src.example.org/modules/{name}.git?#main").parse().unwrap();
+    let seconds = i64::from(world.clock.now() != sample::at(0)) * 10 + world.clock.now().millis() / 1000;
+    world.scm.put_modulemd(&url, data, rida_core::Timestamp::from_seconds(seconds));
+    let owner = sample::owner("alice");
+    block_on(world.driver.submit_all(Request {
+        scm_url: url.to_string(),
+        branch: None,
+        owner,
+        scratch: false,
+        rebuild_strategy: None,
+    }))
+}
+
+/// Returns a modulemd of stream 1 without components.
+fn module(name: &str, buildrequires: &str, requires: &str) -> String {
+    format!(
+        "document: modulemd\nversion: 2\ndata:\n  name: {name}\n  stream: \"1\"\n  summary: A test\n  description: Of a \
+         test\n  license: {{module: [MIT]}}\n  dependencies:\n  - buildrequires: {buildrequires}\n    requires: {requires}\n"
+    )
+}
+
+fn platforms(streams: &[&str]) -> Policy {
+    let streams = streams.iter().map(|it| it.parse().unwrap()).collect();
+    Policy { base_streams: [("platform".parse().unwrap(), streams)].into(), ..Policy::default() }
+}
+
+/// Builds a module and returns its builds, all ready.
+fn built(world: &World, name: &str, data: &str) -> Vec<BuildId> {
+    let ids = submit_all(world, name, data).unwrap();
+    for id in &ids {
+        assert_eq!(world.until_ended(*id).state(), BuildState::Ready);
+    }
+    world.clock.advance(std::time::Duration::from_secs(60));
+    ids
+}
+
+fn requires(world: &World, id: BuildId) -> Vec<String> {
+    let submission = world.build(id).submission;
+    let each = submission.build_requires.iter();
+    each.map(|it| format!("{}:{}/{}", it.name, it.stream, it.build.map_or(0, BuildId::get))).collect()
+}
+
+#[test]
+fn a_build_is_built_against_what_was_built_for_its_platform() {
+    let world = World::new(platforms(&["f28", "f29"]));
+    let old = built(&world, "lib", &module("lib", "{platform: []}", "{platform: []}"));
+    assert_eq!(old.len(), 2);
+    assert_eq!(
+        (requires(&world, old[0]), requires(&world, old[1])),
+        (vec!["platform:f28/0".to_owned()], vec!["platform:f29/0".to_owned()])
+    );
+    assert_eq!(world.build(old[0]).submission.siblings, [old[1]]);
+    // The context of a build for one platform is that of a document which names it alone.
+    assert_eq!(world.context(old[0]), "9c690d0e");
+    let new = built(&world, "lib", &module("lib", "{platform: [f28]}", "{platform: [f28]}"));
+    let app = built(&world, "app", &module("app", "{platform: ['-f30'], lib: ['1']}", "{platform: [], lib: ['1']}"));
+    let (f28, f29) = (requires(&world, app[0]), requires(&world, app[1]));
+    assert_eq!(f28, [format!("lib:1/{}", new[0]), "platform:f28/0".to_owned()], "the highest version for f28");
+    assert_eq!(f29, [format!("lib:1/{}", old[1]), "platform:f29/0".to_owned()], "the only one for f29");
+    for id in app {
+        let build = world.build(id);
+        let own = build.submission.build_requires[1].stream.to_string();
+        let read = rida_core::modulemd::read(build.submission.modulemd.as_bytes()).unwrap().into_stream().unwrap();
+        assert_eq!(read.dependencies[0].requires["platform"].iter().collect::<Vec<_>>(), [&own], "it lists the same");
+        assert_eq!(read.dependencies[0].buildrequires["platform"].iter().collect::<Vec<_>>(), [&own]);
+    }
+}
+
+#[test]
+fn what_a_required_module_needs_is_built_against_too() {
+    let world = World::new(platforms(&["f28", "f29"]));
+    let base = built(&world, "base", &module("base", "{platform: [f28]}", "{platform: [f28]}"));
+    let middle =
+        built(&world, "middle", &module("middle", "{platform: [f28], base: ['1']}", "{platform: [f28], base: []}"));
+    let top = built(&world, "top", &module("top", "{platform: [f28], middle: []}", "{}"));
+    assert_eq!(
+        requires(&world, top[0]),
+        [format!("base:1/{}", base[0]), format!("middle:1/{}", middle[0]), "platform:f28/0".into()]
+    );
+    // Nothing of an open list is there for the other platform: that combination is left out, unless nothing is left.
+    let both = built(&world, "both", &module("both", "{platform: [], middle: []}", "{}"));
+    assert_eq!(both.len(), 1);
+    let refused =
+        submit_all(&world, "none", &module("none", "{platform: [f29], middle: []}", "{}")).unwrap_err().to_string();
+    assert!(refused.contains("middle:1 has no ready build against platform:f29 here"), "{refused}");
+    // What is named is taken all the same.
+    assert_eq!(built(&world, "named", &module("named", "{platform: [f29], middle: ['1']}", "{}")).len(), 1);
+    let refused = submit_all(&world, "gone", &module("gone", "{platform: [f28], gone: ['1', '2']}", "{}")).unwrap_err();
+    let SubmitError::Invalid(problems) = refused else { panic!("{refused}") };
+    assert_eq!(problems.len(), 2, "all that is missing is told: {problems:?}");
+    assert_eq!(
+        block_on(world.store.count(&rida_core::BuildFilter { name: Some("gone".into()), ..Default::default() }))
+            .unwrap(),
+        0
+    );
+}
+
+#[test]
+fn streams_that_cannot_be_together_make_no_build() {
+    let world = World::new(platforms(&["f28"]));
+    for stream in ["1", "2"] {
+        built(&world, "base", &module("base", "{platform: [f28]}", "{}").replace("\"1\"", &format!("\"{stream}\"")));
+    }
+    built(&world, "needs", &module("needs", "{platform: [f28]}", "{base: ['1']}"));
+    let ids = built(&world, "app", &module("app", "{platform: [f28], needs: ['1'], base: ['1', '2']}", "{}"));
+    assert_eq!(ids.len(), 1);
+    assert!(requires(&world, ids[0])[0].starts_with("base:1/"));
+    let alone = module("alone", "{platform: [f28], needs: ['1'], base: ['2']}", "{}");
+    let refused = submit_all(&world, "alone", &alone).unwrap_err().to_string();
+    assert!(refused.contains("needs:1 needs another stream of base than 2"), "{refused}");
+    // Of several that are good, the one with the highest version is taken.
+    built(&world, "open", &module("open", "{platform: [f28]}", "{base: []}"));
+    let ids = built(&world, "user", &module("user", "{platform: [f28], open: ['1']}", "{}"));
+    assert!(requires(&world, ids[0])[0].starts_with("base:2/"), "{:?}", requires(&world, ids[0]));
+}
+
+#[test]
+fn contexts_that_a_document_names_are_taken_as_they_are() {
+    let world = World::new(Policy { allow_scratch: true, ..Policy::default() });
+    let packager = "document: modulemd-packager\nversion: 3\ndata:\n  name: foo\n  stream: \"1\"\n  summary: A\n  description: B\n  \
+        license: [MIT]\n  configurations:\n  - {context: CTX1, platform: f28, buildopts: {rpms: {macros: '%one 1'}}}\n  \
+        - {context: CTX2, platform: f29, requires: {}}\n";
+    let ids = built(&world, "foo", packager);
+    let contexts: Vec<String> = ids.iter().map(|id| world.context(*id)).collect();
+    assert_eq!(contexts, ["CTX1", "CTX2"]);
+    assert_eq!(world.build(ids[1]).submission.siblings, [ids[0]]);
+    for (id, macros) in [(ids[0], Some("%one 1")), (ids[1], None)] {
+        let text = world.build(id).submission.modulemd.to_string();
+        let read = rida_core::modulemd::read(text.as_bytes()).unwrap().to_source().unwrap();
+        assert!(read.static_context);
+        let options = read.buildopts.as_ref().and_then(|options| options.rpms.macros.as_deref());
+        assert_eq!(options.map(str::trim_end), macros, "each configuration has options of its own");
+    }
+    // So does a document of version 2, in two ways.
+    let fixed = module("bar", "{platform: [f28]}", "{platform: [f28]}")
+        .replace("  summary", "  context: fixed\n  static_context: true\n  summary");
+    assert_eq!(world.context(built(&world, "bar", &fixed)[0]), "fixed");
+    let named = module("baz", "{platform: []}", "{}").replace(
+        "  summary",
+        "  xmd: {mbs_options: {contexts: {a1: {buildrequires: {platform: f28}}, b2: {buildrequires: {platform: f29}}}}}\n  summary",
+    );
+    let ids = built(&world, "baz", &named);
+    assert_eq!(ids.iter().map(|id| world.context(*id)).collect::<Vec<_>>(), ["a1", "b2"]);
+    assert_eq!(requires(&world, ids[1]), ["platform:f29/0"]);
+    // Tried beside the build of that name.
+    let url = "https://src.example.org/modules/bar.git?#main".to_owned();
+    let tried = Request {
+        scm_url: url,
+        branch: None,
+        owner: sample::owner("alice"),
+        scratch: true,
+        rebuild_strategy: None,
+        reuse_from: None,
+    };
+    assert_eq!(world.context(block_on(world.driver.submit(tried)).unwrap()), "fixed_1");
+}
+
+#[test]
+fn a_document_that_makes_one_build_stays_as_it_was_written() {
+    let world = scratch_world();
+    let id = world.submit(false).unwrap();
+    assert_eq!(&*world.build(id).submission.modulemd, FOO);
+    assert!(world.build(id).submission.siblings.is_empty());
 }

@@ -72,6 +72,20 @@ impl Store for Database {
         load::donor(self, wanted).await
     }
 
+    async fn latest_ready_on(
+        &self,
+        name: &ModuleName,
+        stream: &StreamName,
+        base: &ModuleName,
+        base_stream: &StreamName,
+    ) -> Result<Option<BuildSummary>, StoreError> {
+        load::latest_ready_on(self, (name, stream), (base, base_stream)).await
+    }
+
+    async fn ready_streams(&self, name: &ModuleName, limit: usize) -> Result<Vec<StreamName>, StoreError> {
+        load::ready_streams(self, name, limit).await
+    }
+
     async fn list(&self, query: &ListQuery) -> Result<Vec<BuildSummary>, StoreError> {
         list::list(self, query).await
     }

@@ -75,7 +75,7 @@ fn a_choice_of_streams_is_refused_with_what_to_write() {
     };
     assert_eq!(
         refused(vec![block(&[("perl", &[])], &[])]),
-        "dependencies.0.buildrequires.perl: stream expansion is not available yet, and an empty list means any stream; \
+        "dependencies.0.buildrequires.perl: there is a choice of streams: an empty list means any stream; \
          write exactly one stream, such as `perl: [f42]`"
     );
     assert!(refused(vec![block(&[], &[("perl", &["5", "6"])])]).contains("several streams"));

@@ -3,6 +3,7 @@
 mod follow;
 mod perform;
 mod publish;
+mod resolve;
 mod reuse;
 mod submit;
 mod turn;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{Driver, Parts, room};
-use crate::build::{BuildRequire, ModuleBuild, Submission};
+use crate::build::{ModuleBuild, Submission};
 use crate::context;
 use crate::deadline::look_at;
 use crate::error::PortError;
@@ -105,12 +105,23 @@ pub enum SubmitError {
 }
 
 impl Driver {
-    /// Accepts a submission: reads and validates the modulemd, and records the build in `init`.
-    /// A failed build of the same NSVC is taken up again.
+    /// Accepts a submission as by [`submit_all`](Self::submit_all), and returns the first of its builds.
     ///
     /// # Errors
     /// When it is not accepted; then nothing was recorded.
     pub async fn submit(&self, request: Request) -> Result<BuildId, SubmitError> {
+        let url = request.scm_url.clone();
+        let ids = self.submit_all(request).await?;
+        ids.first().copied().ok_or_else(|| SubmitError::Invalid(vec![format!("{url} makes no build")]))
+    }
+
+    /// Accepts a submission: reads and validates the modulemd, and records in `init` a build for each combination of
+    /// streams that it can be built against, all or nothing. A failed build of the same NSVC is taken up again; one that
+    /// has not failed is left as it is, as long as any other is recorded.
+    ///
+    /// # Errors
+    /// When it is not accepted; then nothing was recorded.
+    pub async fn submit_all(&self, request: Request) -> Result<Vec<BuildId>, SubmitError> {
         let Parts { scm, clock, allow, policy, .. } = &self.parts;
         if request.scratch && !policy.allow_scratch {
             return Err(SubmitError::NoScratch);
@@ -127,15 +138,22 @@ impl Driver {
             if error.is_retryable() { SubmitError::ScmUnavailable(error) } else { SubmitError::Unretrievable(error) }
         })?;
         let Request { branch, owner, scratch, .. } = request;
-        let branch = branch.as_deref();
-        let origin = Origin { url: &url, branch, owner, scratch, rebuild_strategy, at: clock.now() };
-        let mut submission = intake::submission(&fetched, origin, allow, policy).map_err(SubmitError::Invalid)?;
-        submission.reuse_from = reuse_from;
-        self.resolve(&mut submission).await?;
-        if let Some(asked) = asked.filter(|_| !submission.scratch) {
-            self.check_strategy(&submission.nsvc, asked).await?;
+        let taken = intake::take(&fetched, &url, branch.as_deref(), allow, policy).map_err(SubmitError::Invalid)?;
+        let origin = Origin { url: &url, owner, scratch, rebuild_strategy, at: clock.now() };
+        let mut submissions: Vec<Submission> = Vec::new();
+        for (combination, requires) in self.expand(&taken).await? {
+            let mut submission = taken.submission(&combination, requires, &fetched, &origin, policy);
+            submission.reuse_from = reuse_from;
+            // Blocks of dependencies may overlap.
+            if submissions.iter().any(|other| other.nsvc == submission.nsvc) {
+                continue;
+            }
+            if let Some(asked) = asked.filter(|_| !submission.scratch) {
+                self.check_strategy(&submission.nsvc, asked).await?;
+            }
+            submissions.push(submission);
         }
-        self.record(submission).await
+        self.record_all(submissions).await
     }
 
     /// Returns the strategy that is asked for, if it may be.
@@ -202,25 +220,6 @@ impl Driver {
             return Err(refused(QueueFull::InAll(waiting), &request.scm_url));
         }
         Ok(())
-    }
-
-    /// Finds the builds of the modules that this one is built against; base modules are the distribution's.
-    async fn resolve(&self, submission: &mut Submission) -> Result<(), SubmitError> {
-        let mut problems = Vec::new();
-        for require in &mut submission.build_requires {
-            if self.parts.policy.base_modules.contains(&require.name) {
-                continue;
-            }
-            let found = self.parts.store.latest_ready(&require.name, &require.stream).await?;
-            require.build = found.map(|summary| summary.id);
-            if require.build.is_none() {
-                let BuildRequire { name, stream, .. } = require;
-                problems.push(format!(
-                    "dependencies: buildrequires {name}:{stream}, which has no ready build here; build it first"
-                ));
-            }
-        }
-        if problems.is_empty() { Ok(()) } else { Err(SubmitError::Invalid(problems)) }
     }
 
     /// Records what was submitted as a new build, or takes the failed build of the same NSVC up again. A scratch build

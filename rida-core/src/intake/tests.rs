@@ -15,14 +15,32 @@ fn take_in(data: &str, url: &str, branch: Option<&str>, policy: &Policy) -> Resu
     let owner = Owner::new("alice").unwrap();
     let origin = Origin {
         url: &url,
-        branch,
         owner,
         scratch: false,
         rebuild_strategy: RebuildStrategy::All,
         at: Timestamp::from_seconds(1_800_000_000),
     };
     let allow = AllowList::new(["https://git.example.org/forks".parse().unwrap()]);
-    submission(&fetched, origin, &allow, policy)
+    submission(&fetched, &origin, branch, &allow, policy)
+}
+
+/// Takes in what makes one build, as if every module were the distribution's.
+fn submission(
+    fetched: &FetchedModulemd,
+    origin: &Origin<'_>,
+    branch: Option<&str>,
+    allow: &AllowList,
+    policy: &Policy,
+) -> Result<Submission, Vec<String>> {
+    let taken = take(fetched, origin.url, branch, allow, policy)?;
+    let stream = taken.streams.first().unwrap();
+    let combinations = expand::combinations(stream, &expand::Known::new(), 1);
+    let combinations =
+        combinations.map_err(|found| found.into_iter().map(|problem| taken.located(problem)).collect::<Vec<_>>())?;
+    let chosen = combinations[0].chosen.iter();
+    let requires =
+        chosen.map(|(name, stream)| BuildRequire { build: None, name: name.clone(), stream: stream.clone() });
+    Ok(taken.submission(&combinations[0], requires.collect(), fetched, origin, policy))
 }
 
 const URL: &str = "https://git.example.org/modules/lua.git?#main";
@@ -134,7 +152,7 @@ fn a_static_context_makes_no_choice_of_streams() {
     assert_eq!(take_in(&data("['5.30']"), URL, None, &policy()).unwrap().nsvc.context.as_str(), "fixed");
     for choice in ["[]", "['-5.30']", "['5.28', '5.30']"] {
         let refused = take_in(&data(choice), URL, None, &policy()).unwrap_err();
-        assert!(refused.join("").contains("stream expansion"), "{choice}: {refused:?}");
+        assert!(refused.join("").contains("there is a choice of streams"), "{choice}: {refused:?}");
     }
 }
 
@@ -147,15 +165,7 @@ fn a_modulemd_is_written_in_utf_8() {
         committed_at: Timestamp::EPOCH,
     };
     let url = URL.parse().unwrap();
-    let origin = Origin {
-        url: &url,
-        branch: Some("a"),
-        owner: Owner::new("alice").unwrap(),
-        scratch: false,
-        rebuild_strategy: RebuildStrategy::All,
-        at: Timestamp::EPOCH,
-    };
-    let refused = submission(&fetched, origin, &AllowList::default(), &policy()).unwrap_err();
+    let refused = take(&fetched, &url, Some("a"), &AllowList::default(), &policy()).err().unwrap();
     assert_eq!(refused, ["the modulemd is not written in UTF-8; convert it"]);
 }
 
@@ -175,20 +185,17 @@ fn a_configuration_of_a_packager_document_is_built_in_its_context() {
         let owner = Owner::new("alice").unwrap();
         let origin = Origin {
             url: &url,
-            branch: None,
             owner,
             scratch: false,
             rebuild_strategy: RebuildStrategy::All,
             at: Timestamp::from_seconds(1_800_000_000),
         };
-        submission(&fetched, origin, &AllowList::new([]), &policy())
+        submission(&fetched, &origin, None, &AllowList::new([]), &policy())
     };
     let one = "  - {context: A1, platform: f28, buildrequires: {perl: [5.30]}}\n";
     let taken = take(one).unwrap();
     assert_eq!(taken.nsvc.to_string(), "lua:a:2820180205135154:A1");
     assert_eq!(taken.build_requires.len(), 2);
-    let two = take(&format!("{one}  - {{context: B, platform: f29}}\n")).unwrap_err();
-    assert!(two.iter().any(|line| line.contains("more than one configuration")), "{two:?}");
     let bad = take("  - {context: A1, platform: f28, buildrequires: {'a:b': [5.30]}}\n").unwrap_err();
     assert!(bad.iter().any(|line| line.contains("a:b")), "{bad:?}");
     let none = take("    []\n").unwrap_err();
@@ -203,15 +210,6 @@ fn what_describes_no_build_is_told_so() {
         committed_at: Timestamp::from_seconds(1_517_838_714),
     };
     let url = URL.parse().unwrap();
-    let owner = Owner::new("alice").unwrap();
-    let origin = Origin {
-        url: &url,
-        branch: None,
-        owner,
-        scratch: false,
-        rebuild_strategy: RebuildStrategy::All,
-        at: Timestamp::from_seconds(1_800_000_000),
-    };
-    let told = submission(&fetched, origin, &AllowList::new([]), &policy()).unwrap_err();
+    let told = super::take(&fetched, &url, None, &AllowList::new([]), &policy()).err().unwrap();
     assert!(told.iter().any(|line| line.contains("describes nothing to build")), "{told:?}");
 }

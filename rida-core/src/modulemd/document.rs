@@ -114,7 +114,7 @@ impl Document {
                 });
             }
             Content::Packager(_) => {
-                let message = "stream expansion is not available yet, and the module has more than one configuration";
+                let message = "the module has more than one configuration, each of which is a build of its own";
                 let hint = "keep one configuration, or give each a document of its own";
                 Problem::new(Rule::StreamExpansion, FieldPath::new(["configurations"]), message, hint)
             }

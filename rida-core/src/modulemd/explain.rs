@@ -324,9 +324,9 @@ fn reason(rule: Rule) -> (&'static str, &'static str, &'static str) {
             "components: {rpms: {a: {}}}",
         ),
         Rule::StreamExpansion => (
-            "A module with a choice of streams is a build for each choice, which is not supported yet.",
-            "dependencies:\n- buildrequires: {platform: [f40, f41]}",
-            "dependencies:\n- buildrequires: {platform: [f40]}",
+            "A module with a choice of streams is a build for each combination, and a static context is one build alone.",
+            "static_context: true\ncontext: a_b\ndependencies:\n- buildrequires: {platform: [f40, f41]}",
+            "static_context: true\ncontext: a_b\ndependencies:\n- buildrequires: {platform: [f40]}",
         ),
     }
 }

@@ -89,7 +89,7 @@ rules! {
     ModuleComponents = "module-components", "A module has no modules as components.";
     CustomRepository = "custom-repository", "Components come from the service's own repositories.";
     CustomCache = "custom-cache", "Components come from the service's own lookaside cache.";
-    StreamExpansion = "stream-expansion", "Each dependency names exactly one stream.";
+    StreamExpansion = "stream-expansion", "A static context leaves no choice of streams; any other choice has streams to choose from.";
 }
 
 impl fmt::Display for Rule {

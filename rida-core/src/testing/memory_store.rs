@@ -140,9 +140,7 @@ impl Store for MemoryStore {
 
     async fn latest_ready(&self, name: &ModuleName, stream: &StreamName) -> Result<Option<BuildSummary>, StoreError> {
         let kept = self.kept();
-        let of_stream = |build: &&ModuleBuild| build.nsvc().name == *name && build.nsvc().stream == *stream;
-        let is_ready = |build: &&ModuleBuild| build.state() == BuildState::Ready && !build.is_scratch();
-        let ready = kept.builds.values().filter(of_stream).filter(is_ready);
+        let ready = kept.ready(name).filter(|build| build.nsvc().stream == *stream);
         Ok(ready.max_by_key(|build| (build.nsvc().version, build.id)).map(summary))
     }
 
@@ -158,6 +156,27 @@ impl Store for MemoryStore {
         };
         let last = kept.builds.values().filter(fits).max_by_key(|build| (build.completed_at(), build.id));
         Ok(last.map(|build| build.id))
+    }
+
+    async fn latest_ready_on(
+        &self,
+        name: &ModuleName,
+        stream: &StreamName,
+        base: &ModuleName,
+        base_stream: &StreamName,
+    ) -> Result<Option<BuildSummary>, StoreError> {
+        let kept = self.kept();
+        let fits = |build: &&ModuleBuild| {
+            let mut requires = build.submission.build_requires.iter();
+            !requires.any(|require| require.name == *base && require.stream != *base_stream)
+        };
+        let ready = kept.ready(name).filter(|build| build.nsvc().stream == *stream).filter(fits);
+        Ok(ready.max_by_key(|build| (build.nsvc().version, build.id)).map(summary))
+    }
+
+    async fn ready_streams(&self, name: &ModuleName, limit: usize) -> Result<Vec<StreamName>, StoreError> {
+        let streams: BTreeSet<StreamName> = self.kept().ready(name).map(|build| build.nsvc().stream.clone()).collect();
+        Ok(streams.into_iter().take(limit).collect())
     }
 
     async fn list(&self, query: &ListQuery) -> Result<Vec<BuildSummary>, StoreError> {
@@ -369,6 +388,12 @@ impl Store for MemoryStore {
 }
 
 impl Kept {
+    /// Iterates over the ready builds of a module.
+    fn ready<'a>(&'a self, name: &'a ModuleName) -> impl Iterator<Item = &'a ModuleBuild> {
+        let is_ready = |build: &&ModuleBuild| build.state() == BuildState::Ready && !build.is_scratch();
+        self.builds.values().filter(is_ready).filter(move |build| build.nsvc().name == *name)
+    }
+
     /// Tells why a change cannot be written, before any of it is.
     fn check(&self, commit: &Commit<'_>) -> Result<(), StoreError> {
         let after = commit.after;

@@ -70,7 +70,8 @@ promises! {
         hostile_text_matches_nothing,
         extreme_numbers_are_harmless,
         the_latest_ready_build_has_the_highest_version,
-        the_donor_is_the_one_that_ended_last_of_those_that_fit;
+        the_donor_is_the_one_that_ended_last_of_those_that_fit,
+        ready_builds_are_found_by_what_they_are_built_against;
     instructions:
         instructions_are_taken_when_due_oldest_first,
         a_leased_instruction_is_nobody_elses,

@@ -60,6 +60,35 @@ pub(crate) struct Summary<'a> {
     pub(crate) time_completed: Option<Timestamp>,
 }
 
+/// A build in the answer to its submission.
+#[derive(Debug, serde::Serialize)]
+#[serde(untagged)]
+pub(crate) enum Accepted<'a> {
+    /// As it was read again.
+    Known(Submitted<'a>),
+    /// It could not be read at this moment.
+    Recorded {
+        /// The build.
+        id: BuildId,
+    },
+}
+
+/// What is told of a build that was submitted.
+#[derive(Debug, serde::Serialize)]
+pub(crate) struct Submitted<'a> {
+    /// What the verbose list shows.
+    #[serde(flatten)]
+    summary: Summary<'a>,
+    /// The other builds of the same submission.
+    siblings: &'a [BuildId],
+}
+
+impl<'a> From<&'a ModuleBuild> for Submitted<'a> {
+    fn from(build: &'a ModuleBuild) -> Self {
+        Self { summary: build.into(), siblings: &build.submission.siblings }
+    }
+}
+
 /// A build by itself: `{"id": 42, "state": "build", "tasks": {"rpms/foo": "6378/closed"}}`.
 #[derive(Debug, serde::Serialize)]
 pub(crate) struct Item<'a> {
@@ -81,6 +110,8 @@ pub(crate) struct Detail<'a> {
     /// What the verbose list shows.
     #[serde(flatten)]
     pub(crate) summary: Summary<'a>,
+    /// The other builds of the same submission.
+    pub(crate) siblings: &'a [BuildId],
     /// Which part of its state it is in, such as `preparing` within `build`.
     pub(crate) phase: &'static str,
     /// What kind of reason it failed for.
@@ -231,6 +262,7 @@ impl<'a> Detail<'a> {
         let requires = build.submission.build_requires.iter();
         Self {
             summary: build.into(),
+            siblings: &build.submission.siblings,
             phase: phase_name(build),
             failure: failure.map(|failure| failure_name(failure.kind)),
             problems: failure.map(problems).unwrap_or_default(),

@@ -10,7 +10,7 @@ mod parameters;
 mod submission;
 
 pub(crate) use build::problems;
-pub(crate) use build::{Detail, Item, ListItem, Summary};
+pub(crate) use build::{Accepted, Detail, Item, ListItem, Summary};
 pub(crate) use filter::ListRequest;
 pub(crate) use page::{Page, links};
 pub(crate) use parameters::Parameters;

@@ -79,6 +79,7 @@ pub(super) struct Limits {
     pub(super) builds: Option<u32>,
     pub(super) builds_per_module: Option<u32>,
     pub(super) builds_per_owner: Option<u32>,
+    pub(super) builds_per_submission: Option<u32>,
     pub(super) queue: Option<u32>,
     pub(super) queue_per_module: Option<u32>,
     pub(super) queue_per_owner: Option<u32>,
@@ -107,6 +108,7 @@ pub(super) struct Builds {
     pub(super) base_modules: Option<Vec<ModuleName>>,
     pub(super) rebuild: Option<RebuildStrategy>,
     pub(super) rebuild_choices: Option<Vec<RebuildStrategy>>,
+    pub(super) base_streams: Option<Vec<String>>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]

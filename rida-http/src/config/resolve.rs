@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use rida_core::scm::{AllowList, Repository};
-use rida_core::{Deadlines, Limits, Policy, RebuildPolicy, SourcePolicy};
+use rida_core::{Deadlines, Limits, ModuleName, Policy, RebuildPolicy, SourcePolicy, StreamName};
 use rida_store::{Location, StoreConfig};
 use serde::Serialize;
 
@@ -89,12 +89,20 @@ pub(super) fn resolve(layers: &[Layer]) -> Resolved {
     // Said again where its section is; other settings have other defaults by it.
     let chosen = layers.iter().rev().find_map(|layer| layer.raw.builds.build_system);
     let build_system = chosen.unwrap_or(BuildSystemChoice::Local);
-    let policy = policy(&mut pick, build_system);
+    let (mut policy, mut unclear_streams) = policy(&mut pick, build_system);
     let absolute = std::path::absolute(&data).unwrap_or_else(|_| data.clone());
     let git = local::git(&mut pick, &absolute, &allow, &policy);
     let local = local::build_system(&mut pick, &absolute);
     #[cfg(feature = "koji")]
     let (koji, unclear) = koji::build_system(&mut pick, build_system);
+    #[cfg(feature = "koji")]
+    if let Some(koji) = koji.as_ref().filter(|_| policy.base_streams.is_empty()) {
+        // What can be built with is what has a tag.
+        let known = koji.builds.base_tags.keys().filter_map(|name| base_stream(name));
+        for (name, stream) in known.filter(|(name, _)| policy.base_modules.contains(name)) {
+            policy.base_streams.entry(name).or_default().insert(stream);
+        }
+    }
     if build_system == BuildSystemChoice::Koji {
         // No folder of local builds is locked, so that any number of services may share the database.
         store.remembered = 0;
@@ -119,6 +127,7 @@ pub(super) fn resolve(layers: &[Layer]) -> Resolved {
     };
     let mut problems = impossible(&pick.settings);
     problems.append(&mut bus_problems);
+    problems.append(&mut unclear_streams);
     #[cfg(feature = "koji")]
     problems.extend(unclear);
     #[cfg(not(feature = "koji"))]
@@ -227,7 +236,14 @@ fn store(pick: &mut Picker<'_>, data: &std::path::Path) -> StoreConfig {
 /// How long what Koji has to do by itself may take: it may be away for hours.
 const KOJI_AWAY: Duration = Duration::from_secs(24 * 3600);
 
-fn policy(pick: &mut Picker<'_>, build_system: BuildSystemChoice) -> Policy {
+/// Reads `name:stream`.
+fn base_stream(text: &str) -> Option<(ModuleName, StreamName)> {
+    let (name, stream) = text.split_once(':')?;
+    Some((ModuleName::new(name).ok()?, StreamName::new(stream).ok()?))
+}
+
+/// Returns what is decided by, and what is not clear of it.
+fn policy(pick: &mut Picker<'_>, build_system: BuildSystemChoice) -> (Policy, Vec<String>) {
     let mut defaults = Policy::default();
     if build_system == BuildSystemChoice::Koji {
         defaults.deadlines.prepare = KOJI_AWAY;
@@ -266,10 +282,24 @@ fn policy(pick: &mut Picker<'_>, build_system: BuildSystemChoice) -> Policy {
         finish: pick.span("deadlines.finish", |raw| raw.deadlines.finish, at_most.finish),
     };
     pick.or("builds.build_system", |raw| raw.builds.build_system, build_system);
+    let builds_per_submission = pick.count(
+        "limits.builds_per_submission",
+        |raw| raw.limits.builds_per_submission,
+        defaults.builds_per_submission,
+    );
+    let (mut base_streams, mut unclear) = (defaults.base_streams, Vec::new());
+    for text in pick.or("builds.base_streams", |raw| raw.builds.base_streams.clone(), Vec::new()) {
+        match base_stream(&text) {
+            Some((name, stream)) => drop(base_streams.entry(name).or_default().insert(stream)),
+            None => unclear.push(format!("builds.base_streams has {text:?}, which is no name:stream")),
+        }
+    }
     let base = |raw: &Raw| raw.builds.base_modules.clone().map(|modules| modules.into_iter().collect());
     let choices = |raw: &Raw| raw.builds.rebuild_choices.clone().map(|choices| choices.into_iter().collect());
-    Policy {
+    let policy = Policy {
         limits,
+        base_streams,
+        builds_per_submission,
         components_at_once: pick.count(
             "builds.components_at_once",
             |raw| raw.builds.components_at_once,
@@ -290,5 +320,6 @@ fn policy(pick: &mut Picker<'_>, build_system: BuildSystemChoice) -> Policy {
             strategy: pick.or("builds.rebuild", |raw| raw.builds.rebuild, defaults.rebuild.strategy),
             choices: pick.or("builds.rebuild_choices", choices, defaults.rebuild.choices),
         },
-    }
+    };
+    (policy, unclear)
 }

@@ -9,7 +9,7 @@ use warp::reply::Response;
 
 use super::body::Body;
 use super::{Api, Asked, same_origin};
-use crate::api::{Parameters, SubmitBody, Summary, problems};
+use crate::api::{Accepted, Parameters, SubmitBody, problems};
 use crate::reply::{ApiError, json};
 
 const PREFER: HeaderName = HeaderName::from_static("prefer");
@@ -22,24 +22,35 @@ const LOOK_EVERY: Duration = Duration::from_millis(250);
 pub(super) async fn submit(api: Arc<Api>, asked: Asked, headers: HeaderMap, body: Body) -> Result<Response, ApiError> {
     api.status.check().await?;
     same_origin(&headers)?;
-    Parameters::read(&asked.query, &[])?;
+    let all = Parameters::read(&asked.query, &["all"])?.flag("all")?;
     let request = SubmitBody::read(&body?)?.into_request(&api.settings.nobody);
     let at_once = prefers_async(&headers);
     let owner = request.owner.clone();
-    let id = api.driver.submit(request).await?;
-    tracing::info!(build.id = id.get(), owner = %owner.as_str().escape_debug(), "a build was submitted");
-    api.pulse.beat();
-    // From here on the build is accepted: whatever else happens, the answer says so.
-    let build = if at_once { current(&api, id).await } else { settled(&api, id).await };
-    if let Some(Phase::Failed(failure)) = build.as_ref().map(|build| &build.phase)
-        && failure.from == BuildState::Init
-        && failure.kind != FailureKind::Canceled
-    {
-        return Err(refused(id, build.as_ref().and_then(|build| build.reason()), failure));
+    let ids = api.driver.submit_all(request).await?;
+    for id in &ids {
+        tracing::info!(build.id = id.get(), owner = %owner.as_str().escape_debug(), "a build was submitted");
     }
-    let mut response = match &build {
-        Some(build) => json(StatusCode::CREATED, &Summary::from(build)),
-        None => json(StatusCode::CREATED, &serde_json::json!({"id": id})),
+    api.pulse.beat();
+    // From here on the builds are accepted: whatever else happens, the answer says so.
+    let deadline = Instant::now() + api.settings.submit_wait;
+    let mut builds = Vec::new();
+    for id in &ids {
+        let build = if at_once { current(&api, *id).await } else { settled(&api, *id, deadline).await };
+        if let Some(Phase::Failed(failure)) = build.as_ref().map(|build| &build.phase)
+            && failure.from == BuildState::Init
+            && failure.kind != FailureKind::Canceled
+        {
+            return Err(refused(*id, build.as_ref().and_then(|build| build.reason()), failure));
+        }
+        builds.push((*id, build));
+    }
+    let Some((id, first)) = builds.first() else {
+        return Err(ApiError::unprocessable("the modulemd makes no build", Vec::new()));
+    };
+    let mut response = if all {
+        json(StatusCode::CREATED, &builds.iter().map(|(id, build)| shown(*id, build.as_ref())).collect::<Vec<_>>())
+    } else {
+        json(StatusCode::CREATED, &shown(*id, first.as_ref()))
     };
     let answer = response.headers_mut();
     if let Ok(location) = HeaderValue::try_from(format!("/rida/module-builds/{id}")) {
@@ -49,6 +60,14 @@ pub(super) async fn submit(api: Arc<Api>, asked: Asked, headers: HeaderMap, body
         answer.insert(PREFERENCE_APPLIED, HeaderValue::from_static(RESPOND_ASYNC));
     }
     Ok(response)
+}
+
+/// Shows a build that was accepted, as far as it can be read again.
+fn shown(id: BuildId, build: Option<&ModuleBuild>) -> Accepted<'_> {
+    match build {
+        Some(build) => Accepted::Known(build.into()),
+        None => Accepted::Recorded { id },
+    }
 }
 
 /// Makes the answer to a submission whose sources are missing or wrong.
@@ -65,8 +84,7 @@ fn refused(id: BuildId, reason: Option<&str>, failure: &Failure) -> ApiError {
 }
 
 /// Waits for a build to leave `init`, for a while, and returns it as it then is.
-async fn settled(api: &Api, id: BuildId) -> Option<ModuleBuild> {
-    let deadline = Instant::now() + api.settings.submit_wait;
+async fn settled(api: &Api, id: BuildId, deadline: Instant) -> Option<ModuleBuild> {
     let (mut beats, mut status) = (api.pulse.listen(), api.status.clone());
     loop {
         let build = current(api, id).await?;

@@ -4,6 +4,7 @@
 
 mod changing;
 mod ending;
+mod expansion;
 mod golden;
 mod harness;
 mod hostile;

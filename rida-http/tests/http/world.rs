@@ -91,6 +91,8 @@ impl Scm for World {
         let name = url.repository().name();
         let bytes = match name {
             "broken" => b"document: modulemd\nversion: 9\n".to_vec(),
+            "many" => modulemd(name).replace("platform: [el8]", "platform: [el8, el9]").into_bytes(),
+            "any" => modulemd(name).replace("platform: [el8]", "platform: []").into_bytes(),
             name => modulemd(name).into_bytes(),
         };
         let commit = CommitHash::new("0123456789abcdef0123456789abcdef01234567").unwrap();

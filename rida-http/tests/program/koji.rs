@@ -11,7 +11,7 @@ use crate::running::{Running, body, repository, run, stderr, stdout};
 const MODULE: &str = "document: modulemd\nversion: 2\ndata:\n  stream: rolling\n  summary: A gate\n  \
     description: A gate.\n  license: {module: [MIT]}\n";
 
-fn settings(folder: &Path, hub: &Hub, password: &str) -> Vec<String> {
+pub(crate) fn settings(folder: &Path, hub: &Hub, password: &str) -> Vec<String> {
     let profile = folder.join("koji.conf");
     let text = format!("[koji]\nserver = {}\nauthtype = password\nuser = rida\npassword = {password}\n", hub.url());
     std::fs::write(&profile, text).unwrap();

@@ -10,6 +10,7 @@ mod postgres;
 mod reuse;
 mod running;
 mod secrets;
+mod streams;
 
 use rida_core::{Clock, LeaseTimes, PUBLISHER, Store, WorkerId};
 use rida_http::SystemClock;

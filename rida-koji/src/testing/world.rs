@@ -424,6 +424,12 @@ impl World {
         builds.filter_map(|(build, _)| self.builds.get(build)).map(HubBuild::nvr).collect()
     }
 
+    /// Returns the names of the tags that a tag inherits from, nearest first.
+    pub fn ancestors(&self, tag: &str) -> Vec<String> {
+        let line = self.tags.values().find(|known| known.name == tag).map(|tag| self.line(tag.id));
+        line.unwrap_or_default().into_iter().skip(1).map(|tag| tag.name.clone()).collect()
+    }
+
     /// Takes the options from every task, as if something else had started them.
     pub fn forget_options(&mut self) {
         for task in self.tasks.values_mut().filter(|task| task.method == "build") {

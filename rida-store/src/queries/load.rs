@@ -4,13 +4,14 @@ use rida_core::{
     BuildId, BuildState, BuildSummary, DonorQuery, ModuleBuild, ModuleName, Nsvc, StoreError, StoreErrorKind,
     StreamName,
 };
+use sea_orm::sea_query::{Expr, ExprTrait, Query};
 use sea_orm::{
     ColumnTrait, DatabaseConnection, EntityTrait, JoinType, QueryFilter, QueryOrder, QuerySelect, RelationTrait, Select,
 };
 
-use crate::convert::{self, SummaryRow, version_text};
+use crate::convert::{self, SummaryRow, bound, version_text};
 use crate::database::Database;
-use crate::entities::{component_builds, module_builds, module_submissions};
+use crate::entities::{component_builds, module_build_requires, module_builds, module_submissions};
 use crate::error::{Failed, corrupt};
 
 /// How often a build may change while it is read.
@@ -71,15 +72,60 @@ pub(crate) async fn latest_ready(
     name: &ModuleName,
     stream: &StreamName,
 ) -> Result<Option<BuildSummary>, StoreError> {
+    one(database, latest(name, stream)).await
+}
+
+/// Returns the ready build of a stream with the highest version that is not built against another stream of a base
+/// module.
+pub(crate) async fn latest_ready_on(
+    database: &Database,
+    (name, stream): (&ModuleName, &StreamName),
+    (base, base_stream): (&ModuleName, &StreamName),
+) -> Result<Option<BuildSummary>, StoreError> {
+    use module_build_requires::{Column, Entity};
+    let mut against_another = Query::select();
+    against_another
+        .expr(Expr::val(1))
+        .from(Entity)
+        .and_where(Expr::col((Entity, Column::BuildId)).equals((module_builds::Entity, module_builds::Column::Id)))
+        .and_where(Column::Name.eq(base.as_str()))
+        .and_where(Column::Stream.ne(base_stream.as_str()));
+    one(database, latest(name, stream).filter(Expr::exists(against_another).not())).await
+}
+
+/// Returns the streams of a module that have a ready build.
+pub(crate) async fn ready_streams(
+    database: &Database,
+    name: &ModuleName,
+    limit: usize,
+) -> Result<Vec<StreamName>, StoreError> {
     use module_builds::Column;
-    let query = summaries()
-        .filter(Column::Name.eq(name.as_str()))
+    let query = ready(module_builds::Entity::find().select_only().column(Column::Stream).distinct(), name)
+        .order_by_asc(Column::Stream)
+        .limit(bound(u64::try_from(limit).unwrap_or(u64::MAX)).unsigned_abs());
+    let rows =
+        database.read(|| async |connection| Ok(query.clone().into_tuple::<String>().all(connection).await?)).await;
+    let rows = rows.map_err(|error| error.during("look the streams of a module up"))?;
+    let read = |text: String| text.parse().map_err(|error| corrupt("a stream").because(error));
+    rows.into_iter().map(read).collect()
+}
+
+/// Selects the ready builds of a stream, the highest version first.
+fn latest(name: &ModuleName, stream: &StreamName) -> Select<module_builds::Entity> {
+    use module_builds::Column;
+    ready(summaries(), name)
         .filter(Column::Stream.eq(stream.as_str()))
+        .order_by_desc(Column::Version)
+        .order_by_desc(Column::Id)
+}
+
+/// Selects the ready builds of a module; what is only tried is none.
+fn ready(select: Select<module_builds::Entity>, name: &ModuleName) -> Select<module_builds::Entity> {
+    use module_builds::Column;
+    select
+        .filter(Column::Name.eq(name.as_str()))
         .filter(Column::State.eq(i32::from(BuildState::Ready.code())))
         .filter(Column::Scratch.eq(false))
-        .order_by_desc(Column::Version)
-        .order_by_desc(Column::Id);
-    one(database, query).await
 }
 
 /// Returns the build that components may be taken over from.

@@ -316,3 +316,47 @@ pub(super) async fn the_donor_is_the_one_that_ended_last_of_those_that_fit(store
     assert_eq!(ask("bar", "2", "el8", &all).await, None);
     assert_eq!(ask("foo", "1", "el7", &all).await, None);
 }
+
+pub(super) async fn ready_builds_are_found_by_what_they_are_built_against(store: &dyn Store) {
+    let name = |text: &str| ModuleName::new(text).expect("a good name");
+    let stream = |text: &str| StreamName::new(text).expect("a good stream");
+    let builds = [
+        ("foo:1:9:a", Some("f28"), Phase::Ready),
+        ("foo:1:10:b", Some("f29"), Phase::Ready),
+        ("foo:1:8:c", Some("f28"), Phase::Ready),
+        ("foo:1:11:d", Some("f28"), Phase::Done),
+        ("foo:2:1:a", None, Phase::Ready),
+        ("foo:3:1:a", Some("f28"), Phase::Done),
+        ("bar:4:1:a", Some("f28"), Phase::Ready),
+    ];
+    for (number, (text, platform, phase)) in (1..).zip(builds) {
+        let mut submission = sample::submission(nsvc(text));
+        let required =
+            |module: &str, text: &str| BuildRequire { build: None, name: name(module), stream: stream(text) };
+        submission.build_requires = platform.map(|platform| required("platform", platform)).into_iter().collect();
+        submission.build_requires.push(required("perl", "f27"));
+        let new = Written::of_submission(id(number), submission);
+        commit(store, &new).await;
+        commit(store, &new.entering(Fact::TimePassed, phase, None)).await;
+    }
+    let tried = Submission { scratch: true, ..sample::submission(nsvc("foo:9:1:a_1")) };
+    let tried = Written::of_submission(id(20), tried);
+    commit(store, &tried).await;
+    commit(store, &tried.entering(Fact::TimePassed, Phase::Ready, None)).await;
+    let found = async |of: &str, platform: &str| {
+        let found = store.latest_ready_on(&name("foo"), &stream(of), &name("platform"), &stream(platform)).await;
+        found.expect("it can be asked").map(|summary| summary.id.get())
+    };
+    assert_eq!(found("1", "f28").await, Some(1), "the highest version that is ready");
+    assert_eq!(found("1", "f29").await, Some(2));
+    assert_eq!(found("1", "f30").await, None);
+    assert_eq!(found("2", "f30").await, Some(5), "it is not built against any");
+    assert_eq!(found("9", "el8").await, None, "it is only tried");
+    let streams = async |of: &str, limit| {
+        let found = store.ready_streams(&name(of), limit).await.expect("it can be asked");
+        found.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    assert_eq!(streams("foo", 10).await, ["1", "2"]);
+    assert_eq!(streams("foo", 1).await, ["1"]);
+    assert!(streams("baz", 10).await.is_empty());
+}
