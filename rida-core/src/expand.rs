@@ -34,8 +34,8 @@ pub(crate) fn open_modules(stream: &ModuleStream) -> BTreeSet<ModuleName> {
 /// when there are none. They take the place of the document's dependencies.
 ///
 /// # Errors
-/// When a context is none, or does not name exactly one stream of each module.
-pub(crate) fn named_contexts(stream: &ModuleStream) -> Result<Option<Vec<ModuleStream>>, Vec<Problem>> {
+/// When a context is none, or does not name exactly one stream of each module, or there are more than `most`.
+pub(crate) fn named_contexts(stream: &ModuleStream, most: usize) -> Result<Option<Vec<ModuleStream>>, Vec<Problem>> {
     let contexts = stream.xmd.get("mbs_options").and_then(|options| options.get("contexts"));
     let Some(contexts) = contexts else { return Ok(None) };
     let place = ["xmd", "mbs_options", "contexts"];
@@ -43,6 +43,10 @@ pub(crate) fn named_contexts(stream: &ModuleStream) -> Result<Option<Vec<ModuleS
         let hint = "write `contexts:` with a mapping of buildrequires and requires for each context";
         return Err(vec![Problem::new(Rule::StaticContext, FieldPath::new(place), "there are no contexts", hint)]);
     };
+    let count = contexts.iter().count();
+    if count > most {
+        return Err(vec![too_many(count, most)]);
+    }
     let mut common = stream.clone();
     if let Xmd::Map(xmd) = &mut common.xmd
         && let Some(Xmd::Map(mut options)) = xmd.remove("mbs_options")

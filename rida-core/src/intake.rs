@@ -52,7 +52,7 @@ pub(crate) fn take(
     let judged = modulemd::judge(text.as_bytes(), &Options::default(), &rules(policy));
     let mut problems = judged.problems.map(|problems| problems.lines()).unwrap_or_default();
     let Some(document) = judged.document else { return Err(problems) };
-    let streams = match sources(&document) {
+    let streams = match sources(&document, policy.builds_per_submission) {
         Ok(streams) => streams,
         Err(found) => {
             problems.extend(found);
@@ -77,8 +77,12 @@ pub(crate) fn take(
 }
 
 /// Returns the streams that a document is built as.
-fn sources(document: &Document) -> Result<Vec<ModuleStream>, Vec<String>> {
+fn sources(document: &Document, most: usize) -> Result<Vec<ModuleStream>, Vec<String>> {
     match document.content() {
+        // Before each is a whole document of its own.
+        Content::Packager(packager) if packager.configurations.len() > most => {
+            Err(vec![document.located(expand::too_many(packager.configurations.len(), most)).to_string()])
+        }
         Content::Packager(packager) => {
             let streams = packager.to_streams().map_err(|problems| {
                 problems.into_iter().map(|problem| document.located(problem).to_string()).collect::<Vec<_>>()
@@ -87,7 +91,7 @@ fn sources(document: &Document) -> Result<Vec<ModuleStream>, Vec<String>> {
         }
         _ => {
             let source = document.to_source().map_err(|problems| problems.lines())?;
-            let named = expand::named_contexts(&source);
+            let named = expand::named_contexts(&source, most);
             let named = named
                 .map_err(|found| found.into_iter().map(|one| document.located(one).to_string()).collect::<Vec<_>>())?;
             Ok(named.unwrap_or_else(|| vec![source]))

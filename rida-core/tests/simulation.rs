@@ -36,7 +36,8 @@ fn every_history_keeps_the_promises() {
     });
     println!("{seeds} histories: {counts:?}");
     // A world in which nothing happens shows nothing.
-    let Counts { crashes, overtaken, jumps, outages, messages, refused, changes, taken, lines } = counts;
+    let Counts { crashes, overtaken, jumps, outages, messages, refused, changes, taken, together, tried, lines } =
+        counts;
     for (what, count) in [
         ("crashes", crashes),
         ("leases that ended before their holder did", overtaken),
@@ -46,6 +47,8 @@ fn every_history_keeps_the_promises() {
         ("refused submissions", refused),
         ("changes by people", changes),
         ("components that were taken over", taken),
+        ("builds that were submitted together", together),
+        ("builds that were only tried", tried),
         ("lines of the log", lines / 10),
     ] {
         assert!(count > seeds / 4, "only {count} {what} in {seeds} histories");
@@ -164,6 +167,7 @@ fn needing(protection: Protection) -> Wildness {
         | Protection::MovingOnLast
         | Protection::LookBeforeActing => Wildness { crashes: 20, ..quiet },
         Protection::OptimisticRevision | Protection::QueueRevision | Protection::Lease | Protection::Looks => quiet,
+        Protection::TogetherOrNotAtAll => Wildness { crashes: 20, together: 50, ..quiet },
         Protection::RoomInTheCommit => Wildness { people: 30, ..quiet },
         Protection::LatestTimes => Wildness { jumps: 30, steps: 1000, ..quiet },
         Protection::Deadlines => Wildness { bad: 20, ..quiet },

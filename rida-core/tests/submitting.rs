@@ -193,6 +193,7 @@ fn submit_all(world: &World, name: &str, data: &str) -> Result<Vec<BuildId>, Sub
         owner,
         scratch: false,
         rebuild_strategy: None,
+        reuse_from: None,
     }))
 }
 

@@ -1,19 +1,22 @@
 use super::*;
 
-fn sets(text: &[(&str, &[&str])]) -> BTreeMap<String, BTreeSet<String>> {
+fn sets(text: Modules<'_>) -> BTreeMap<String, BTreeSet<String>> {
     let owned = |streams: &[&str]| streams.iter().map(|stream| (*stream).to_owned()).collect();
     text.iter().map(|(module, streams)| ((*module).to_owned(), owned(streams))).collect()
 }
 
-fn stream(blocks: &[(&[(&str, &[&str])], &[(&str, &[&str])])]) -> ModuleStream {
-    let block = |(built, run): &(&[(&str, &[&str])], &[(&str, &[&str])])| Dependencies {
-        buildrequires: sets(built),
-        requires: sets(run),
-    };
+/// Modules, each with its streams.
+type Modules<'a> = &'a [(&'a str, &'a [&'a str])];
+
+/// What a block is built against, and what it needs at run time.
+type Block<'a> = (Modules<'a>, Modules<'a>);
+
+fn stream(blocks: &[Block<'_>]) -> ModuleStream {
+    let block = |(built, run): &Block<'_>| Dependencies { buildrequires: sets(built), requires: sets(run) };
     ModuleStream { dependencies: blocks.iter().map(block).collect(), ..ModuleStream::default() }
 }
 
-fn known(text: &[(&str, &[&str])]) -> Known {
+fn known(text: Modules<'_>) -> Known {
     let name = |name: &String| ModuleName::new(name).unwrap();
     let streams = |streams: &BTreeSet<String>| streams.iter().map(|it| StreamName::new(it).unwrap()).collect();
     sets(text).iter().map(|(module, list)| (name(module), streams(list))).collect()
@@ -109,7 +112,7 @@ fn a_document_makes_a_limited_number_of_builds() {
     let hostile: Vec<(&str, &[&str])> = names.iter().map(|name| (name.as_str(), many.as_slice())).collect();
     let told = refused(&stream(&[(&hostile, &[])]), &Known::new(), 64);
     assert!(told.contains("one submission may make 64"), "{told}");
-    let blocks: Vec<(&[(&str, &[&str])], &[(&str, &[&str])])> = vec![(&[("platform", &["f28"])], &[]); 65];
+    let blocks: Vec<Block<'_>> = vec![(&[("platform", &["f28"])], &[]); 65];
     assert!(refused(&stream(&blocks), &Known::new(), 64).contains("65 builds"));
     let names: Vec<String> = (0..201).map(|number| format!("m{number}")).collect();
     let wide: Vec<(&str, &[&str])> = names.iter().map(|name| (name.as_str(), &["1"][..])).collect();
@@ -138,7 +141,7 @@ fn contexts_of_the_options_take_the_place_of_the_dependencies() {
              dependencies:\n  - buildrequires: {{platform: []}}\n  xmd:\n    mbs_options:\n      blocked_packages: [vim]\n      \
              contexts: {contexts}\n"
         );
-        named_contexts(&crate::modulemd::read(text.as_bytes()).unwrap().into_stream().unwrap())
+        named_contexts(&crate::modulemd::read(text.as_bytes()).unwrap().into_stream().unwrap(), 2)
     };
     let good = read(
         "{c1: {buildrequires: {platform: f28, perl: ['5']}, requires: {platform: f28}}, c2: {buildrequires: {platform: f29}}}",
@@ -156,11 +159,12 @@ fn contexts_of_the_options_take_the_place_of_the_dependencies() {
         ("{c1: {buildrequires: {platform: []}}}", "exactly one stream"),
         ("{c1: {buildrequires: {'a:b': f28}}}", "exactly one stream"),
         ("[c1]", "there are no contexts"),
+        ("{a: {}, b: {}, c: {}}", "its dependencies make 3 builds, and one submission may make 2"),
     ] {
         let problems = read(bad).unwrap_err();
         let text: Vec<String> = problems.iter().map(ToString::to_string).collect();
         assert!(text.join("; ").contains(told), "{bad}: {text:?}");
     }
     let plain = ModuleStream::default();
-    assert_eq!(named_contexts(&plain).unwrap(), None);
+    assert_eq!(named_contexts(&plain, 2).unwrap(), None);
 }

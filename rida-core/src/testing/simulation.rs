@@ -55,6 +55,8 @@ pub struct Wildness {
     pub messages: u64,
     /// Of a hundred submissions, how many may take components over from an earlier build of their module.
     pub reuse: u64,
+    /// Of a hundred modules, how many are submitted for two streams together, and how many of each are only tried.
+    pub together: u64,
     /// The protection that is left out.
     pub without: Option<Protection>,
 }
@@ -75,6 +77,7 @@ impl Default for Wildness {
             bad: 10,
             messages: 5,
             reuse: 60,
+            together: 25,
             without: None,
         }
     }
@@ -96,6 +99,7 @@ impl Wildness {
         bad: 0,
         messages: 5,
         reuse: 60,
+        together: 0,
         without: None,
     };
 
@@ -109,7 +113,7 @@ impl Wildness {
         self.may_end_builds() || self.faults + self.crashes + self.people > 0
     }
 
-    fn knobs(&mut self) -> [(&'static str, &mut u64); 13] {
+    fn knobs(&mut self) -> [(&'static str, &mut u64); 14] {
         [
             ("drivers", &mut self.drivers),
             ("modules", &mut self.modules),
@@ -124,6 +128,7 @@ impl Wildness {
             ("bad", &mut self.bad),
             ("messages", &mut self.messages),
             ("reuse", &mut self.reuse),
+            ("together", &mut self.together),
         ]
     }
 }
@@ -194,6 +199,10 @@ pub struct Counts {
     pub changes: u64,
     /// A component was taken over from an earlier build.
     pub taken: u64,
+    /// A build was recorded together with another.
+    pub together: u64,
+    /// A build was only tried.
+    pub tried: u64,
     /// A line was written to the log.
     pub lines: u64,
 }
@@ -208,6 +217,8 @@ impl std::ops::AddAssign for Counts {
         self.refused += other.refused;
         self.changes += other.changes;
         self.taken += other.taken;
+        self.together += other.together;
+        self.tried += other.tried;
         self.lines += other.lines;
     }
 }

@@ -5,10 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::world::World;
 use super::{Outcome, block_on, replay};
 use crate::announce::{Announcement, Change};
-use crate::build::ModuleBuild;
+use crate::build::{ModuleBuild, Submission};
 use crate::component::ComponentState;
+use crate::context;
 use crate::event::Fact;
-use crate::id::BuildId;
+use crate::id::{BuildId, Nsvc};
 use crate::plan::{Full, Impatient, RebuildStrategy, WaitsFor};
 use crate::policy::Limits;
 use crate::ports::{LogLine, QueuedBuild, Store};
@@ -43,6 +44,8 @@ impl World {
             self.violations.extend(found.into_iter().chain(told).map(|what| format!("build {id}: {what}")));
             self.counts.taken +=
                 build.components.iter().map(|component| u64::from(component.taken().is_some())).sum::<u64>();
+            self.counts.together += u64::from(!build.submission.siblings.is_empty());
+            self.counts.tried += u64::from(build.is_scratch());
             builds.push(build);
         }
         let bound = self.promised.limits.builds * usize::try_from(self.wildness.drivers).unwrap_or(1).max(1);
@@ -63,7 +66,32 @@ impl World {
         if build.state().is_active() {
             found.push(format!("did not end: {:?} {:?}", build.phase, build.components));
         }
-        match self.submitted.get(build.nsvc()) {
+        let first = log.first().and_then(|line| line.announcements.first());
+        let details = first.and_then(|announcement| match &announcement.change {
+            Change::Module { details, .. } => details.as_deref(),
+            Change::Component { .. } => None,
+        });
+        // What the service gave it: who it was recorded with, and the number of one that is only tried.
+        let siblings = details.map(|details| details.siblings.clone()).unwrap_or_default();
+        let nsvc = build.nsvc();
+        let as_submitted = self.submitted.iter().find(|(submitted, submission)| {
+            let numbered = || context::scratch_number(&submitted.context, &nsvc.context).is_some();
+            **submitted == *nsvc
+                || (submission.scratch
+                    && Nsvc { context: nsvc.context.clone(), ..(*submitted).clone() } == *nsvc
+                    && numbered())
+        });
+        let submission =
+            as_submitted.map(|(_, submission)| Submission { siblings, nsvc: nsvc.clone(), ..submission.clone() });
+        if build.is_scratch() && build.state() == BuildState::Ready {
+            found.push("was only tried, and is released".to_owned());
+        }
+        for sibling in &build.submission.siblings {
+            if !matches!(block_on(self.store.load(*sibling)), Ok(Some(_))) {
+                found.push(format!("was submitted together with {sibling}, which was not recorded"));
+            }
+        }
+        match &submission {
             None => found.push("nobody submitted it".to_owned()),
             Some(submission) => match replay(id, submission, log, &self.policy) {
                 Ok(replayed) if replayed == *build => {}

@@ -10,7 +10,7 @@ use super::world::World;
 use crate::build::Submission;
 use crate::driver::{Clock, Driver, Parts, SubmitError};
 use crate::event::Fact;
-use crate::id::{BuildId, ComponentName, Nsvc};
+use crate::id::{BuildId, ComponentName, Context, Nsvc};
 use crate::plan::{ComponentSource, Plan, RebuildStrategy, WantedComponent};
 use crate::ports::{BuildSystem, Store, WorkerId};
 use crate::scm::{AllowList, GitRef};
@@ -53,27 +53,51 @@ impl World {
     pub(super) fn submit_next(&mut self) {
         let index = self.random.index(self.inbox.unanswered.len().saturating_add(1));
         let again = self.inbox.unanswered.values().nth(index).cloned();
-        let submission = match again {
-            Some(submission) => submission,
-            None if self.inbox.made < self.wildness.modules => self.new_submission(),
+        let submissions = match again {
+            Some(submission) => vec![submission],
+            None if self.inbox.made < self.wildness.modules => self.new_submissions(),
             None => return,
         };
         if let Some(driver) = self.any_driver() {
-            self.submit(driver, submission);
+            self.submit(driver, submissions);
         }
     }
 
-    fn submit(&mut self, driver: Arc<Driver>, submission: Submission) {
+    fn submit(&mut self, driver: Arc<Driver>, submissions: Vec<Submission>) {
         let answers = Arc::clone(&self.inbox.answers);
         self.errands.push(Box::pin(async move {
-            let nsvc = submission.nsvc.clone();
-            let answer = match driver.record(submission).await {
-                Ok(id) | Err(SubmitError::Exists { id, .. }) => Answer::Accepted(nsvc, id),
-                Err(SubmitError::QueueFull { .. }) => Answer::QueueFull,
-                Err(_) => Answer::Failed,
+            let names: Vec<Nsvc> = submissions.iter().map(|submission| submission.nsvc.clone()).collect();
+            let found: Vec<Answer> = match driver.record_all(submissions).await {
+                Ok(ids) => names.into_iter().zip(ids).map(|(nsvc, id)| Answer::Accepted(nsvc, id)).collect(),
+                // All of them do; which the others are is told when each is submitted by itself.
+                Err(SubmitError::Exists { nsvc, id, .. }) => vec![Answer::Accepted(nsvc, id)],
+                Err(SubmitError::QueueFull { .. }) => vec![Answer::QueueFull],
+                Err(_) => vec![Answer::Failed],
             };
-            answers.lock().unwrap_or_else(PoisonError::into_inner).push(answer);
+            answers.lock().unwrap_or_else(PoisonError::into_inner).extend(found);
         }));
+    }
+
+    /// Makes a module, or the same for two streams; sometimes it is only tried.
+    fn new_submissions(&mut self) -> Vec<Submission> {
+        let first = self.new_submission();
+        // Without a draw where there is none, so that a history of before stays as it was.
+        let of_many = self.wildness.together;
+        let draws = of_many > 0;
+        let scratch = draws && self.tastes.below(100) < of_many;
+        let both = draws && self.tastes.below(100) < of_many;
+        let context = Context::new("beef").ok().filter(|_| both);
+        let second = context.map(|context| {
+            let nsvc = Nsvc { context, ..first.nsvc.clone() };
+            Submission { nsvc, ..first.clone() }
+        });
+        let submissions = std::iter::once(first).chain(second);
+        let submissions: Vec<Submission> = submissions.map(|it| Submission { scratch, ..it }).collect();
+        for submission in &submissions {
+            self.submitted.insert(submission.nsvc.clone(), submission.clone());
+            self.inbox.unanswered.insert(submission.nsvc.clone(), submission.clone());
+        }
+        submissions
     }
 
     fn new_submission(&mut self) -> Submission {
@@ -90,8 +114,6 @@ impl World {
         let modulemd = modulemd(&nsvc, self.tastes.chance(10)).into();
         let plan = self.new_plan();
         let submission = Submission { plan, owner, at, rebuild_strategy, modulemd, ..sample::submission(nsvc.clone()) };
-        self.submitted.insert(nsvc.clone(), submission.clone());
-        self.inbox.unanswered.insert(nsvc.clone(), submission.clone());
         self.trace.push(format!("{}: {nsvc} is submitted", self.truth.now()));
         submission
     }
@@ -150,6 +172,10 @@ impl World {
             })),
             _ => {
                 let Ok(Some(build)) = block_on(self.store.load(id)) else { return };
+                if build.is_scratch() {
+                    // It would be another build.
+                    return;
+                }
                 // As the service reads it now: perhaps its configuration was changed.
                 let plan = if self.random.chance(50) { self.new_plan() } else { build.plan().clone() };
                 let again = Submission { plan, owner: by, ..(*build.submission).clone() };
@@ -217,7 +243,7 @@ impl World {
             }
             for submission in rest {
                 if let Some(driver) = self.any_driver() {
-                    self.submit(driver, submission);
+                    self.submit(driver, vec![submission]);
                 }
             }
             if !self.settle() {
@@ -246,7 +272,7 @@ impl World {
         let driver = Driver::new(parts, WorkerId("somebody".to_owned()));
         for id in self.build_ids() {
             let Ok(Some(build)) = block_on(self.store.load(id)) else { continue };
-            if build.state() != BuildState::Failed {
+            if build.state() != BuildState::Failed || build.is_scratch() {
                 continue;
             }
             // There is room: everything has ended.
@@ -263,7 +289,7 @@ impl World {
         }
         for id in self.build_ids() {
             let Ok(Some(build)) = block_on(self.store.load(id)) else { continue };
-            if !matches!(build.state(), BuildState::Done | BuildState::Ready) {
+            if !matches!(build.state(), BuildState::Done | BuildState::Ready) && !build.is_scratch() {
                 let reason = build.reason().unwrap_or_default();
                 self.violations.push(format!("build {id} cannot be built though all is well: {reason}"));
             }

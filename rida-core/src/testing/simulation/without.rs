@@ -29,6 +29,8 @@ pub enum Protection {
     QueueRevision,
     /// A build is refused by the commit that would make the queue too full.
     RoomInTheCommit,
+    /// What is submitted together is recorded together, or not at all.
+    TogetherOrNotAtAll,
     /// An instruction is performed by one worker at a time.
     Lease,
     /// An instruction is removed when its answer is recorded, not before.
@@ -49,12 +51,13 @@ pub enum Protection {
 
 impl Protection {
     /// All of them.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::InstructionsWithTheChange,
         Self::AnnouncementsWithTheChange,
         Self::OptimisticRevision,
         Self::QueueRevision,
         Self::RoomInTheCommit,
+        Self::TogetherOrNotAtAll,
         Self::Lease,
         Self::AcknowledgingLast,
         Self::MovingOnLast,
@@ -152,11 +155,12 @@ passed_on! {
     }
 
     async fn commit_all(&self, commits: &[Commit<'_>]) -> Result<(), StoreError> {
-        if self.without.is_none() {
+        if !self.lacks(Protection::TogetherOrNotAtAll) {
             return self.store.commit_all(commits).await;
         }
         for commit in commits {
-            self.commit(*commit).await?;
+            self.store.commit(*commit).await?;
+            pause().await;
         }
         Ok(())
     }

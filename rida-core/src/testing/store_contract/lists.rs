@@ -337,12 +337,12 @@ pub(super) async fn ready_builds_are_found_by_what_they_are_built_against(store:
         submission.build_requires.push(required("perl", "f27"));
         let new = Written::of_submission(id(number), submission);
         commit(store, &new).await;
-        commit(store, &new.entering(Fact::TimePassed, phase, None)).await;
+        commit(store, &new.entering(Fact::TimePassed { because: None }, phase, None)).await;
     }
     let tried = Submission { scratch: true, ..sample::submission(nsvc("foo:9:1:a_1")) };
     let tried = Written::of_submission(id(20), tried);
     commit(store, &tried).await;
-    commit(store, &tried.entering(Fact::TimePassed, Phase::Ready, None)).await;
+    commit(store, &tried.entering(Fact::TimePassed { because: None }, Phase::Ready, None)).await;
     let found = async |of: &str, platform: &str| {
         let found = store.latest_ready_on(&name("foo"), &stream(of), &name("platform"), &stream(platform)).await;
         found.expect("it can be asked").map(|summary| summary.id.get())
