@@ -125,6 +125,32 @@ async fn a_changed_ref_is_built_as_the_strategy_says() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_taken_over_costs_the_hub_less_than_what_is_built() {
+    let flow = Flow::new().await;
+    let names: Vec<String> = (0..30).map(|number| format!("p{number}")).collect();
+    let parts = |reference: &'static str| -> Vec<(&str, i64, &'static str)> {
+        let reference = |number: usize| if number == 29 { reference } else { "main" };
+        names
+            .iter()
+            .enumerate()
+            .map(|(number, name)| (name.as_str(), i64::from(number > 14), reference(number)))
+            .collect()
+    };
+    let driver = flow.sparing_driver();
+    let cost = async |version, strategy, reference| {
+        let before = flow.world.hub.world().calls.len();
+        let build = ready(&flow, &driver, version, strategy, &parts(reference)).await.0;
+        assert_eq!(tagged(&flow, build.tag().as_str()), nvrs(&build));
+        flow.world.hub.world().calls.len() - before
+    };
+    let all = cost(1, All, "main").await;
+    let one = cost(2, ChangedAndAfter, "next").await;
+    let none = cost(3, ChangedAndAfter, "next").await;
+    println!("30 components: {all} requests; one of them changed: {one}; none: {none}");
+    assert!(one * 2 < all && none * 2 < one, "{all}, {one}, {none}");
+}
+
 #[tokio::test]
 async fn an_added_component_and_a_removed_one_rebuild_what_comes_later() {
     let added = [("alpha", 0, "main"), ("delta", 0, "main"), ("beta", 0, "main"), ("gamma", 10, "main")];
