@@ -67,6 +67,8 @@ fn a_module_is_built_for_each_stream_and_tried_on_this_machine() {
         "local.builder=rpmbuild".to_owned(),
         "local.spare_disk=1".to_owned(),
         "builds.allow_scratch=true".to_owned(),
+        // What is tried would take over what is built already.
+        "builds.rebuild=all".to_owned(),
         "builds.base_streams=platform:f41,platform:f42".to_owned(),
         "log.filter=error".to_owned(),
     ];
