@@ -2,7 +2,7 @@
 //!
 //! What speaks with Kerberos is a [program of its own](Kerberos::helper), which is started for each login. The library
 //! takes keytab and cache from environment variables, which the threads of a service share; it may wait for a KDC for
-//! as long as it likes, which only the end of its process ends; and it reads in C what a hub answered (ADR 12).
+//! as long as it likes, which only the end of its process ends; and it reads in C what a hub answered (ADR 13).
 
 mod login;
 mod said;
