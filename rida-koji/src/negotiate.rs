@@ -96,11 +96,16 @@ fn hear(input: &mut impl BufRead) -> Result<Vec<u8>, Failure> {
 /// The number of MIT Kerberos' error 0, as the library hands it on.
 const FIRST: u32 = 2_529_638_912;
 
+/// Where the library says what went wrong, among the bits of its answer.
+const ROUTINE: u32 = 0x00ff_0000;
+
 /// Finds out what is wrong. The library numbers errors of its mechanisms anew where they would clash; then only the
 /// text tells them apart.
 fn why(error: &Error) -> Why {
     let told = error.to_string();
     let says = |part: &str| told.contains(part);
+    // These are numbers and no flags, whatever the type says: one may have all the bits of another.
+    let is = |flag: MajorFlags| error.major.bits() & ROUTINE == flag.bits();
     match error.minor.checked_sub(FIRST) {
         Some(6) => Why::UnknownClient,
         Some(7) => Why::UnknownService,
@@ -110,14 +115,15 @@ fn why(error: &Error) -> Why {
         Some(44) => Why::HubsKey,
         Some(154) => Why::NoRealm,
         Some(156) => Why::NoKdc,
-        _ if error.major.contains(MajorFlags::GSS_S_CREDENTIALS_EXPIRED) => Why::Expired,
+        // The second is seen when it expires between the two sides' words.
+        _ if is(MajorFlags::GSS_S_CREDENTIALS_EXPIRED) || is(MajorFlags::GSS_S_CONTEXT_EXPIRED) => Why::Expired,
         _ if says("lock skew") => Why::Clock,
         _ if says("ticket expired") || says("Ticket expired") => Why::Expired,
         _ if says("Cannot contact any KDC") => Why::NoKdc,
         _ if says("Cannot find KDC") => Why::NoRealm,
         _ if says("Key version is not available") => Why::HubsKey,
         _ if says("Server ") && says("not found in Kerberos database") => Why::UnknownService,
-        _ if error.major.contains(MajorFlags::GSS_S_NO_CRED) => Why::NoCredentials,
+        _ if is(MajorFlags::GSS_S_NO_CRED) => Why::NoCredentials,
         _ => Why::Other,
     }
 }
@@ -131,5 +137,23 @@ fn told(error: &Error) -> String {
         }
         Some((major, _)) => major.to_owned(),
         None => text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_librarys_numbers_are_not_taken_for_each_other() {
+        let of = |major: MajorFlags| why(&Error { major, minor: 0 });
+        assert_eq!(of(MajorFlags::GSS_S_CREDENTIALS_EXPIRED), Why::Expired);
+        assert_eq!(of(MajorFlags::GSS_S_CONTEXT_EXPIRED), Why::Expired);
+        assert_eq!(of(MajorFlags::GSS_S_NO_CRED), Why::NoCredentials);
+        for other in [MajorFlags::GSS_S_FAILURE, MajorFlags::GSS_S_UNAUTHORIZED, MajorFlags::GSS_S_DUPLICATE_ELEMENT] {
+            assert_eq!(of(other), Why::Other, "{other:?}");
+        }
+        assert_eq!(of(MajorFlags::GSS_S_CONTEXT_EXPIRED | MajorFlags::GSS_S_OLD_TOKEN), Why::Expired);
+        assert_eq!(why(&Error { major: MajorFlags::GSS_S_FAILURE, minor: FIRST + 37 }), Why::Clock);
     }
 }
