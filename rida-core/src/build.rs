@@ -29,6 +29,9 @@ pub struct Submission {
     /// It is only tried: it is never released, imported or built against, and its name is one that no other build has.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub scratch: bool,
+    /// The distribution's side tag that it is built against, where the build system has such.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub side_tag: Option<TagName>,
     /// The other builds that were submitted with it, of the same document against other streams.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub siblings: Vec<BuildId>,

@@ -137,6 +137,7 @@ impl Taken {
             plan: self.plan.clone(),
             build_requires,
             scratch: origin.scratch,
+            side_tag: None,
             siblings: Vec::new(),
             rebuild_strategy: origin.rebuild_strategy,
             reuse_from: None,

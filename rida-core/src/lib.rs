@@ -45,7 +45,7 @@ pub use id::{
     Arch, BuildId, ComponentName, Context, DistTag, EffectId, GrammarError, ModuleName, Nsvc, Nvr, Owner, StreamName,
     TagName, TaskId,
 };
-pub use macros::{BuildMacros, dist_tag, tag_name, target_name};
+pub use macros::{BuildMacros, Conflict, dist_tag, tag_name, target_name};
 pub use policy::{Deadlines, Limits, Policy, RebuildPolicy, SourcePolicy};
 pub use ports::{
     BuildFilter, BuildSummary, BuildSystem, Commit, ComponentCheck, DonorQuery, FetchedModulemd, LeaseTimes, ListQuery,

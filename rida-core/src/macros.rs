@@ -1,10 +1,12 @@
 //! What a module's packages are built with: the tag, the dist tag, and the `module-build-macros` package.
 
+use std::fmt;
+
 use sha1::{Digest, Sha1};
 use time::OffsetDateTime;
 use time::macros::format_description;
 
-use crate::id::{BuildId, ComponentName, DistTag, Nsvc, TagName};
+use crate::id::{BuildId, ComponentName, DistTag, Nsvc, Nvr, TagName};
 use crate::timestamp::Timestamp;
 
 /// The longest tag name that is not hashed, with room for the suffix `-build` within 256 bytes.
@@ -93,8 +95,26 @@ pub struct BuildMacros<'a> {
     pub dist_tag: &'a DistTag,
     /// `buildopts.rpms.macros` of the modulemd: lines of a macro file, which by their purpose may define anything.
     pub packager: Option<&'a str>,
+    /// The packages that must not be in a build root of the module.
+    pub conflicts: &'a [Conflict],
     /// The date of the change log: when the module was submitted.
     pub at: Timestamp,
+}
+
+/// A package that must not be in a build root: another module's, which the build root would take it from otherwise.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Conflict {
+    /// Its name, version and release.
+    pub nvr: Nvr,
+    /// Its epoch.
+    pub epoch: u32,
+}
+
+impl fmt::Display for Conflict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Nvr { name, version, release } = &self.nvr;
+        write!(f, "{name} = {}:{version}-{release}", self.epoch)
+    }
 }
 
 impl BuildMacros<'_> {
@@ -134,7 +154,9 @@ impl BuildMacros<'_> {
 
     /// Returns the spec of a package that installs the macro file.
     pub fn spec(&self) -> String {
-        let Self { nsvc, dist_tag, .. } = self;
+        let Self { nsvc, dist_tag, conflicts, .. } = self;
+        // Whoever installs the macros, which every build root does, installs none of these.
+        let conflicts: String = conflicts.iter().map(|conflict| format!("Conflicts:  {conflict}\n")).collect();
         let Nsvc { name: module, stream, version: module_version, context } = nsvc;
         let (name, version, release) = (ComponentName::macros(), Self::VERSION, Self::RELEASE);
         let day = change_log_day(self.at);
@@ -151,7 +173,8 @@ impl BuildMacros<'_> {
              Summary:    Macros that the packages of a module are built with\n\
              BuildArch:  noarch\n\
              License:    MIT\n\
-             Source1:    {MACROS_SOURCE}\n\n\
+             Source1:    {MACROS_SOURCE}\n\
+             {conflicts}\n\
              %description\n\
              This package gives the packages of the module {nsvc}\n\
              their dist tag and their modularity label while they are built.\n\
@@ -186,7 +209,8 @@ mod tests {
         let nsvc = nsvc("perl:5.30:20180209135231:f4bfd830");
         let tag = dist_tag("module+", "el8", BuildId::new(7).unwrap(), &nsvc).unwrap();
         let at = Timestamp::from_millis(1_518_184_351_999);
-        let macros = BuildMacros { nsvc: &nsvc, dist_tag: &tag, packager: Some("%bootstrap 1\n\n"), at };
+        let macros =
+            BuildMacros { nsvc: &nsvc, dist_tag: &tag, packager: Some("%bootstrap 1\n\n"), conflicts: &[], at };
         let expected = format!(
             "# Macros of the module\n\n%dist {tag}\n%modularitylabel perl:5.30:20180209135231:f4bfd830\n\
              %_module_build 1\n%_module_name perl\n%_module_stream 5.30\n%_module_version 20180209135231\n\
@@ -200,14 +224,19 @@ mod tests {
         let nsvc = nsvc("perl:5.30:20180209135231:f4bfd830");
         let tag = dist_tag("module+", "el8", BuildId::new(7).unwrap(), &nsvc).unwrap();
         let at = Timestamp::from_millis(1_518_184_351_999);
-        let spec = BuildMacros { nsvc: &nsvc, dist_tag: &tag, packager: None, at }.spec();
+        let spec = BuildMacros { nsvc: &nsvc, dist_tag: &tag, packager: None, conflicts: &[], at }.spec();
         assert!(spec.starts_with(&format!("%global dist {tag}\n")), "{spec}");
         for line in ["Name:       module-build-macros", "Release:    1%dist", "Source1:    macros.modules"] {
             assert!(spec.lines().any(|l| l == line), "{line} in {spec}");
         }
         assert!(spec.contains("* Fri Feb 09 2018 Module Build <nobody@localhost> - 0.1-1.module+el8+7+"), "{spec}");
+        let conflict = Conflict { nvr: "perl-libs-5.24-1.el8".parse().unwrap(), epoch: 4 };
+        let with = BuildMacros { nsvc: &nsvc, dist_tag: &tag, packager: None, conflicts: &[conflict], at }.spec();
+        let added: Vec<&str> = with.lines().filter(|line| !spec.lines().any(|known| known == *line)).collect();
+        assert_eq!(added, ["Conflicts:  perl-libs = 4:5.24-1.el8"]);
         // What the packager wrote belongs into the macro file alone.
-        let hostile = BuildMacros { nsvc: &nsvc, dist_tag: &tag, packager: Some("%post\nid"), at }.spec();
+        let hostile =
+            BuildMacros { nsvc: &nsvc, dist_tag: &tag, packager: Some("%post\nid"), conflicts: &[], at }.spec();
         assert_eq!(hostile, spec);
     }
 

@@ -19,6 +19,8 @@ pub struct Policy {
     pub ready_at_once: bool,
     /// Whether modules may be submitted to be tried only.
     pub allow_scratch: bool,
+    /// Whether modules may be built against side tags of the distribution, which the build system has to have.
+    pub allow_side_tags: bool,
     /// How long each thing may take.
     pub deadlines: Deadlines,
     /// How often the build system is asked when no message came.
@@ -111,6 +113,7 @@ impl Default for Policy {
             components_at_once: 5,
             ready_at_once: true,
             allow_scratch: false,
+            allow_side_tags: false,
             deadlines: Deadlines { init: HOUR, wait: 7 * 24 * HOUR, prepare: HOUR, build: 7 * 24 * HOUR, finish: HOUR },
             follow_every: Duration::from_secs(10),
             dist_tag_prefix: "module+".to_owned(),

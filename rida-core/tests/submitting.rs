@@ -9,7 +9,7 @@ use rida_core::testing::simulation::block_on;
 use rida_core::testing::{MemoryBuildSystem, MemoryPublisher, MemoryScm, MemoryStore, TestClock, sample};
 use rida_core::{
     BuildId, BuildState, Clock, Driver, Fact, ModuleBuild, Parts, Policy, Request, Store, Submission, SubmitError,
-    WorkerId,
+    TagName, WorkerId,
 };
 
 struct World {
@@ -187,14 +187,7 @@ fn submit_all(world: &World, name: &str, data: &str) -> Result<Vec<BuildId>, Sub
     let seconds = i64::from(world.clock.now() != sample::at(0)) * 10 + world.clock.now().millis() / 1000;
     world.scm.put_modulemd(&url, data, rida_core::Timestamp::from_seconds(seconds));
     let owner = sample::owner("alice");
-    block_on(world.driver.submit_all(Request {
-        scm_url: url.to_string(),
-        branch: None,
-        owner,
-        scratch: false,
-        rebuild_strategy: None,
-        reuse_from: None,
-    }))
+    block_on(world.driver.submit_all(Request::new(url.to_string(), owner)))
 }
 
 /// Returns a modulemd of stream 1 without components.
@@ -337,6 +330,7 @@ fn contexts_that_a_document_names_are_taken_as_they_are() {
         scratch: true,
         rebuild_strategy: None,
         reuse_from: None,
+        side_tag: None,
     };
     assert_eq!(world.context(block_on(world.driver.submit(tried)).unwrap()), "fixed_1");
 }
@@ -347,4 +341,20 @@ fn a_document_that_makes_one_build_stays_as_it_was_written() {
     let id = world.submit(false).unwrap();
     assert_eq!(&*world.build(id).submission.modulemd, FOO);
     assert!(world.build(id).submission.siblings.is_empty());
+}
+
+#[test]
+fn a_side_tag_is_kept_where_there_are_any() {
+    for allow_side_tags in [true, false] {
+        let world = World::new(Policy { allow_side_tags, ..Policy::default() });
+        let url = "https://src.example.org/modules/foo.git?#main";
+        world.scm.put_modulemd(&url.parse().unwrap(), FOO, sample::at(0));
+        let side_tag = Some(TagName::new("gcc14").unwrap());
+        let owner = sample::owner("alice");
+        let request = Request { side_tag: side_tag.clone(), ..Request::new(url, owner) };
+        match block_on(world.driver.submit(request)) {
+            Ok(id) => assert_eq!((allow_side_tags, &world.build(id).submission.side_tag), (true, &side_tag)),
+            Err(error) => assert!(!allow_side_tags && error.to_string().contains("koji.side_tags"), "{error}"),
+        }
+    }
 }

@@ -7,6 +7,7 @@
 mod cancel;
 mod clean;
 mod components;
+mod conflicts;
 mod environment;
 mod follow;
 mod import;
@@ -14,6 +15,7 @@ mod index;
 mod log;
 mod macros;
 mod module;
+mod parents;
 mod repository;
 mod reuse;
 mod tagging;

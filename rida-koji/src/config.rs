@@ -11,10 +11,16 @@ use crate::xmlrpc::{Struct, Value};
 /// How modules are built in Koji.
 #[derive(Clone, Debug, PartialEq)]
 pub struct KojiConfig {
-    /// The architectures of modules whose modulemd names none.
+    /// The architectures of modules whose modulemd names none; empty means those of the base module's tag.
     pub arches: Vec<Arch>,
     /// The tags of base modules, by `name:stream`; what is built is built with what they have.
     pub base_tags: BTreeMap<String, String>,
+    /// How side tags of base modules are named, by `name:stream`: with `{side_tag}` for what a submission names.
+    pub side_tags: BTreeMap<String, String>,
+    /// What the addresses of external repositories begin with that are made of this hub's own tags:
+    /// `<this>/repos/<tag>-build/latest/$arch`. Streams of modules in there that collide with required ones are kept out
+    /// of build roots. Absent means that external repositories are not looked at.
+    pub external_repos: Option<String>,
     /// The permission that is needed to change a module's tags.
     pub permission: Option<String>,
     /// Settings of a module's tags.
@@ -78,8 +84,10 @@ impl Default for KojiConfig {
     fn default() -> Self {
         let words = |text: &str| text.split_whitespace().map(str::to_owned).collect();
         Self {
-            arches: Arch::new("x86_64").into_iter().collect(),
+            arches: Vec::new(),
             base_tags: BTreeMap::new(),
+            side_tags: BTreeMap::new(),
+            external_repos: None,
             permission: None,
             tag_extra: default_tag_extra(),
             build_group: words(

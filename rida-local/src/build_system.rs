@@ -301,7 +301,13 @@ impl BuildSystem for LocalBuildSystem {
         }
         let stream = metadata::read(build)?;
         let packager = stream.buildopts.as_ref().and_then(|options| options.rpms.macros.as_deref());
-        let macros = BuildMacros { nsvc: build.nsvc(), dist_tag: &build.dist_tag, packager, at: build.submission.at };
+        let macros = BuildMacros {
+            nsvc: build.nsvc(),
+            dist_tag: &build.dist_tag,
+            packager,
+            conflicts: &[],
+            at: build.submission.at,
+        };
         let in_every_root = stream.components.rpms.iter().filter(|(_, component)| component.buildroot);
         let in_every_root = in_every_root.map(|(key, component)| component.name.clone().unwrap_or_else(|| key.clone()));
         let macros_package = ComponentName::macros().to_string();

@@ -11,7 +11,13 @@ use crate::tasks::Source;
 
 /// Generates the sources of `module-build-macros`. `packager` is the modulemd's `buildopts.rpms.macros`.
 pub(crate) fn macros_source(build: &ModuleBuild, packager: Option<&str>) -> Source {
-    let macros = BuildMacros { nsvc: build.nsvc(), dist_tag: &build.dist_tag, packager, at: build.submission.at };
+    let macros = BuildMacros {
+        nsvc: build.nsvc(),
+        dist_tag: &build.dist_tag,
+        packager,
+        conflicts: &[],
+        at: build.submission.at,
+    };
     Source::Generated(vec![
         (BuildMacros::spec_name(), macros.spec()),
         (BuildMacros::source_name().to_owned(), macros.macros()),

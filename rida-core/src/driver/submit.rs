@@ -8,7 +8,7 @@ use crate::context;
 use crate::deadline::look_at;
 use crate::error::PortError;
 use crate::event::{Event, Fact};
-use crate::id::{BuildId, Nsvc, Owner};
+use crate::id::{BuildId, Nsvc, Owner, TagName};
 use crate::intake::{self, Origin};
 use crate::plan::RebuildStrategy;
 use crate::policy::RebuildPolicy;
@@ -38,13 +38,15 @@ pub struct Request {
     /// The build to take components over from, by its number or as `name:stream:version:context`; absent for the last
     /// one that fits.
     pub reuse_from: Option<String>,
+    /// The side tag of the distribution to build against.
+    pub side_tag: Option<TagName>,
 }
 
 impl Request {
     /// Asks for an ordinary build, as the service does them by default.
     pub fn new(scm_url: impl Into<String>, owner: Owner) -> Self {
         let scm_url = scm_url.into();
-        Self { scm_url, branch: None, owner, scratch: false, rebuild_strategy: None, reuse_from: None }
+        Self { scm_url, branch: None, owner, scratch: false, rebuild_strategy: None, reuse_from: None, side_tag: None }
     }
 }
 
@@ -133,17 +135,23 @@ impl Driver {
         let asked = self.asked_strategy(&request)?;
         let rebuild_strategy = asked.unwrap_or(policy.rebuild.strategy);
         let reuse_from = self.asked_donor(&request, rebuild_strategy).await?;
+        if request.side_tag.is_some() && !policy.allow_side_tags {
+            let problem =
+                "side_tag: there are no side tags here; leave it out, or ask the operator to set koji.side_tags";
+            return Err(SubmitError::Invalid(vec![problem.to_owned()]));
+        }
         self.check_queue(&request).await?;
         let fetched = scm.fetch_modulemd(&url).await.map_err(|error| {
             if error.is_retryable() { SubmitError::ScmUnavailable(error) } else { SubmitError::Unretrievable(error) }
         })?;
-        let Request { branch, owner, scratch, .. } = request;
+        let Request { branch, owner, scratch, side_tag, .. } = request;
         let taken = intake::take(&fetched, &url, branch.as_deref(), allow, policy).map_err(SubmitError::Invalid)?;
         let origin = Origin { url: &url, owner, scratch, rebuild_strategy, at: clock.now() };
         let mut submissions: Vec<Submission> = Vec::new();
         for (combination, requires) in self.expand(&taken).await? {
             let mut submission = taken.submission(&combination, requires, &fetched, &origin, policy);
             submission.reuse_from = reuse_from;
+            submission.side_tag.clone_from(&side_tag);
             // Blocks of dependencies may overlap.
             if submissions.iter().any(|other| other.nsvc == submission.nsvc) {
                 continue;

@@ -92,6 +92,7 @@ pub fn submission(nsvc: Nsvc) -> Submission {
             stream: StreamName::new("el8").expect("a good stream"),
         }],
         scratch: false,
+        side_tag: None,
         siblings: Vec::new(),
         rebuild_strategy: RebuildStrategy::All,
         reuse_from: None,

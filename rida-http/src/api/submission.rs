@@ -1,6 +1,6 @@
 //! The bodies of requests that change something.
 
-use rida_core::{BUILD_STATES, BuildState, Owner, Request};
+use rida_core::{BUILD_STATES, BuildState, Owner, Request, TagName};
 use serde_json::Value;
 
 use super::object::{Object, kind, shown};
@@ -13,7 +13,7 @@ const CHANGE_EXAMPLE: &str = r#"{"state": "failed"} to cancel, or {"state": "rea
 const LONGEST_TEXT: usize = 4096;
 
 /// The body of a submission: `{"scmurl": …, "branch"?: …, "owner"?: …, "scratch"?: …,
-/// "rebuild_strategy"?: …, "reuse_components_from"?: …}`.
+/// "rebuild_strategy"?: …, "reuse_components_from"?: …, "side_tag"?: …}`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct SubmitBody {
     scm_url: String,
@@ -22,6 +22,7 @@ pub(crate) struct SubmitBody {
     scratch: bool,
     rebuild_strategy: Option<String>,
     reuse_from: Option<String>,
+    side_tag: Option<TagName>,
 }
 
 /// The body of a change: `{"state": …, "owner"?: …}`.
@@ -43,25 +44,27 @@ pub(crate) enum StateChange {
 impl SubmitBody {
     /// Reads the body of a submission.
     pub(crate) fn read(bytes: &[u8]) -> Result<Self, ApiError> {
-        let mut body = Object::read(
-            bytes,
-            &["scmurl", "branch", "owner", "scratch", "rebuild_strategy", "reuse_components_from"],
-            SUBMIT_EXAMPLE,
-        )?;
+        const KNOWN: [&str; 7] =
+            ["scmurl", "branch", "owner", "scratch", "rebuild_strategy", "reuse_components_from", "side_tag"];
+        let mut body = Object::read(bytes, &KNOWN, SUBMIT_EXAMPLE)?;
         let scm_url = bounded("scmurl", body.take_text("scmurl")?)?;
         let branch = bounded("branch", body.take_text("branch")?)?;
         let (owner, scratch) = (owner(&mut body)?, body.take_flag("scratch")?);
         let reuse_from = bounded("reuse_components_from", named_build(&mut body)?)?;
         let rebuild_strategy = bounded("rebuild_strategy", body.take_text("rebuild_strategy")?)?;
+        let side_tag = bounded("side_tag", body.take_text("side_tag")?)?.map(|tag| TagName::new(&tag)).transpose();
+        let side_tag =
+            side_tag.map_err(|error| ApiError::bad_request(format!("\"side_tag\" is no name of a tag: {error}")))?;
         let missing = || ApiError::bad_request(format!("\"scmurl\" is missing; send a body such as {SUBMIT_EXAMPLE}"));
-        Ok(Self { scm_url: scm_url.ok_or_else(missing)?, branch, owner, scratch, rebuild_strategy, reuse_from })
+        let scm_url = scm_url.ok_or_else(missing)?;
+        Ok(Self { scm_url, branch, owner, scratch, rebuild_strategy, reuse_from, side_tag })
     }
 
     /// Makes the request that the core takes; `nobody` is who submits what names no owner.
     pub(crate) fn into_request(self, nobody: &Owner) -> Request {
         let owner = self.owner.unwrap_or_else(|| nobody.clone());
-        let Self { scm_url, branch, scratch, rebuild_strategy, reuse_from, .. } = self;
-        Request { scm_url, branch, owner, scratch, rebuild_strategy, reuse_from }
+        let Self { scm_url, branch, scratch, rebuild_strategy, reuse_from, side_tag, .. } = self;
+        Request { scm_url, branch, owner, scratch, rebuild_strategy, reuse_from, side_tag }
     }
 }
 

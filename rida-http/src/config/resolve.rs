@@ -103,6 +103,10 @@ pub(super) fn resolve(layers: &[Layer]) -> Resolved {
             policy.base_streams.entry(name).or_default().insert(stream);
         }
     }
+    #[cfg(feature = "koji")]
+    if let Some(koji) = koji.as_ref() {
+        policy.allow_side_tags = !koji.builds.side_tags.is_empty();
+    }
     if build_system == BuildSystemChoice::Koji {
         // No folder of local builds is locked, so that any number of services may share the database.
         store.remembered = 0;
@@ -307,6 +311,8 @@ fn policy(pick: &mut Picker<'_>, build_system: BuildSystemChoice) -> (Policy, Ve
         ),
         ready_at_once: pick.or("builds.ready_at_once", |raw| raw.builds.ready_at_once, defaults.ready_at_once),
         allow_scratch: pick.or("builds.allow_scratch", |raw| raw.builds.allow_scratch, defaults.allow_scratch),
+        // As the build system has them.
+        allow_side_tags: defaults.allow_side_tags,
         deadlines,
         follow_every: pick.span("builds.follow_every", |raw| raw.builds.follow_every, defaults.follow_every),
         dist_tag_prefix: pick.or(

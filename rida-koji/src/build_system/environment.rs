@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use rida_core::modulemd::Xmd;
 use rida_core::{ComponentName, ComponentState, ModuleBuild, PortError};
 
+use super::parents::Parent;
 use super::{KojiBuildSystem, document, repository, unreadable};
 use crate::error::{KojiErrorKind, fault};
 use crate::map::{Names, port_error, refused};
@@ -29,13 +30,14 @@ const PRIORITY_STEP: i64 = 10;
 struct Wanted {
     names: Names,
     module: String,
+    /// Those that the module names itself; empty where it names none.
     arches: Vec<String>,
     extra: Struct,
     packages: BTreeSet<String>,
     blocked: BTreeSet<String>,
     groups: [(&'static str, BTreeSet<String>); 2],
-    /// The tags that are inherited from, each with the module that it is of.
-    parents: Vec<(String, String)>,
+    /// What it is built against, whose tags are inherited from.
+    parents: Vec<Parent>,
     owner: String,
     /// The tag that finished modules go to, and what they are called there.
     finished: Option<(String, Vec<String>)>,
@@ -114,15 +116,6 @@ impl KojiBuildSystem {
         Err(PortError::temporary("Koji has not answered what became of the module's environment"))
     }
 
-    /// Returns the architectures of a module.
-    pub(super) fn arches(&self, build: &ModuleBuild) -> Result<Vec<String>, PortError> {
-        let own = document(build)?.buildopts.map(|options| options.arches).unwrap_or_default();
-        if own.is_empty() {
-            return Ok(self.config.arches.iter().map(ToString::to_string).collect());
-        }
-        Ok(own.into_iter().collect())
-    }
-
     async fn wanted(&self, build: &ModuleBuild) -> Result<Wanted, PortError> {
         let stream = document(build)?;
         let macros = ComponentName::macros();
@@ -160,7 +153,7 @@ impl KojiBuildSystem {
         Ok(Wanted {
             names: self.names(build),
             module,
-            arches: self.arches(build)?,
+            arches: stream.buildopts.map(|options| options.arches.into_iter().collect()).unwrap_or_default(),
             extra,
             packages,
             blocked,
@@ -179,34 +172,6 @@ impl KojiBuildSystem {
         Some((import.tag.clone()?, std::iter::once(name).chain(devel).collect()))
     }
 
-    /// Returns the tags of the modules that a module is built against.
-    async fn parents(&self, build: &ModuleBuild) -> Result<Vec<(String, String)>, PortError> {
-        let mut parents: Vec<(String, String)> = Vec::new();
-        for required in &build.submission.build_requires {
-            let name = format!("{}:{}", required.name, required.stream);
-            let tag = match (required.build, self.config.base_tags.get(&name)) {
-                (_, Some(tag)) => tag.clone(),
-                (Some(id), None) => {
-                    let unavailable = |error| {
-                        PortError::unavailable(format!("what is known of {name} cannot be read")).because(error)
-                    };
-                    let gone = || PortError::permanent(format!("the build {id} of {name} is not known any more"));
-                    self.builds.load(id).await.map_err(unavailable)?.ok_or_else(gone)?.tag().to_string()
-                }
-                (None, None) => {
-                    return Err(PortError::permanent(format!(
-                        "the service does not know which of Koji's tags is that of {name}; its operator can name it in \
-                         koji.base_tags"
-                    )));
-                }
-            };
-            if parents.iter().all(|(known, _)| *known != tag) {
-                parents.push((tag, name));
-            }
-        }
-        Ok(parents)
-    }
-
     /// Asks for all that there is, in one question.
     async fn found(&self, wanted: &Wanted) -> Result<Found, PortError> {
         let Names { tag, build_tag, target, mark: _ } = &wanted.names;
@@ -221,7 +186,7 @@ impl KojiBuildSystem {
             by_name("getInheritanceData", build_tag),
             by_name("getRepo", build_tag),
         ];
-        calls.extend(wanted.parents.iter().map(|(parent, _)| by_name("getTag", parent)));
+        calls.extend(wanted.parents.iter().map(|parent| by_name("getTag", &parent.tag)));
         // A tag that takes no such module would refuse it when all is built; so that is asked now.
         calls.extend(wanted.finished.iter().flat_map(|(tag, names)| names.iter().map(move |name| (tag, name))).map(
             |(tag, name)| {
@@ -262,18 +227,41 @@ impl KojiBuildSystem {
         Ok(found)
     }
 
+    /// Returns the architectures of a module: its own, or those that the service is set to, or those of the base module.
+    fn arches(&self, wanted: &Wanted, found: &Found) -> Result<Vec<String>, PortError> {
+        if !wanted.arches.is_empty() {
+            return Ok(wanted.arches.clone());
+        }
+        if !self.config.arches.is_empty() {
+            return Ok(self.config.arches.iter().map(ToString::to_string).collect());
+        }
+        let mut bases = wanted.parents.iter().zip(&found.parents).filter(|(parent, _)| parent.build.is_none());
+        let of_base =
+            bases.find_map(|(_, tag)| tag.as_ref().map(|tag| &tag.arches).filter(|arches| !arches.is_empty()));
+        of_base.cloned().ok_or_else(|| {
+            let text = "no architectures are known: the modulemd names none in buildopts.arches, nor do Koji's tags of its \
+                        base modules; the service's operator can set koji.arches";
+            PortError::permanent(text)
+        })
+    }
+
     /// Returns the calls that make what is missing, in the order that they depend on each other.
     fn missing(&self, wanted: &Wanted, found: &Found) -> Result<Vec<Call>, PortError> {
         let Names { tag, build_tag, target, mark: _ } = &wanted.names;
+        if let Some((parent, _)) = wanted.parents.iter().zip(&found.parents).find(|(_, tag)| tag.is_none()) {
+            let Parent { tag, name, .. } = parent;
+            return Err(PortError::permanent(format!("Koji has no tag {tag}, which {name} is in")));
+        }
+        let arches = self.arches(wanted, found)?;
         let mut calls = Vec::new();
         for (name, known) in [(tag, &found.tag), (build_tag, &found.build_tag)] {
             match known {
                 None => calls.push(
                     Call::new("createTag", [Value::from(name.as_str())])
-                        .with("arches", wanted.arches.join(" "))
+                        .with("arches", arches.join(" "))
                         .with("extra", wanted.extra.clone()),
                 ),
-                Some(known) => check_tag(known, wanted)?,
+                Some(known) => check_tag(known, wanted, &arches)?,
             }
             let permission = known.as_ref().and_then(|known| known.permission.as_ref());
             if let (Some(wanted), None) = (&self.config.permission, permission) {
@@ -310,7 +298,7 @@ impl KojiBuildSystem {
                 Call::new("groupPackageListAdd", [build_tag.as_str(), group, package].map(Value::from))
             }));
         }
-        calls.extend(inheritance(wanted, found)?);
+        calls.extend(inheritance(wanted, found));
         if let Some((tag, names)) = &wanted.finished {
             let missing = names.iter().zip(&found.finished).filter(|(_, is_listed)| !**is_listed);
             calls
@@ -338,7 +326,7 @@ impl KojiBuildSystem {
 }
 
 /// Refuses a tag that is not this module's, and tells what somebody changed of one that is.
-fn check_tag(tag: &Tag, wanted: &Wanted) -> Result<(), PortError> {
+fn check_tag(tag: &Tag, wanted: &Wanted, arches: &[String]) -> Result<(), PortError> {
     let name = &tag.name;
     match tag.extra.get(MODULE) {
         Some(Value::Text(module)) if *module == wanted.module => {}
@@ -355,7 +343,7 @@ fn check_tag(tag: &Tag, wanted: &Wanted) -> Result<(), PortError> {
     if tag.locked {
         return Err(PortError::permanent(format!("somebody locked Koji's tag {name}; unlock it there")));
     }
-    let (known, wished) = (tag.arches.iter().collect::<BTreeSet<_>>(), wanted.arches.iter().collect::<BTreeSet<_>>());
+    let (known, wished) = (tag.arches.iter().collect::<BTreeSet<_>>(), arches.iter().collect::<BTreeSet<_>>());
     if known != wished {
         tracing::warn!(tag = %name, arches = %tag.arches.join(" "), "somebody changed the architectures of a module's tag");
     }
@@ -371,7 +359,7 @@ fn check_tag(tag: &Tag, wanted: &Wanted) -> Result<(), PortError> {
     Ok(())
 }
 
-fn inheritance(wanted: &Wanted, found: &Found) -> Result<Option<Call>, PortError> {
+fn inheritance(wanted: &Wanted, found: &Found) -> Option<Call> {
     let number = |link: &Struct, name: &str| match link.get(name) {
         Some(Value::Int(number)) => Some(*number),
         _ => None,
@@ -381,10 +369,7 @@ fn inheritance(wanted: &Wanted, found: &Found) -> Result<Option<Call>, PortError
     let mut priority = highest.map_or(0, |highest| highest + PRIORITY_STEP);
     let mut links = Vec::new();
     let mut wanted_ids = BTreeSet::new();
-    for ((name, module), parent) in wanted.parents.iter().zip(&found.parents) {
-        let Some(parent) = parent else {
-            return Err(PortError::permanent(format!("Koji has no tag {name}, which {module} is in")));
-        };
+    for parent in found.parents.iter().flatten() {
         wanted_ids.insert(parent.id);
         if known.contains(&parent.id) {
             continue;
@@ -404,7 +389,7 @@ fn inheritance(wanted: &Wanted, found: &Found) -> Result<Option<Call>, PortError
         tracing::warn!(%tag, "a module's build tag inherits from tags that the module does not ask for");
     }
     let tag = Value::from(wanted.names.build_tag.as_str());
-    Ok((!links.is_empty()).then(|| Call::new("setInheritanceData", [tag, Value::Array(links)])))
+    (!links.is_empty()).then(|| Call::new("setInheritanceData", [tag, Value::Array(links)]))
 }
 
 /// Reads a list of structs; a tag that is not there has none.

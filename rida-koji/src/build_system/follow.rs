@@ -14,8 +14,10 @@ use crate::xmlrpc::{Call, Fault, Value};
 
 /// How many tasks are asked about in one call.
 const BATCH: usize = 200;
-/// How long after a message about a task it is asked about at every look.
+/// How long after a message about a task it is asked about at nearly every look.
 const EAGER: Duration = Duration::from_secs(30);
+/// How old what is known of it may be then: not every look of many that come together.
+const EAGERLY: Duration = Duration::from_secs(5);
 /// How many that run are asked for after a restart.
 const MOST: i64 = 10_000;
 /// After this long a task that nobody asked about is forgotten.
@@ -39,7 +41,7 @@ struct Known {
     since: Duration,
     /// When somebody last wanted to know.
     wanted: Duration,
-    /// Until when it is asked about at every look: there was a message, and messages come before the task ends.
+    /// Until when it is asked about more often: there was a message, and messages come before the task ends.
     eager_until: Duration,
 }
 
@@ -93,7 +95,7 @@ impl Watched {
             known.at.is_some_and(|at| {
                 // What has ended stays as it is.
                 let ended = known.state.is_some_and(|state| !state.is_active());
-                let fresh = |waited| if now < known.eager_until { Duration::ZERO } else { fresh(waited) };
+                let fresh = |waited| if now < known.eager_until { EAGERLY.min(fresh(waited)) } else { fresh(waited) };
                 ended || now.saturating_sub(at) < fresh(now.saturating_sub(known.since))
             })
         };

@@ -25,7 +25,9 @@ impl KojiBuildSystem {
     pub(super) async fn macros_package(&self, build: &ModuleBuild) -> Result<Package, PortError> {
         let options = document(build)?.buildopts;
         let packager = options.as_ref().and_then(|options| options.rpms.macros.as_deref());
-        let macros = BuildMacros { nsvc: build.nsvc(), dist_tag: &build.dist_tag, packager, at: build.submission.at };
+        let conflicts = self.conflicts(build).await?;
+        let (nsvc, dist_tag, at) = (build.nsvc(), &build.dist_tag, build.submission.at);
+        let macros = BuildMacros { nsvc, dist_tag, packager, conflicts: &conflicts, at };
         let storage = |error| PortError::unavailable("the server's disk cannot be written").because(error);
         let folder = tempfile::tempdir().map_err(storage)?;
         let spec = folder.path().join(BuildMacros::spec_name());

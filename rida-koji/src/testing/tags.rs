@@ -143,6 +143,29 @@ impl World {
         Ok(Value::Array(named.collect()))
     }
 
+    pub(super) fn full_inheritance(&mut self, call: Call) -> Result {
+        let mut args = Args::bind(call, &["tag", "event", "reverse"], false)?;
+        let tag = self.tag(&args.take("tag"))?.id;
+        let links = self
+            .line(tag)
+            .into_iter()
+            .skip(1)
+            .map(|tag| Value::from([("parent_id", Value::Int(tag.id)), ("name", Value::from(tag.name.as_str()))]));
+        Ok(Value::Array(links.collect()))
+    }
+
+    /// Lists external repositories, of a tag alone or with those that it inherits.
+    pub(super) fn external_repos(&mut self, call: Call, inherit: bool) -> Result {
+        let names: &[&str] = if inherit { &["tag_info", "event"] } else { &["tag_info", "repo_info", "event"] };
+        let mut args = Args::bind(call, names, false)?;
+        let tag = self.tag(&args.take("tag_info"))?.id;
+        let line = self.line(tag);
+        let line = line.into_iter().take(if inherit { usize::MAX } else { 1 });
+        let repos = line.flat_map(|tag| tag.external.iter().map(|url| (tag.name.clone(), url.clone())));
+        let shown = repos.map(|(tag, url)| Value::from([("tag_name", Value::from(tag)), ("url", Value::from(url))]));
+        Ok(Value::Array(shown.collect()))
+    }
+
     pub(super) fn set_inheritance(&mut self, caller: Caller, call: Call) -> Result {
         self.need(caller, &["tag"])?;
         let mut args = Args::bind(call, &["tag", "data", "clear"], false)?;

@@ -153,6 +153,8 @@ pub(super) struct Tag {
     pub(super) locked: bool,
     pub(super) extra: Struct,
     pub(super) parents: Vec<Struct>,
+    /// The addresses of external repositories.
+    pub(super) external: Vec<String>,
     pub(super) groups: BTreeMap<String, BTreeSet<String>>,
     /// Each package with its owner, and whether it is blocked.
     pub(super) packages: BTreeMap<String, (i64, bool)>,
@@ -356,6 +358,58 @@ impl World {
     pub fn delete_build(&mut self, nvr: &str) {
         for build in self.builds.values_mut().filter(|build| build.nvr() == nvr) {
             build.state = 2;
+        }
+    }
+
+    /// Returns the names of the tags that a tag inherits from directly.
+    pub fn parents(&self, tag: &str) -> Vec<String> {
+        let tag = self.tags.values().find(|known| known.name == tag);
+        let links = tag.into_iter().flat_map(|tag| &tag.parents);
+        let ids = links.filter_map(|link| link.get("parent_id").and_then(|id| id.int("parent_id").ok()));
+        ids.filter_map(|id| self.tags.get(&id)).map(|parent| parent.name.clone()).collect()
+    }
+
+    /// Returns a tag's architectures.
+    pub fn arches(&self, tag: &str) -> String {
+        self.tags.values().find(|known| known.name == tag).map(|tag| tag.arches.clone()).unwrap_or_default()
+    }
+
+    /// Gives a tag other architectures.
+    pub fn set_arches(&mut self, tag: &str, arches: &str) {
+        if let Some(tag) = self.tags.values_mut().find(|known| known.name == tag) {
+            arches.clone_into(&mut tag.arches);
+        }
+    }
+
+    /// Gives a tag an external repository.
+    pub fn add_external_repo(&mut self, tag: &str, url: &str) {
+        if let Some(tag) = self.tags.values_mut().find(|known| known.name == tag) {
+            tag.external.push(url.to_owned());
+        }
+    }
+
+    /// Lets a tag inherit from another.
+    pub fn add_parent(&mut self, tag: &str, parent: &str) {
+        let parent = self.tags.values().find(|known| known.name == parent).map(|known| known.id);
+        if let (Some(tag), Some(parent)) = (self.tags.values_mut().find(|known| known.name == tag), parent) {
+            let priority = i64::try_from(tag.parents.len()).unwrap_or(i64::MAX) * 10;
+            let link = [("parent_id", Value::Int(parent)), ("priority", Value::Int(priority))];
+            tag.parents.push(link.into_iter().map(|(name, value)| (name.to_owned(), value)).collect());
+        }
+    }
+
+    /// Adds a finished build with its packages, each with its architecture, and tags it.
+    pub fn add_tagged(&mut self, tag: &str, nvr: [&str; 3], packages: &[(&str, &str)]) {
+        let [name, version, release] = nvr;
+        let build = self.add_build(name, version, release, 1);
+        for (name, arch) in packages {
+            let id = self.new_id();
+            self.rpms.insert(id, Rpm { id, build, name: (*name).to_owned(), arch: (*arch).to_owned() });
+        }
+        let event = self.new_event();
+        if let Some(tag) = self.tags.values_mut().find(|known| known.name == tag) {
+            tag.builds.push((build, event));
+            tag.changed = event;
         }
     }
 

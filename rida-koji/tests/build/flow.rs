@@ -22,13 +22,16 @@ pub(crate) struct Flow {
     pub(crate) clock: TestClock,
     publisher: MemoryPublisher,
     pub(crate) policy: Policy,
+    pub(crate) config: KojiConfig,
     drivers: std::sync::atomic::AtomicU32,
 }
 
 impl Flow {
     pub(crate) async fn new() -> Self {
+        let world = World::new().await;
         Self {
-            world: World::new().await,
+            config: world.config(),
+            world,
             clock: TestClock::at(now()),
             publisher: MemoryPublisher::default(),
             policy: Policy::default(),
@@ -43,13 +46,13 @@ impl Flow {
     }
 
     pub(crate) fn driver(&self) -> Driver {
-        self.driver_of(Arc::new(self.world.system()))
+        self.driver_of(Arc::new(self.world.system_with(self.config.clone())))
     }
 
     /// Makes a driver that asks the hub as seldom as a service does.
     pub(crate) fn sparing_driver(&self) -> Driver {
         let KojiConfig { freshness, longest_freshness, .. } = KojiConfig::default();
-        let system = self.world.system_with(KojiConfig { freshness, longest_freshness, ..self.world.config() });
+        let system = self.world.system_with(KojiConfig { freshness, longest_freshness, ..self.config.clone() });
         let (clock, began) = (self.clock.clone(), self.clock.now());
         self.driver_of(Arc::new(system.with_clock(move || clock.now().since(began))))
     }

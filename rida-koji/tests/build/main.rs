@@ -10,6 +10,7 @@ mod flow;
 mod measured;
 mod races;
 mod reuse;
+mod roots;
 mod scratch;
 mod whole;
 mod world;

@@ -9,7 +9,7 @@ use rida_core::modulemd;
 use rida_core::plan::{ComponentSource, Plan, PlannedComponent, WaitsFor};
 use rida_core::scm::GitRef;
 use rida_core::testing::{MemoryStore, sample};
-use rida_core::{BuildSystem, ModuleBuild, Phase, Policy, PortErrorKind, Submission, Timestamp};
+use rida_core::{Arch, BuildSystem, ModuleBuild, Phase, Policy, PortErrorKind, Submission, Timestamp};
 use rida_koji::testing::{Course, Hub};
 use rida_koji::{Client, ClientConfig, ImportConfig, KojiBuildSystem, KojiConfig, Login};
 
@@ -79,6 +79,15 @@ impl World {
     }
 
     pub(crate) fn module_of(&self, modulemd: &str, components: &[&str]) -> ModuleBuild {
+        self.module_for(modulemd, components, &[])
+    }
+
+    /// Returns a module whose components are for some architectures alone.
+    pub(crate) fn module_with_arches(&self, components: &[&str], arches: &[&str]) -> ModuleBuild {
+        self.module_for(MODULEMD, components, arches)
+    }
+
+    fn module_for(&self, modulemd: &str, components: &[&str], arches: &[&str]) -> ModuleBuild {
         modulemd::read(modulemd.as_bytes()).unwrap();
         let number = self.last.fetch_add(1, Ordering::SeqCst) + 1;
         let planned = |batch: u32, name: &str, source: bool| PlannedComponent {
@@ -91,7 +100,7 @@ impl World {
             batch,
             waits_for: WaitsFor::Batches,
             buildonly: name.starts_with("only"),
-            arches: Vec::new(),
+            arches: arches.iter().filter(|_| source).map(|arch| Arch::new(arch).unwrap()).collect(),
         };
         let macros = planned(1, "module-build-macros", false);
         let others = (2..).zip(components).map(|(batch, name)| planned(batch, name, true));

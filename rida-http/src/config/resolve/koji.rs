@@ -21,6 +21,9 @@ pub(super) fn build_system(pick: &mut Picker<'_>, choice: BuildSystemChoice) -> 
     let ccache = pick.optional("koji.ccache", |raw| raw.koji.ccache.clone());
     let arches = pick.or("koji.arches", |raw| raw.koji.arches.clone(), defaults.arches);
     let pairs = pick.or("koji.base_tags", |raw| raw.koji.base_tags.clone(), Vec::new());
+    let side_pairs = pick.or("koji.side_tags", |raw| raw.koji.side_tags.clone(), Vec::new());
+    let external_repos = pick.optional("koji.external_repos", |raw| raw.koji.external_repos.clone());
+    let ask_every = pick.span("koji.ask_every", |raw| raw.koji.ask_every, defaults.freshness);
     let permission = pick.optional("koji.permission", |raw| raw.koji.permission.clone());
     let package_owner = pick.optional("koji.package_owner", |raw| raw.koji.package_owner.clone());
     let priority = pick.or("koji.priority", |raw| raw.koji.priority, 10);
@@ -43,10 +46,21 @@ pub(super) fn build_system(pick: &mut Picker<'_>, choice: BuildSystemChoice) -> 
     if choice != BuildSystemChoice::Koji {
         return (None, Vec::new());
     }
-    let (base_tags, problems) = base_tags(pairs);
+    let (base_tags, mut problems) = tags("koji.base_tags", "platform:el8=el8-build", pairs);
+    let (side_tags, unclear) = tags("koji.side_tags", "platform:el8=el8-build-side-{side_tag}", side_pairs);
+    problems.extend(unclear);
+    for (module, tag) in side_tags.iter().filter(|(_, tag)| !tag.contains("{side_tag}")) {
+        problems.push(format!(
+            "koji.side_tags names {tag:?} for {module}; write {{side_tag}} where a side tag's name goes"
+        ));
+    }
     let builds = KojiConfig {
         arches,
         base_tags,
+        side_tags,
+        external_repos,
+        freshness: ask_every,
+        longest_freshness: ask_every * 2,
         permission,
         package_owner,
         priority: i64::from(priority),
@@ -63,16 +77,15 @@ pub(super) fn build_system(pick: &mut Picker<'_>, choice: BuildSystemChoice) -> 
 }
 
 /// Reads pairs such as `platform:el8=el8-build`.
-fn base_tags(pairs: Vec<String>) -> (BTreeMap<String, String>, Vec<String>) {
+fn tags(setting: &str, example: &str, pairs: Vec<String>) -> (BTreeMap<String, String>, Vec<String>) {
     let (mut tags, mut problems) = (BTreeMap::new(), Vec::new());
     for pair in pairs {
         match pair.split_once('=') {
             Some((module, tag)) if module.contains(':') && !tag.trim().is_empty() => {
                 tags.insert(module.trim().to_owned(), tag.trim().to_owned());
             }
-            _ => problems.push(format!(
-                "koji.base_tags has {pair:?}; write a module, its stream and its tag, such as \"platform:el8=el8-build\""
-            )),
+            _ => problems
+                .push(format!("{setting} has {pair:?}; write a module, its stream and its tag, such as \"{example}\"")),
         }
     }
     (tags, problems)

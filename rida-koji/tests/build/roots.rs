@@ -1,0 +1,183 @@
+//! What modules are built with: architectures, side tags, and what is kept out of their build roots.
+
+use std::process::Command;
+
+use rida_core::testing::sample;
+use rida_core::{BuildId, BuildRequire, BuildState, BuildSystem, ModuleBuild, Store, Submission, TagName};
+use rida_koji::KojiConfig;
+use rida_koji::testing::HubTask;
+use rida_koji::xmlrpc::Value;
+
+use crate::flow::Flow;
+use crate::world::MODULEMD;
+
+/// Records a module that is built against others.
+async fn submit(flow: &Flow, nsvc: &str, modulemd: &str, requires: &[(&str, &str, Option<BuildId>)]) -> BuildId {
+    let submission = (*flow.world.module_of(modulemd, &["alpha"]).submission).clone();
+    let require = |(name, stream, build): &(&str, &str, Option<BuildId>)| BuildRequire {
+        build: *build,
+        name: name.parse().unwrap(),
+        stream: stream.parse().unwrap(),
+    };
+    let build_requires = submission.build_requires.iter().cloned().chain(requires.iter().map(require)).collect();
+    let submission = Submission { nsvc: sample::nsvc(nsvc), build_requires, ..submission };
+    flow.driver().record(submission).await.unwrap()
+}
+
+/// Builds a module to its end.
+async fn built(flow: &Flow, id: BuildId) -> ModuleBuild {
+    let build = flow.until_ended(&flow.driver(), id).await;
+    assert_eq!(build.state(), BuildState::Ready, "{:?} {:?}", build.reason(), build.components);
+    build
+}
+
+/// Returns what the macros of a module conflict with, as the package says that a builder makes of what was sent.
+fn conflicts(flow: &Flow, build: &ModuleBuild) -> Vec<String> {
+    let folder = tempfile::tempdir().unwrap();
+    let name = format!("module-build-macros-0.1-1{}.src.rpm", build.dist_tag);
+    let package = {
+        let world = flow.world.hub.world();
+        let place = world.uploads().find(|path| path.ends_with(&name)).unwrap().to_owned();
+        world.uploaded(&place).unwrap().to_vec()
+    };
+    std::fs::write(folder.path().join(&name), package).unwrap();
+    let top = format!("_topdir {}", folder.path().display());
+    let made =
+        Command::new("rpmbuild").current_dir(&folder).args(["--define", &top, "--rebuild", &name]).output().unwrap();
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    let binary = folder.path().join("RPMS/noarch").join(name.replace(".src.rpm", ".noarch.rpm"));
+    let told = Command::new("rpm").args(["-qp", "--conflicts"]).arg(binary).output().unwrap();
+    String::from_utf8(told.stdout).unwrap().lines().map(|line| line.trim().to_owned()).collect()
+}
+
+#[tokio::test]
+async fn another_stream_in_the_distribution_is_kept_out_of_the_build_root() {
+    let mut flow = Flow::new().await;
+    flow.config.external_repos = Some("https://koji.example.org/kojifiles".to_owned());
+    let perl = built(&flow, submit(&flow, "perl:5.26:1:c0ffee", MODULEMD, &[]).await).await;
+    {
+        let mut world = flow.world.hub.world();
+        // The distribution has modules among its own packages: its repository is another tag of this hub.
+        world.add_tag("el8-with-modules-build", "x86_64");
+        for url in [
+            "https://koji.example.org/kojifiles/repos/el8-with-modules-build/latest/$arch",
+            "https://koji.example.org/kojifiles/repos/gone-build/latest/$arch/",
+            "https://mirror.example.org/el8/$arch",
+        ] {
+            world.add_external_repo("platform-build", url);
+        }
+        let tags = [
+            ("module-perl-5.24-20180101-abc", ["perl", "5.24", "1.module"]),
+            // Neither another module whose name goes on, nor one that nothing requires, nor the same stream.
+            ("module-perl-DBI-1.6-20180101-abc", ["perl-DBI", "1.6", "1.module"]),
+            ("module-ruby-2.5-20180101-abc", ["ruby", "2.5", "1.module"]),
+            ("module-perl-5.26-20180101-abc", ["perl", "5.26", "1.module"]),
+        ];
+        for (tag, nvr) in tags {
+            world.add_tag(tag, "x86_64");
+            world.add_parent("el8-with-modules-build", tag);
+            let libs = format!("{}-libs", nvr[0]);
+            world.add_tagged(
+                tag,
+                nvr,
+                &[(nvr[0], "src"), (nvr[0], "x86_64"), (libs.as_str(), "x86_64"), (libs.as_str(), "i686")],
+            );
+        }
+    }
+    let id = submit(&flow, "app:1:1:c0ffee", MODULEMD, &[("perl", "5.26", Some(perl.id))]).await;
+    let app = built(&flow, id).await;
+    assert_eq!(conflicts(&flow, &app), ["perl = 0:5.24-1.module", "perl-libs = 0:5.24-1.module"]);
+    assert_eq!(conflicts(&flow, &perl), Vec::<String>::new(), "it requires no module");
+    // Who does not look at external repositories asks nothing about them.
+    flow.config.external_repos = None;
+    let before = flow.world.hub.world().calls.len();
+    let id = submit(&flow, "app:2:1:c0ffee", MODULEMD, &[("perl", "5.26", Some(perl.id))]).await;
+    let plain = built(&flow, id).await;
+    assert_eq!(conflicts(&flow, &plain), Vec::<String>::new());
+    let calls = flow.world.hub.world().calls[before..].join("\n");
+    assert!(!calls.contains("getExternalRepoList") && !calls.contains("getFullInheritance"), "{calls}");
+}
+
+#[tokio::test]
+async fn what_a_required_module_filters_out_is_kept_out_of_the_build_root() {
+    let flow = Flow::new().await;
+    flow.world.hub.world().more_packages.insert("alpha".to_owned(), vec!["alpha-devel".into(), "alpha-tests".into()]);
+    let filters = format!("{MODULEMD}  filter: {{rpms: [alpha-tests, never-built]}}\n");
+    let lib = built(&flow, submit(&flow, "lib:1:1:c0ffee", &filters, &[]).await).await;
+    let id = submit(&flow, "app:1:1:c0ffee", MODULEMD, &[("lib", "1", Some(lib.id))]).await;
+    let app = built(&flow, id).await;
+    assert_eq!(conflicts(&flow, &app), [format!("alpha-tests = 0:1.0-1{}", lib.dist_tag)]);
+}
+
+#[tokio::test]
+async fn a_module_may_be_built_against_a_side_tag() {
+    let mut flow = Flow::new().await;
+    flow.config.side_tags.insert("platform:el8".to_owned(), "el8-side-{side_tag}-build".to_owned());
+    flow.world.hub.world().add_tag("el8-side-gcc14-build", "x86_64");
+    flow.world.hub.world().add_parent("el8-side-gcc14-build", "platform-build");
+    let side = |flow: &Flow, nsvc: &str, tag: &str| {
+        let submission = (*flow.world.module(&["alpha"]).submission).clone();
+        Submission { nsvc: sample::nsvc(nsvc), side_tag: Some(TagName::new(tag).unwrap()), ..submission }
+    };
+    let id = flow.driver().record(side(&flow, "app:1:1:c0ffee", "gcc14")).await.unwrap();
+    let build = built(&flow, id).await;
+    let parents = flow.world.hub.world().parents(&format!("{}-build", build.tag()));
+    assert_eq!(parents, ["el8-side-gcc14-build"]);
+    assert_eq!(
+        flow.world.store.load(id).await.unwrap().unwrap().submission.side_tag.as_ref().unwrap().as_str(),
+        "gcc14"
+    );
+    let id = flow.driver().record(side(&flow, "app:2:1:c0ffee", "nowhere")).await.unwrap();
+    let build = flow.until_ended(&flow.driver(), id).await;
+    let reason = build.reason().unwrap();
+    assert!(reason.contains("Koji has no tag el8-side-nowhere-build, which platform:el8 is in"), "{reason}");
+    flow.config.side_tags.clear();
+    let id = flow.driver().record(side(&flow, "app:3:1:c0ffee", "gcc14")).await.unwrap();
+    let build = flow.until_ended(&flow.driver(), id).await;
+    assert!(build.reason().unwrap().contains("koji.side_tags"), "{:?}", build.reason());
+}
+
+#[tokio::test]
+async fn architectures_are_the_modules_or_the_services_or_the_distributions() {
+    let with = |arches: &str| format!("{MODULEMD}  buildopts: {{arches: [{arches}]}}\n");
+    let arch = |name: &str| rida_core::Arch::new(name).unwrap();
+    for (modulemd, configured, of_base, expected) in [
+        (with("s390x, x86_64"), vec![arch("aarch64")], "x86_64 ppc64le", Ok("s390x x86_64")),
+        (MODULEMD.to_owned(), vec![arch("aarch64")], "x86_64 ppc64le", Ok("aarch64")),
+        (MODULEMD.to_owned(), vec![], "x86_64 ppc64le", Ok("x86_64 ppc64le")),
+        (MODULEMD.to_owned(), vec![], "", Err("no architectures are known")),
+    ] {
+        let flow = Flow::new().await;
+        flow.world.hub.world().set_arches("platform-build", of_base);
+        let system = flow.world.system_with(KojiConfig { arches: configured, ..flow.config.clone() });
+        let build = flow.world.module_of(&modulemd, &["alpha"]);
+        match expected {
+            Ok(expected) => {
+                flow.world.prepare(&system, &build).await;
+                for tag in [build.tag().to_string(), format!("{}-build", build.tag())] {
+                    assert_eq!(flow.world.hub.world().arches(&tag), expected);
+                }
+            }
+            Err(expected) => {
+                let error = system.prepare(&build).await.unwrap_err();
+                assert!(error.message().contains(expected), "{error}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_component_may_be_for_some_architectures_alone() {
+    for (arch_override, expected) in [(true, Some("aarch64 x86_64")), (false, None)] {
+        let flow = Flow::new().await;
+        let system = flow.world.system_with(KojiConfig { arch_override, ..flow.config.clone() });
+        let build = flow.world.module_with_arches(&["alpha"], &["aarch64", "x86_64"]);
+        flow.world.prepare(&system, &build).await;
+        system.build(&build, &build.key(1).unwrap()).await.unwrap();
+        let world = flow.world.hub.world();
+        let task = world.tasks().find(|task| task.method == "build").unwrap();
+        let HubTask { request, .. } = task;
+        let Some(Value::Struct(options)) = request.get(2) else { panic!("{request:?}") };
+        assert_eq!(options.get("arch_override"), expected.map(Value::from).as_ref(), "{arch_override}");
+    }
+}
