@@ -33,6 +33,13 @@ impl<'a> MakeWriter<'a> for Log {
 impl Log {
     /// Keeps what this thread logs; the runtime of a test runs on it alone.
     pub(crate) fn keep() -> (Self, tracing::subscriber::DefaultGuard) {
+        // Somebody listens on every thread, to nothing: where nobody does, tracing can take a place in the code that a
+        // thread of another test passes first for one that nobody anywhere listens to.
+        static SOMEBODY: std::sync::Once = std::sync::Once::new();
+        SOMEBODY.call_once(|| {
+            let somebody = tracing_subscriber::fmt().with_writer(std::io::sink).finish();
+            tracing::subscriber::set_global_default(somebody).unwrap();
+        });
         let log = Self::default();
         let kept = tracing_subscriber::fmt().with_writer(log.clone()).with_ansi(false).finish();
         (log, tracing::subscriber::set_default(kept))
