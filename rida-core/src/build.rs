@@ -47,11 +47,13 @@ pub struct Submission {
 }
 
 impl Submission {
-    /// Returns the hash of the modules that it is built against, each with its stream. Only builds with the same hash
-    /// may take components over from each other.
+    /// Returns the hash of the modules that it is built against, each with its stream, and of its side tag. Only builds
+    /// with the same hash may take components over from each other.
     pub fn build_context(&self) -> String {
         let streams = self.build_requires.iter().map(|require| (require.name.to_string(), require.stream.to_string()));
-        crate::context::build_context(&streams.collect())
+        // No module has such a name.
+        let side_tag = self.side_tag.iter().map(|tag| ("side tag".to_owned(), tag.to_string()));
+        crate::context::build_context(&streams.chain(side_tag).collect())
     }
 }
 

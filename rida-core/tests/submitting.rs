@@ -344,6 +344,15 @@ fn a_document_that_makes_one_build_stays_as_it_was_written() {
 }
 
 #[test]
+fn nothing_is_taken_over_from_another_side_tag() {
+    let plain = sample::submission(sample::nsvc("foo:1:1:c0ffee"));
+    let on = |tag| Submission { side_tag: Some(TagName::new(tag).unwrap()), ..plain.clone() }.build_context();
+    assert_ne!(plain.build_context(), on("gcc14"));
+    assert_ne!(on("gcc14"), on("gcc15"));
+    assert_eq!(on("gcc14"), on("gcc14"));
+}
+
+#[test]
 fn a_side_tag_is_kept_where_there_are_any() {
     for allow_side_tags in [true, false] {
         let world = World::new(Policy { allow_side_tags, ..Policy::default() });
