@@ -237,8 +237,12 @@ impl Resolved {
     pub fn describe(&self) -> String {
         let mut text = String::new();
         let mut section = "";
-        for setting in &self.settings {
-            let (of, key) = setting.key.rsplit_once('.').unwrap_or(("", setting.key));
+        let parts = |setting: &Setting| setting.key.rsplit_once('.').unwrap_or(("", setting.key));
+        let mut settings: Vec<&Setting> = self.settings.iter().collect();
+        // A section is written once, wherever its settings were asked for.
+        settings.sort_by_key(|setting| self.settings.iter().position(|first| parts(first).0 == parts(setting).0));
+        for setting in settings {
+            let (of, key) = parts(setting);
             if of != section {
                 let gap = if section.is_empty() { "" } else { "\n" };
                 text.push_str(&format!("{gap}[{of}]\n"));
