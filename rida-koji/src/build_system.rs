@@ -19,6 +19,7 @@ mod parents;
 mod repository;
 mod reuse;
 mod tagging;
+mod xmd;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use md5::{Digest, Md5};
+use rida_core::modulemd::Xmd;
 use rida_core::{Arch, ComponentName, ModuleBuild, PortError};
 
 use super::module::{Content, Kind, Package, content, documents};
@@ -80,9 +81,10 @@ impl KojiBuildSystem {
             return Ok(());
         }
         let packages = self.packages(tagged).await?;
+        let xmd = self.service_xmd(build).await?;
         for module in missing {
             let content = content(build, module.kind, &tag.arches, &packages)?;
-            self.import_one(build, import, &names, &module, &content, owner.as_deref()).await?;
+            self.import_one(build, import, &xmd, &module, &content, owner.as_deref()).await?;
         }
         Ok(())
     }
@@ -156,12 +158,16 @@ impl KojiBuildSystem {
         &self,
         build: &ModuleBuild,
         import: &ImportConfig,
-        names: &Names,
+        xmd: &Xmd,
         module: &Imported,
         content: &Content<'_>,
         owner: Option<&str>,
     ) -> Result<(), PortError> {
-        let documents = documents(build, module.kind, content)?;
+        let mut documents = documents(build, module.kind, content)?;
+        if let Xmd::Map(entries) = &mut documents.whole.xmd {
+            entries.insert("mbs".to_owned(), xmd.clone());
+        }
+        let names = self.names(build);
         let folder = format!("rida/{}", module.nvr());
         let mut outputs = Vec::new();
         for (name, arch, kind, text, packages) in &documents.files {
@@ -172,7 +178,7 @@ impl KojiBuildSystem {
         let metadata = Value::from([
             ("metadata_version", Value::Int(0)),
             ("buildroots", Value::Array(vec![build_root(import)])),
-            ("build", described(build, names, module, &documents.whole, owner)),
+            ("build", described(build, &names, module, documents.whole.to_yaml(), owner)),
             ("output", Value::Array(outputs)),
         ]);
         let mut calls = vec![Call::new("CGImport", [metadata, Value::from(folder)])];
@@ -191,7 +197,7 @@ impl KojiBuildSystem {
         if known.is_nil() {
             return Err(error);
         }
-        check_own(&Build::from_value(known).map_err(unreadable)?, names)?;
+        check_own(&Build::from_value(known).map_err(unreadable)?, &names)?;
         self.tag_import(import, module).await
     }
 
@@ -252,7 +258,7 @@ fn build_root(import: &ImportConfig) -> Value {
     ])
 }
 
-fn described(build: &ModuleBuild, names: &Names, module: &Imported, whole: &str, owner: Option<&str>) -> Value {
+fn described(build: &ModuleBuild, names: &Names, module: &Imported, whole: String, owner: Option<&str>) -> Value {
     let nsvc = build.nsvc();
     let of_module = Value::from([
         ("module_build_service_id", Value::Int(build.id.get())),

@@ -41,8 +41,8 @@ pub(super) struct Content<'a> {
 
 /// The files that are imported.
 pub(super) struct Documents<'a> {
-    /// The document as it was submitted, with its names.
-    pub(super) whole: String,
+    /// The document as it was submitted, with what the build decided.
+    pub(super) whole: ModuleStream,
     /// Each file: name, architecture, type, text, and the packages that it is about.
     pub(super) files: Vec<(String, String, &'static str, String, Vec<&'a Package>)>,
 }
@@ -151,15 +151,15 @@ pub(super) fn documents<'a>(
         stream.license.content.extend(licenses.filter(|license| !license.is_empty()));
         files.push((format!("modulemd.{arch}.txt"), arch.clone(), "file", stream.to_yaml(), packages.clone()));
     }
-    let whole = common.to_yaml();
-    files.push(("modulemd.txt".to_owned(), "noarch".to_owned(), "file", whole.clone(), content.all.clone()));
+    let text = common.to_yaml();
+    files.push(("modulemd.txt".to_owned(), "noarch".to_owned(), "file", text, content.all.clone()));
     if kind == Kind::Module {
         let sources = content.all.iter().filter(|package| package.is_source()).copied().collect();
         let text = build.submission.modulemd.to_string();
         files.push(("modulemd.src.txt".to_owned(), "src".to_owned(), "file", text, sources));
         files.push(("build.log".to_owned(), "noarch".to_owned(), "log", log(build), Vec::new()));
     }
-    Ok(Documents { whole, files })
+    Ok(Documents { whole: common, files })
 }
 
 /// Makes of a module its companion: what it filters out, for who builds against it.

@@ -47,7 +47,7 @@ impl KojiBuildSystem {
     }
 
     /// Returns the tag of a base module, or the one that its side tags are named by.
-    fn base_tag(&self, name: &str, side_tag: Option<&TagName>) -> Result<String, PortError> {
+    pub(super) fn base_tag(&self, name: &str, side_tag: Option<&TagName>) -> Result<String, PortError> {
         match side_tag {
             None => self.config.base_tags.get(name).cloned().ok_or_else(|| {
                 PortError::permanent(format!(

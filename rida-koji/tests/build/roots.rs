@@ -181,3 +181,52 @@ async fn a_component_may_be_for_some_architectures_alone() {
         assert_eq!(options.get("arch_override"), expected.map(Value::from).as_ref(), "{arch_override}");
     }
 }
+
+#[tokio::test]
+async fn the_imported_document_says_what_the_module_was_built_against() {
+    let flow = Flow::new().await;
+    let perl = built(&flow, submit(&flow, "perl:5.26:1:c0ffee", MODULEMD, &[]).await).await;
+    let modulemd = format!("{MODULEMD}  xmd: {{own: {{key: value}}}}\n");
+    let id = submit(&flow, "tool:1-x:20:abc", &modulemd, &[("perl", "5.26", Some(perl.id))]).await;
+    let build = built(&flow, id).await;
+    let world = flow.world.hub.world();
+    for nvr in ["tool-1_x-20.abc", "tool-devel-1_x-20.abc"] {
+        let mut place = world.imported(nvr).unwrap().clone();
+        for name in ["build", "extra", "typeinfo", "module", "modulemd_str"] {
+            place = place.fields(name).unwrap().take(name);
+        }
+        let text = place.text("modulemd_str").unwrap();
+        let read = rida_core::modulemd::read(text.as_bytes()).unwrap().into_stream().unwrap();
+        let get = |path: &[&str]| {
+            let found = path.iter().try_fold(&read.xmd, |place, key| place.get(key));
+            match found {
+                Some(rida_core::modulemd::Xmd::Text(text)) => Some(text.clone()),
+                Some(other) => Some(format!("{other:?}")),
+                None => None,
+            }
+        };
+        assert_eq!(get(&["own", "key"]).as_deref(), Some("value"));
+        assert_eq!(get(&["mbs", "koji_tag"]), Some(build.tag().to_string()));
+        assert_eq!(get(&["mbs", "scmurl"]), Some(build.submission.scm_url.to_string()));
+        assert_eq!(get(&["mbs", "commit"]), Some(build.submission.scm_url.revision().to_string()));
+        assert_eq!(get(&["mbs", "mse"]).as_deref(), Some("Bool(true)"));
+        assert_eq!(get(&["mbs", "rpms", "module-build-macros"]), None);
+        let (_, alpha) = build.component(&sample::component("alpha")).unwrap();
+        let commit = alpha.source.as_ref().unwrap().commit.to_string();
+        assert_eq!(get(&["mbs", "rpms", "alpha", "ref"]), Some(commit));
+        let required = |name: &str, key: &str| get(&["mbs", "buildrequires", name, key]);
+        assert_eq!(required("platform", "koji_tag").as_deref(), Some("platform-build"));
+        assert_eq!(required("platform", "stream").as_deref(), Some("el8"));
+        assert_eq!(required("platform", "ref").as_deref(), Some("virtual"));
+        assert_eq!(required("perl", "koji_tag"), Some(perl.tag().to_string()));
+        assert_eq!(required("perl", "version").as_deref(), Some("1"));
+        assert_eq!(required("perl", "context").as_deref(), Some("c0ffee"));
+        assert_eq!(required("perl", "ref"), Some(perl.submission.scm_url.revision().to_string()));
+        // What dnf reads has nothing of it.
+        for file in ["modulemd.x86_64.txt", "modulemd.txt"] {
+            let content = world.uploaded(&format!("rida/{nvr}/{file}")).unwrap().to_vec();
+            let read = rida_core::modulemd::read(&content).unwrap().into_stream().unwrap();
+            assert!(read.xmd.get("own").is_some() && read.xmd.get("mbs").is_none(), "{file} of {nvr}");
+        }
+    }
+}
