@@ -89,24 +89,14 @@ pub(super) fn resolve(layers: &[Layer]) -> Resolved {
     // Said again where its section is; other settings have other defaults by it.
     let chosen = layers.iter().rev().find_map(|layer| layer.raw.builds.build_system);
     let build_system = chosen.unwrap_or(BuildSystemChoice::Local);
-    let (mut policy, mut unclear_streams) = policy(&mut pick, build_system);
+    let (policy, mut unclear_streams) = policy(&mut pick, build_system);
     let absolute = std::path::absolute(&data).unwrap_or_else(|_| data.clone());
     let git = local::git(&mut pick, &absolute, &allow, &policy);
     let local = local::build_system(&mut pick, &absolute);
     #[cfg(feature = "koji")]
     let (koji, unclear) = koji::build_system(&mut pick, build_system);
     #[cfg(feature = "koji")]
-    if let Some(koji) = koji.as_ref().filter(|_| policy.base_streams.is_empty()) {
-        // What can be built with is what has a tag.
-        let known = koji.builds.base_tags.keys().filter_map(|name| base_stream(name));
-        for (name, stream) in known.filter(|(name, _)| policy.base_modules.contains(name)) {
-            policy.base_streams.entry(name).or_default().insert(stream);
-        }
-    }
-    #[cfg(feature = "koji")]
-    if let Some(koji) = koji.as_ref() {
-        policy.allow_side_tags = !koji.builds.side_tags.is_empty();
-    }
+    let policy = koji.iter().fold(policy, koji::with_what_it_allows);
     if build_system == BuildSystemChoice::Koji {
         // No folder of local builds is locked, so that any number of services may share the database.
         store.remembered = 0;

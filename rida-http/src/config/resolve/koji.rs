@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use rida_core::Policy;
 use rida_koji::{ImportConfig, KojiConfig, Profile};
 
-use super::Picker;
+use super::{Picker, base_stream};
 use crate::config::raw::{BuildSystemChoice, Tagging};
 use crate::config::units::Span;
 use crate::koji::KojiSettings;
@@ -74,6 +75,19 @@ pub(super) fn build_system(pick: &mut Picker<'_>, choice: BuildSystemChoice) -> 
     };
     let places = with_home(places);
     (Some(KojiSettings { profile, places, principal, keytab, ccache, sessions, timeout, builds }), problems)
+}
+
+/// Adds to a policy what follows from how modules are built in Koji.
+pub(super) fn with_what_it_allows(mut policy: Policy, koji: &KojiSettings) -> Policy {
+    policy.allow_side_tags = !koji.builds.side_tags.is_empty();
+    if policy.base_streams.is_empty() {
+        // What can be built with is what has a tag.
+        let known = koji.builds.base_tags.keys().filter_map(|name| base_stream(name));
+        for (name, stream) in known.filter(|(name, _)| policy.base_modules.contains(name)) {
+            policy.base_streams.entry(name).or_default().insert(stream);
+        }
+    }
+    policy
 }
 
 /// Reads pairs such as `platform:el8=el8-build`.
