@@ -231,7 +231,9 @@ impl World {
         };
         let mut answer = Struct::new();
         for name in headers.iter().filter_map(|name| name.text("headers").ok()) {
+            let told = self.headers.iter().find(|((package, header), _)| *package == rpm.name && *header == name);
             let value = match name {
+                _ if told.is_some() => told.map_or(Value::Nil, |(_, value)| value.clone()),
                 "license" => Value::from("MIT"),
                 "arch" => Value::from(rpm.arch.as_str()),
                 _ => Value::Array(Vec::new()),

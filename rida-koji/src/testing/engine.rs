@@ -191,7 +191,11 @@ impl World {
         let more = self.more_packages.get(&name).cloned().unwrap_or_default();
         let mut made = vec![(name.clone(), "src".to_owned())];
         for package in std::iter::once(&name).chain(&more) {
-            made.extend(arches.iter().map(|arch| (package.clone(), arch.clone())));
+            if self.noarch.contains(package) {
+                made.push((package.clone(), "noarch".to_owned()));
+            } else {
+                made.extend(arches.iter().map(|arch| (package.clone(), arch.clone())));
+            }
         }
         for (name, arch) in made {
             let id = self.new_id();

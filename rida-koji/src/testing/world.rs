@@ -220,6 +220,10 @@ pub struct World {
     pub repository_time: f64,
     /// The names of the packages that builds of a package make, beside those that are named as it.
     pub more_packages: BTreeMap<String, Vec<String>>,
+    /// The names of packages that are for every architecture, and made once.
+    pub noarch: BTreeSet<String>,
+    /// What headers of packages of a name say; of others the licence is `MIT`, and lists are empty.
+    pub headers: BTreeMap<(String, &'static str), Value>,
     /// What all calls cost: processor time of a hub of Koji 1.35 and its database.
     pub hub_time: Duration,
     /// How often a build found no repository and had to wait for one.
@@ -262,6 +266,8 @@ impl World {
             wait_for_builder: 2.0,
             repository_time: 30.0,
             more_packages: BTreeMap::new(),
+            noarch: BTreeSet::new(),
+            headers: BTreeMap::new(),
             hub_time: Duration::ZERO,
             waits_for_repository: 0,
             calls: Vec::new(),

@@ -435,3 +435,48 @@ async fn a_call_that_fails_once_fails_no_module() {
         }
     }
 }
+
+#[tokio::test]
+async fn each_architecture_has_its_packages_and_their_licences() {
+    let flow = Flow::new().await;
+    {
+        let mut world = flow.world.hub.world();
+        world.more_packages.insert("alpha".to_owned(), vec!["alpha-doc".into(), "alpha-tests".into()]);
+        world.noarch.extend(["alpha-doc".to_owned(), "beta".to_owned()]);
+        for (name, header, value) in [
+            ("alpha-doc", "license", Value::from("CC-BY-4.0")),
+            ("alpha-tests", "license", Value::from("BSD-3-Clause")),
+            ("beta", "license", Value::from("GPL-2.0-only")),
+            // It is noarch, and its source says where it is of no use.
+            ("beta", "excludearch", Value::Array(vec![Value::from("s390x")])),
+        ] {
+            world.headers.insert((name.to_owned(), header), value);
+        }
+    }
+    let modulemd = format!("{MODULEMD}  buildopts: {{arches: [x86_64, s390x]}}\n  filter: {{rpms: [alpha-tests]}}\n");
+    let id = flow.submit(&modulemd, &[("alpha", 0), ("beta", 0)]).await;
+    let build = flow.until_ended(&flow.driver(), id).await;
+    assert_eq!(build.state(), BuildState::Ready, "{:?}", build.reason());
+    let world = flow.world.hub.world();
+    let read = |module: &str, arch: &str| {
+        let content = world.uploaded(&format!("rida/{module}/modulemd.{arch}.txt")).unwrap().to_vec();
+        rida_core::modulemd::read(&content).unwrap().into_stream().unwrap()
+    };
+    let release = format!("1{}", dist(&build));
+    let names = |module: &str, arch: &str| -> Vec<String> {
+        let rpms = read(module, arch).artifacts.rpms;
+        rpms.iter().map(|rpm| rpm.replace(&format!("-0:1.0-{release}"), "")).collect()
+    };
+    let licences =
+        |module: &str, arch: &str| -> Vec<String> { read(module, arch).license.content.into_iter().collect() };
+    let (module, devel) = ("bench-1.0-1.c0ffee", "bench-devel-1.0-1.c0ffee");
+    assert_eq!(names(module, "x86_64"), ["alpha.src", "alpha.x86_64", "alpha-doc.noarch", "beta.noarch", "beta.src"]);
+    assert_eq!(names(module, "s390x"), ["alpha.s390x", "alpha.src", "alpha-doc.noarch"]);
+    assert_eq!(licences(module, "x86_64"), ["CC-BY-4.0", "GPL-2.0-only", "MIT"]);
+    assert_eq!(licences(module, "s390x"), ["CC-BY-4.0", "MIT"]);
+    for arch in ["x86_64", "s390x"] {
+        assert_eq!(names(devel, arch), ["alpha.src".to_owned(), format!("alpha-tests.{arch}")]);
+        assert_eq!(licences(devel, arch), ["BSD-3-Clause"]);
+        assert!(read(module, arch).filter.rpms.contains("alpha-tests"));
+    }
+}
