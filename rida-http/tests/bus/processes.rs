@@ -135,6 +135,8 @@ fn in_koji(folder: &Path, hub: &Hub, database: &str, url: &str) -> Vec<String> {
         "builds.build_system=koji".to_owned(),
         format!("koji.config={}", profile.display()),
         "koji.base_tags=platform:el8=platform-build".to_owned(),
+        // The module requires no base module, whose tag would have them.
+        "koji.arches=x86_64".to_owned(),
         "koji.import_tag=modular-candidate".to_owned(),
         "worker.idle=100ms".to_owned(),
         format!("bus.amqp.url={url}"),
