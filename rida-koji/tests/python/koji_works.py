@@ -52,6 +52,12 @@ assert found[0]["name"] == "koji" and fault["faultCode"] == 1000, (found, fault)
 
 request = session.repo.request("koji-build")["request"]
 assert session.repo.checkRequest(request["id"])["request"]["active"]
+# A build that finds no repository waits a minute for one, which is longer than is waited for it here.
+for _ in range(600):
+    if not session.repo.checkRequest(request["id"])["request"]["active"]:
+        break
+    time.sleep(0.05)
+assert session.repo.checkRequest(request["id"])["repo"], "there is no repository"
 with tempfile.TemporaryDirectory() as folder:
     path = os.path.join(folder, "module-build-macros-0.1-1.el8.src.rpm")
     with open(path, "wb") as package:
