@@ -19,6 +19,7 @@ pub(crate) fn settings(folder: &Path, hub: &Hub, password: &str) -> Vec<String> 
         "builds.build_system=koji".to_owned(),
         format!("koji.config={}", profile.display()),
         "koji.base_tags=platform:el8=platform-build".to_owned(),
+        "koji.arches=x86_64".to_owned(),
         "koji.import_tag=modular-candidate".to_owned(),
         "worker.idle=100ms".to_owned(),
     ]
