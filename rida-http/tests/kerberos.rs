@@ -41,7 +41,8 @@ fn program(world: &World, more: &[&str]) -> Command {
         command.env_remove(name);
     }
     let config = format!("koji.config={}", profile.display());
-    let settings = ["builds.build_system=koji", &config, "koji.arches=x86_64"];
+    let settings =
+        ["builds.build_system=koji", &config, "koji.base_tags=platform:el8=platform-build", "koji.arches=x86_64"];
     for setting in settings.iter().chain(more) {
         command.args(["--set", setting]);
     }
