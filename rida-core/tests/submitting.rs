@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use rida_core::scm::AllowList;
 use rida_core::testing::simulation::block_on;
-use rida_core::testing::{MemoryBuildSystem, MemoryPublisher, MemoryScm, MemoryStore, TestClock, sample};
+use rida_core::testing::{
+    Fates, Faulty, MemoryBuildSystem, MemoryPublisher, MemoryScm, MemoryStore, TestClock, sample,
+};
 use rida_core::{
     BuildId, BuildState, Clock, Driver, Fact, ModuleBuild, Parts, Policy, Request, Store, Submission, SubmitError,
     TagName, WorkerId,
@@ -15,6 +17,8 @@ use rida_core::{
 struct World {
     driver: Driver,
     store: MemoryStore,
+    /// Nothing fails; the calls are counted.
+    fates: Fates,
     scm: MemoryScm,
     clock: TestClock,
 }
@@ -22,10 +26,11 @@ struct World {
 impl World {
     fn new(policy: Policy) -> Self {
         let (store, scm, clock) = (MemoryStore::new(), MemoryScm::default(), TestClock::at(sample::at(0)));
+        let fates = Fates::new(0, 0);
         let mut policy = policy;
         policy.sources.repository = Some(sample::repository("x").to_string().replace("/x.git", "").parse().unwrap());
         let parts = Parts {
-            store: Arc::new(store.clone()),
+            store: Arc::new(Faulty::new(store.clone(), fates.clone())),
             build_system: Arc::new(MemoryBuildSystem::new(Arc::new(clock.clone()))),
             publisher: Arc::new(MemoryPublisher::default()),
             scm: Arc::new(scm.clone()),
@@ -33,7 +38,7 @@ impl World {
             allow: AllowList::new(["https://src.example.org/modules".parse().unwrap()]),
             policy,
         };
-        Self { driver: Driver::new(parts, WorkerId("test".to_owned())), store, scm, clock }
+        Self { driver: Driver::new(parts, WorkerId("test".to_owned())), store, fates, scm, clock }
     }
 
     fn build(&self, id: BuildId) -> ModuleBuild {
@@ -272,6 +277,40 @@ fn what_a_required_module_needs_is_built_against_too() {
             .unwrap(),
         0
     );
+}
+
+#[test]
+fn however_much_a_module_requires_the_store_is_asked_a_few_times() {
+    let streams = ["f28", "f29", "f30", "f31"];
+    let world = World::new(platforms(&streams));
+    let libraries: Vec<String> = (0..6).map(|number| format!("lib{number}")).collect();
+    for library in &libraries {
+        assert_eq!(built(&world, library, &module(library, "{platform: []}", "{platform: []}")).len(), streams.len());
+    }
+    let all: Vec<String> = libraries.iter().map(|library| format!("{library}: []")).collect();
+    let app = module("app", &format!("{{platform: [], {}}}", all.join(", ")), "{}");
+    let before = world.fates.store_calls();
+    let ids = submit_all(&world, "app", &app).unwrap();
+    let calls = world.fates.store_calls() - before;
+    assert_eq!(ids.len(), streams.len());
+    assert!(ids.iter().all(|id| requires(&world, *id).len() == 1 + libraries.len()));
+    // A look at the queue; the streams of each module; for each platform each module's build, found and read; a name and a number for each
+    // build; and all of them written at once.
+    assert_eq!(calls, 1 + 6 + 4 * 6 * 2 + 4 * 2 + 1);
+}
+
+#[test]
+fn a_required_module_with_a_long_list_costs_no_look_at_each() {
+    let world = World::new(platforms(&["f28"]));
+    built(&world, "lib", &module("lib", "{platform: [f28]}", "{}"));
+    let list: Vec<String> = (1..=5000).map(|stream| format!("'{stream}'")).collect();
+    let wide = module("wide", "{platform: [f28]}", &format!("{{lib: [{}]}}", list.join(", ")));
+    built(&world, "wide", &wide);
+    let before = world.fates.store_calls();
+    let ids = submit_all(&world, "user", &module("user", "{platform: [f28], wide: ['1']}", "{}")).unwrap();
+    let calls = world.fates.store_calls() - before;
+    assert!(requires(&world, ids[0])[0].starts_with("lib:1/"), "{:?}", requires(&world, ids[0]));
+    assert!(calls <= 10, "{calls}");
 }
 
 #[test]

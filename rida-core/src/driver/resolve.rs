@@ -12,6 +12,9 @@ use crate::ports::{BuildSummary, StoreError};
 
 /// How many streams of one module are chosen from.
 const MOST_STREAMS: usize = 256;
+/// How many streams of a list are looked up by name. Of a longer one those are that have a ready build: a list is as long
+/// as somebody likes.
+const MOST_BY_NAME: usize = 16;
 /// How many modules a build may be built against, those that these need included.
 const MOST_TOGETHER: usize = 500;
 
@@ -165,11 +168,16 @@ impl Resolver<'_> {
 
     /// Returns the stream of the list whose build has the highest version.
     async fn newest(&mut self, name: &ModuleName, list: &BTreeSet<String>) -> Result<Option<StreamName>, StoreError> {
-        if expand::is_open(list) && !self.streams.contains_key(name) {
+        let by_name = !expand::is_open(list) && list.len() <= MOST_BY_NAME;
+        if !by_name && !self.streams.contains_key(name) {
             let streams = self.parts.store.ready_streams(name, MOST_STREAMS).await?;
             self.streams.insert(name.clone(), streams.into_iter().collect());
         }
-        let good = expand::stands_for(list, self.streams.get(name)).unwrap_or_default();
+        let ready = self.streams.get(name);
+        let mut good = expand::stands_for(list, ready).unwrap_or_default();
+        if !by_name {
+            good.retain(|stream| ready.is_some_and(|ready| ready.contains(stream.as_str())));
+        }
         let mut newest: Option<(u64, StreamName)> = None;
         for stream in good.iter().filter_map(|stream| StreamName::new(stream).ok()) {
             if let Some(found) = self.find(name, &stream, false).await?

@@ -42,6 +42,8 @@ struct Fate {
     /// Of a thousand calls, how many stand still for long at each gate.
     stalls: u64,
     outage: Option<Outage>,
+    /// How many calls of the store began.
+    store_calls: u64,
 }
 
 /// A time in which nothing of one kind works.
@@ -67,7 +69,7 @@ enum Way {
 impl Fates {
     /// Makes fates from a seed, with so many faults in a hundred calls at each gate.
     pub fn new(seed: u64, percent: u64) -> Self {
-        Self(Arc::new(Mutex::new(Fate { random: Random::new(seed), percent, stalls: 0, outage: None })))
+        Self(Arc::new(Mutex::new(Fate { random: Random::new(seed), percent, stalls: 0, outage: None, store_calls: 0 })))
     }
 
     /// Changes how many calls in a hundred go wrong.
@@ -83,6 +85,11 @@ impl Fates {
     /// Begins or ends an outage.
     pub fn set_outage(&self, outage: Option<Outage>) {
         self.fate().outage = outage;
+    }
+
+    /// Returns how many calls of the store have begun.
+    pub fn store_calls(&self) -> u64 {
+        self.fate().store_calls
     }
 
     fn fate(&self) -> MutexGuard<'_, Fate> {
@@ -229,6 +236,7 @@ macro_rules! faulty_store {
         #[async_trait]
         impl<P: Store> Store for Faulty<P> {
             $(async fn $name(&self $(, $argument: $type)*) -> Result<$result, StoreError> {
+                self.fates.fate().store_calls += 1;
                 self.fates.store_gate().await?;
                 let answer = self.inner.$name($($argument),*).await;
                 self.fates.store_gate().await?;

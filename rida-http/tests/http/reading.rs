@@ -141,6 +141,22 @@ async fn ten_thousand_builds_are_streamed_in_pieces() {
 }
 
 #[tokio::test]
+async fn a_page_asks_the_store_as_often_whatever_is_on_it() {
+    let server = Server::still().await;
+    many(&server, 100).await;
+    let asked = async |query: &str, expected: usize| {
+        let before = server.store.calls.load(Ordering::SeqCst);
+        assert_eq!(ids(&server.get(&format!("/rida/module-builds/?{query}")).await).len(), expected);
+        server.store.calls.load(Ordering::SeqCst) - before
+    };
+    for verbose in ["", "&verbose=true"] {
+        let ten = asked(&format!("per_page=10{verbose}"), 10).await;
+        let hundred = asked(&format!("per_page=100{verbose}"), 100).await;
+        assert!(ten == hundred && ten <= 2, "{ten} for ten, {hundred} for a hundred");
+    }
+}
+
+#[tokio::test]
 async fn a_list_that_breaks_off_is_not_taken_for_a_whole_one() {
     let server = Server::still().await;
     many(&server, 1200).await;

@@ -19,10 +19,13 @@ pub(crate) struct TestStore {
     pub(crate) panics: AtomicBool,
     /// The limits of the lists that were asked for.
     pub(crate) limits: Mutex<Vec<u64>>,
+    /// How often it was asked for anything.
+    pub(crate) calls: AtomicI64,
 }
 
 impl TestStore {
     fn up(&self) -> Result<(), StoreError> {
+        self.calls.fetch_add(1, Ordering::SeqCst);
         if self.down.load(Ordering::SeqCst) {
             return Err(StoreError::new(
                 StoreErrorKind::Unavailable,
