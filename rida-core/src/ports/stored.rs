@@ -1,0 +1,176 @@
+//! What is asked of a store, and what it answers.
+
+use crate::announce::Announcement;
+use crate::effect::Effect;
+use crate::event::Event;
+use crate::id::{BuildId, ModuleName, Nsvc, Owner};
+use crate::state::BuildState;
+use crate::timestamp::Timestamp;
+
+/// What lists and look-ups tell of a build.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BuildSummary {
+    /// The build.
+    pub id: BuildId,
+    /// Its state.
+    pub state: BuildState,
+    /// What it is called.
+    pub nsvc: Nsvc,
+    /// Who submitted it.
+    pub owner: Owner,
+    /// Where its modulemd came from.
+    pub scm_url: String,
+    /// Why it is in that state.
+    pub reason: Option<String>,
+    /// It is only tried.
+    pub scratch: bool,
+    /// When it was submitted.
+    pub submitted_at: Timestamp,
+    /// When it last changed.
+    pub modified_at: Timestamp,
+    /// When it ended.
+    pub completed_at: Option<Timestamp>,
+}
+
+/// Which builds to list. Absent parts match every build.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct BuildFilter {
+    /// In one of these states; empty matches every state.
+    pub states: Vec<BuildState>,
+    /// With exactly this name.
+    pub name: Option<String>,
+    /// With exactly this stream.
+    pub stream: Option<String>,
+    /// With exactly this version.
+    pub version: Option<u64>,
+    /// With exactly this context.
+    pub context: Option<String>,
+    /// Submitted by exactly this user.
+    pub owner: Option<String>,
+    /// Only tried, or not only tried.
+    pub scratch: Option<bool>,
+    /// Submitted at this time or later.
+    pub submitted_after: Option<Timestamp>,
+    /// Submitted at this time or earlier.
+    pub submitted_before: Option<Timestamp>,
+    /// Changed at this time or later.
+    pub modified_after: Option<Timestamp>,
+    /// Changed at this time or earlier.
+    pub modified_before: Option<Timestamp>,
+    /// Ended at this time or later.
+    pub completed_after: Option<Timestamp>,
+    /// Ended at this time or earlier.
+    pub completed_before: Option<Timestamp>,
+}
+
+/// What builds are ordered by; the id decides between equals.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum OrderKey {
+    /// The build id.
+    #[default]
+    Id,
+    /// The name.
+    Name,
+    /// The stream, as text.
+    Stream,
+    /// The version, as a number.
+    Version,
+    /// The context.
+    Context,
+    /// The state's code.
+    State,
+    /// Who submitted it.
+    Owner,
+    /// When it was submitted.
+    Submitted,
+    /// When it last changed.
+    Modified,
+    /// When it ended; those that have not come first.
+    Completed,
+}
+
+/// One page of a list.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct ListQuery {
+    /// Which builds.
+    pub filter: BuildFilter,
+    /// In which order.
+    pub order: OrderKey,
+    /// From the highest to the lowest.
+    pub descending: bool,
+    /// Only builds after this one in the order of ids; for walking the whole list by [`OrderKey::Id`] in pieces.
+    pub after: Option<BuildId>,
+    /// How many to skip.
+    pub offset: u64,
+    /// How many at most.
+    pub limit: u64,
+}
+
+/// The builds that wait for a slot, and those that hold one.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Queue {
+    /// Grows with each slot that is granted.
+    pub revision: u64,
+    /// The builds in `wait`, by id.
+    pub waiting: Vec<QueuedBuild>,
+    /// The builds in `build`, by id.
+    pub running: Vec<QueuedBuild>,
+}
+
+/// A build as the throttle sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QueuedBuild {
+    /// The build.
+    pub id: BuildId,
+    /// Its module.
+    pub name: ModuleName,
+    /// Who submitted it.
+    pub owner: Owner,
+    /// When it entered its state.
+    pub since: Timestamp,
+    /// How many batches it has.
+    pub batches: u32,
+}
+
+/// Names a process that performs instructions.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct WorkerId(pub String);
+
+/// An instruction that a worker holds the lease of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TakenEffect {
+    /// The instruction.
+    pub effect: Effect,
+    /// How often it was taken before, whatever came of it.
+    pub attempts: u32,
+    /// How often it was tried and failed.
+    pub failures: u32,
+}
+
+/// An instruction that is not answered yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PendingEffect {
+    /// The instruction.
+    pub effect: Effect,
+    /// When it may be taken.
+    pub due: Timestamp,
+    /// How often it was taken.
+    pub attempts: u32,
+    /// Why it was given back last; absent when it never was.
+    pub error: Option<String>,
+}
+
+/// A line of the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogLine {
+    /// Its place in the log, from 1.
+    pub sequence: u64,
+    /// The build.
+    pub build: BuildId,
+    /// The build's revision afterwards.
+    pub revision: u64,
+    /// What happened.
+    pub event: Event,
+    /// What the world is told of it.
+    pub announcements: Vec<Announcement>,
+}
