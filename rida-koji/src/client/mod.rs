@@ -8,31 +8,31 @@ mod http;
 pub(crate) mod kerberos;
 mod report;
 mod session;
+mod trouble;
 mod upload;
+mod version;
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use bytes::Bytes;
 use hyper::StatusCode;
 use hyper::header::LOCATION;
-use openssl::error::ErrorStack;
 use tokio::sync::{OnceCell, Semaphore, SemaphorePermit};
 use tokio::time::{Instant, sleep};
 use tracing::Instrument;
 
 pub use self::config::{ClientConfig, Login};
-use self::http::{Connection, Endpoint, Outgoing, Reply, SendError};
+use self::http::{Connection, Endpoint, Outgoing, Reply};
 pub use self::kerberos::{Canonical, Kerberos};
 pub use self::report::{CallReport, Outcome};
 use self::session::Session;
+use self::trouble::{Patience, TRIES, Tries, Trouble, alert, error_lost, is_session_gone, unreachable};
+pub use self::version::Version;
 use crate::error::{KojiError, KojiErrorKind, fault};
 use crate::wire::User;
 use crate::xmlrpc::{Answer, Call, Fault, Value, cut, decode_response, encode_call};
 
-/// How often a call is sent at most, when it did not arrive or may be repeated.
-const TRIES: u32 = 4;
 /// How often a call that may have been done is sent again: once at once, and once after a pause.
 const RESENT: u32 = 2;
 /// How often a call logs in anew.
@@ -64,50 +64,9 @@ struct Inner {
     hook: Hook,
 }
 
-/// A hub's version.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Version(pub u32, pub u32);
-
-impl Version {
-    /// The first version that keeps a queue of repositories.
-    pub const REPOSITORY_QUEUE: Self = Self(1, 35);
-
-    /// Reads a version such as `1.35.3`.
-    pub fn parse(text: &str) -> Option<Self> {
-        let mut parts = text.split('.').map(|part| part.trim().parse().ok());
-        Some(Self(parts.next()??, parts.next()??))
-    }
-}
-
-impl fmt::Display for Version {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{}", self.0, self.1)
-    }
-}
-
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Client").field("config", &self.inner.config).finish_non_exhaustive()
-    }
-}
-
-/// How one try of a call ended without an answer.
-enum Trouble {
-    /// The call did not arrive.
-    NotSent(KojiError),
-    /// It may have been done.
-    Lost(KojiError),
-    /// There is no use in trying again.
-    Final(KojiError),
-}
-
-impl From<SendError> for Trouble {
-    fn from(error: SendError) -> Self {
-        match error {
-            SendError::NotSent(error) => Self::NotSent(error),
-            SendError::Lost(error) => Self::Lost(error),
-            SendError::Unusable(error) => Self::Final(error),
-        }
     }
 }
 
@@ -470,54 +429,6 @@ impl Inner {
     }
 }
 
-/// Counts the tries of what may be sent again: there are so many, and none begins after the time of one call.
-struct Tries {
-    made: u32,
-    began: Instant,
-    limit: Duration,
-}
-
-impl Tries {
-    fn new(limit: Duration) -> Self {
-        Self { made: 0, began: Instant::now(), limit }
-    }
-
-    fn begin(&mut self) {
-        self.made += 1;
-    }
-
-    fn are_over(&self) -> bool {
-        self.made >= TRIES || self.began.elapsed() >= self.limit
-    }
-
-    /// Starts again, after the hub was waited for.
-    fn forget(&mut self) {
-        *self = Self::new(self.limit);
-    }
-}
-
-/// Waits while the hub is offline, until that takes too long.
-struct Patience {
-    until: Instant,
-    pause: Duration,
-}
-
-impl Patience {
-    fn new(config: &ClientConfig) -> Self {
-        Self { until: Instant::now() + config.offline_patience, pause: config.offline_pause }
-    }
-
-    /// Waits a little, and tells whether it did.
-    async fn wait(&mut self) -> bool {
-        let left = self.until.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            return false;
-        }
-        sleep(left.min(self.pause)).await;
-        true
-    }
-}
-
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -558,45 +469,4 @@ fn take_apart(answer: Value, expected: usize) -> Result<Vec<Answer>, KojiError> 
 
 pub(crate) fn unreadable(error: crate::xmlrpc::Shape) -> KojiError {
     KojiError::new(KojiErrorKind::Invalid, format!("Koji's answer cannot be read: {error}"))
-}
-
-fn unreachable(error: KojiError) -> KojiError {
-    let cause = innermost(&error);
-    // An error of this crate says itself what was being done, which is said here.
-    let message =
-        cause.downcast_ref().map_or_else(|| cause.to_string(), |error: &KojiError| error.message().to_owned());
-    KojiError::new(KojiErrorKind::Unreachable, message).because(error)
-}
-
-/// Returns the cause of all causes of an error: what is around it only says where it happened.
-fn innermost(error: &KojiError) -> &(dyn std::error::Error + 'static) {
-    let mut cause: &(dyn std::error::Error + 'static) = error;
-    while let Some(source) = cause.source() {
-        cause = source;
-    }
-    cause
-}
-
-/// Returns why the hub's server ended TLS: it does so with a certificate of an authority that it does not know, or that
-/// expired. Asked again it would say the same.
-fn alert(error: &KojiError) -> Option<String> {
-    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
-    while let Some(error) = cause {
-        let errors = error.downcast_ref::<ErrorStack>().map(ErrorStack::errors).unwrap_or_default();
-        let alert = errors.iter().filter_map(|error| error.reason()).find(|reason| reason.contains(" alert "));
-        if let Some(alert) = alert {
-            return Some(alert.to_owned());
-        }
-        cause = error.source();
-    }
-    None
-}
-
-fn error_lost(error: KojiError) -> KojiError {
-    KojiError::new(KojiErrorKind::Lost, "the connection fails").because(error)
-}
-
-/// Tells whether the hub did nothing because it does not know the session (any more).
-fn is_session_gone(error: &KojiError) -> bool {
-    error.fault().is_some_and(|fault| matches!(fault.code, fault::AUTH | fault::AUTH_LOCK | fault::AUTH_EXPIRED))
 }
