@@ -12,7 +12,7 @@ use rida_test_postgres::{Cluster, TestDatabase};
 use serde_json::{Value, json};
 
 use crate::farm::Farm;
-use crate::server::{TOLD, Told};
+use crate::told::{TOLD, Told};
 use crate::{check, client, modules};
 
 /// How many server processes there are.
@@ -27,6 +27,20 @@ pub(crate) struct Settings {
     pub(crate) modules: u64,
     /// For how long there are blows, unless all builds have ended before.
     pub(crate) chaos: Duration,
+}
+
+/// Who submits a module.
+pub(crate) fn owner(number: u64) -> String {
+    format!("packager{}", number % 5)
+}
+
+/// Returns the program of a server process, which was built together with this test.
+fn program() -> PathBuf {
+    let test = std::env::current_exe().unwrap();
+    let folder = test.ancestors().nth(2).expect("a test is in target/<profile>/deps");
+    let program = folder.join("examples/several-process");
+    assert!(program.exists(), "{} is not built; run the test with --examples, too", program.display());
+    program
 }
 
 /// The server processes.
@@ -53,8 +67,7 @@ impl Servers {
 
     fn start(&self, index: usize) -> Child {
         let said = File::options().create(true).append(true).open(self.said(index)).unwrap();
-        Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "server_process", "--ignored", "--nocapture"])
+        Command::new(program())
             .env(TOLD, serde_json::to_string(&self.told[index]).unwrap())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -181,7 +194,7 @@ pub(crate) fn run(settings: &Settings) {
 
 /// Submits a module and notes its build; returns whether that is certain.
 fn submit(servers: &Servers, random: &mut Random, number: u64, ids: &mut BTreeMap<u64, i64>) -> bool {
-    let body = json!({"scmurl": modules::address(number), "owner": modules::owner(number)}).to_string();
+    let body = json!({"scmurl": modules::address(number), "owner": owner(number)}).to_string();
     match servers.ask(random.index(SERVERS), "POST /rida/module-builds/", &body) {
         // The second after an answer that was lost.
         Some((201 | 409, answer)) => {

@@ -8,6 +8,7 @@ use rida_store::{Database, StoreConfig};
 use rida_test_postgres::TestDatabase;
 use serde_json::Value;
 
+use crate::chaos;
 use crate::farm::Farm;
 use crate::modules::{self, BAD, LIMITS};
 
@@ -72,7 +73,7 @@ pub(crate) fn builds(builds: &Builds, farm: &Farm) {
         let fails = modules::fails(*number);
         assert_eq!(build["state"], if fails { "failed" } else { "ready" }, "{build}");
         assert_eq!(farm.finished.contains(id), !fails, "{build}");
-        assert_eq!(build["owner"], modules::owner(*number));
+        assert_eq!(build["owner"], chaos::owner(*number));
         for component in components {
             let name = component["name"].as_str().unwrap();
             let task = component["task"].as_u64().map(|task| &farm.tasks[usize::try_from(task).unwrap() - 1]);

@@ -10,8 +10,7 @@ mod check;
 mod client;
 mod farm;
 mod modules;
-mod remote;
-mod server;
+mod told;
 
 use std::time::{Duration, SystemTime};
 
@@ -31,10 +30,4 @@ fn whatever_dies_every_build_ends_once_and_is_told_in_order() {
         modules: number("RIDA_SEVERAL_MODULES", 100),
         chaos: Duration::from_secs(number("RIDA_SEVERAL_SECONDS", 40)),
     });
-}
-
-#[test]
-#[ignore = "the other test starts this as its server processes"]
-fn server_process() {
-    server::run();
 }

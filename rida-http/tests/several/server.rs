@@ -8,32 +8,20 @@ use rida_core::scm::AllowList;
 use rida_core::{Limits, Parts, Policy};
 use rida_http::{ApiSettings, JsonLines, Lines, Service, ServiceSettings, SystemClock, WorkerSettings, telemetry};
 use rida_store::{Database, StoreConfig};
-use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
-use crate::modules::{self, LIMITS, PLACE};
+use crate::modules::{LIMITS, PLACE};
 use crate::remote::Remote;
-
-/// What a server process is told, in an environment variable.
-#[derive(Serialize, Deserialize)]
-pub(crate) struct Told {
-    pub(crate) listen: String,
-    pub(crate) farm: String,
-    pub(crate) database: String,
-    pub(crate) lines: String,
-    pub(crate) modules: u64,
-}
-
-/// The variable.
-pub(crate) const TOLD: &str = "RIDA_SEVERAL_SERVER";
+use crate::sources;
+use crate::told::{TOLD, Told};
 
 /// How long after the death of a process others take over what it was doing.
 const LEASE: Duration = Duration::from_secs(3);
 
 /// Serves until it is killed.
 pub(crate) fn run() {
-    let told = std::env::var(TOLD).unwrap_or_else(|_| panic!("{TOLD} is not set; the other test starts this"));
+    let told = std::env::var(TOLD).unwrap_or_else(|_| panic!("{TOLD} is not set; the test `several` starts this"));
     let told: Told = serde_json::from_str(&told).unwrap();
     let log = rida_http::config::LogSettings { format: rida_http::config::LogFormat::Text, filter: "info".to_owned() };
     telemetry::start(&log).unwrap();
@@ -55,7 +43,7 @@ async fn serve(told: &Told) {
         store: Arc::new(database),
         build_system: Arc::new(Remote(told.farm.parse().unwrap())),
         publisher: Arc::new(JsonLines::new(Lines::File(Path::new(&told.lines).to_owned()))),
-        scm: Arc::new(modules::scm(told.modules)),
+        scm: Arc::new(sources::scm(told.modules)),
         clock: Arc::new(SystemClock),
         allow: AllowList::new([PLACE.parse().unwrap()]),
         policy,
