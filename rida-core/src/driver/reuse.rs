@@ -50,9 +50,8 @@ impl Driver {
         Ok(ReuseDecision::new(build, donor, |name| there.contains(name)))
     }
 
-    /// Returns the build to take components from: the one that an earlier run took from, else the one that was
-    /// named, else the last that fits. What
-    /// one build takes over was built together.
+    /// Returns the build to take components from: the one that an earlier run took from, else the one that was named,
+    /// else the last that fits. What one build takes over was built together.
     async fn donor(&self, build: &ModuleBuild) -> Result<Option<ModuleBuild>, PortError> {
         if build.submission.rebuild_strategy == RebuildStrategy::All || build.plan().is_empty() {
             return Ok(None);

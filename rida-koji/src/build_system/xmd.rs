@@ -37,29 +37,27 @@ impl KojiBuildSystem {
 
     async fn required_xmd(&self, build: &ModuleBuild, required: &BuildRequire) -> Result<Xmd, PortError> {
         let name = format!("{}:{}", required.name, required.stream);
-        let known = match required.build.filter(|_| !self.config.base_tags.contains_key(&name)) {
-            Some(id) => self.builds.load(id).await.map_err(|error| {
-                PortError::unavailable(format!("what is known of {name} cannot be read")).because(error)
-            })?,
-            None => None,
-        };
         let mut entries = vec![("stream", Xmd::text(required.stream.to_string()))];
-        match known {
-            Some(known) => {
-                let nsvc = known.nsvc();
-                entries.extend([
-                    ("context", Xmd::text(nsvc.context.to_string())),
-                    ("koji_tag", Xmd::text(known.tag().to_string())),
-                    ("ref", Xmd::text(known.submission.scm_url.revision().to_string())),
-                    ("version", Xmd::text(nsvc.version.to_string())),
-                ]);
-            }
-            None => {
-                entries.extend([("context", Xmd::text(BASE_CONTEXT)), ("ref", Xmd::text(BASE_REF))]);
-                // The packages are built: no import fails of a tag that its operator has taken out of the settings.
-                let tag = self.base_tag(&name, build.submission.side_tag.as_ref()).ok();
-                entries.extend(tag.map(|tag| ("koji_tag", Xmd::text(tag))));
-            }
+        let built_here = required.build.filter(|_| !self.config.base_tags.contains_key(&name));
+        let Some(id) = built_here else {
+            entries.extend([("context", Xmd::text(BASE_CONTEXT)), ("ref", Xmd::text(BASE_REF))]);
+            // The packages are built: no import fails of a tag that its operator has taken out of the settings.
+            let tag = self.base_tag(&name, build.submission.side_tag.as_ref()).ok();
+            entries.extend(tag.map(|tag| ("koji_tag", Xmd::text(tag))));
+            return Ok(map(entries));
+        };
+        let known = self.builds.load(id).await.map_err(|error| {
+            PortError::unavailable(format!("what is known of {name} cannot be read")).because(error)
+        })?;
+        // Of one that is not known any more only the stream is told.
+        if let Some(known) = known {
+            let nsvc = known.nsvc();
+            entries.extend([
+                ("context", Xmd::text(nsvc.context.to_string())),
+                ("koji_tag", Xmd::text(known.tag().to_string())),
+                ("ref", Xmd::text(known.submission.scm_url.revision().to_string())),
+                ("version", Xmd::text(nsvc.version.to_string())),
+            ]);
         }
         Ok(map(entries))
     }
