@@ -25,9 +25,9 @@ pub trait Store: Send + Sync {
     /// Returns the sequence number of the log line.
     ///
     /// # Errors
-    /// [`Conflict`](StoreErrorKind::Conflict) when the stored revision is not the one that the change was made from,
-    /// or the queue's is not; [`Exists`](StoreErrorKind::Exists) when a new build's NSVC is taken;
-    /// [`QueueFull`](StoreErrorKind::QueueFull) when the change needs room in the queue and there is none, whoever
+    /// [`Conflict`](super::StoreErrorKind::Conflict) when the stored revision is not the one that the change was made from,
+    /// or the queue's is not; [`Exists`](super::StoreErrorKind::Exists) when a new build's NSVC is taken;
+    /// [`QueueFull`](super::StoreErrorKind::QueueFull) when the change needs room in the queue and there is none, whoever
     /// else writes at the same time.
     async fn commit(&self, commit: Commit<'_>) -> Result<u64, StoreError>;
 
