@@ -7,7 +7,7 @@ use std::sync::Arc;
 use rida_core::scm::AllowList;
 use rida_core::testing::simulation::block_on;
 use rida_core::testing::{
-    Fates, Faulty, MemoryBuildSystem, MemoryPublisher, MemoryScm, MemoryStore, TestClock, sample,
+    Fates, Faulty, Layered, MemoryBuildSystem, MemoryPublisher, MemoryScm, MemoryStore, TestClock, sample,
 };
 use rida_core::{
     BuildId, BuildState, Clock, Driver, Fact, ModuleBuild, Parts, Policy, Request, Store, Submission, SubmitError,
@@ -30,7 +30,7 @@ impl World {
         let mut policy = policy;
         policy.sources.repository = Some(sample::repository("x").to_string().replace("/x.git", "").parse().unwrap());
         let parts = Parts {
-            store: Arc::new(Faulty::new(store.clone(), fates.clone())),
+            store: Arc::new(Layered(Faulty::new(store.clone(), fates.clone()))),
             build_system: Arc::new(MemoryBuildSystem::new(Arc::new(clock.clone()))),
             publisher: Arc::new(MemoryPublisher::default()),
             scm: Arc::new(scm.clone()),

@@ -9,23 +9,19 @@ use std::task::{Context, Poll};
 use async_trait::async_trait;
 
 use super::random::Random;
-use crate::announce::{Announcement, AnnouncementId};
+use super::store_layer::StoreLayer;
+use crate::announce::Announcement;
 use crate::build::ModuleBuild;
 use crate::component::ComponentKey;
 use crate::error::PortError;
 use crate::event::Fact;
 use crate::hint::BuildSystemHint;
-use crate::id::{Arch, BuildId, ComponentName, EffectId, ModuleName, Nsvc, StreamName, TaskId};
+use crate::id::{Arch, ComponentName, TaskId};
 use crate::plan::ComponentSource;
-use crate::policy::Limits;
 use crate::ports::{
-    BuildFilter, BuildSummary, BuildSystem, Commit, ComponentCheck, DonorQuery, FetchedModulemd, LeaseTimes, ListQuery,
-    LogChunk, LogLine, LookTimes, PendingEffect, Publisher, Queue, Receipt, Scm, Store, StoreError, StoreErrorKind,
-    TakenEffect, WorkerId,
+    BuildSystem, ComponentCheck, FetchedModulemd, LogChunk, Publisher, Receipt, Scm, Store, StoreError, StoreErrorKind,
 };
-use crate::reader::{Parked, ParkedFilter, ReaderState};
 use crate::scm::ScmUrl;
-use crate::timestamp::Timestamp;
 
 /// Decides how each call goes. Clones share the decision.
 ///
@@ -173,7 +169,7 @@ pub(super) fn pause() -> impl Future<Output = ()> + Send {
     Pause(false)
 }
 
-/// A port whose calls go as the [`Fates`] say.
+/// A port whose calls go as the [`Fates`] say; of a store, a layer of one.
 #[derive(Clone)]
 pub struct Faulty<P> {
     inner: P,
@@ -230,53 +226,20 @@ faulty_port! { Publisher:
     false fn publish(&self, announcement: &Announcement) -> Receipt;
 }
 
-/// Passes calls of the store on between two gates.
-macro_rules! faulty_store {
-    ($(fn $name:ident(&self $(, $argument:ident: $type:ty)*) -> $result:ty;)*) => {
-        #[async_trait]
-        impl<P: Store> Store for Faulty<P> {
-            $(async fn $name(&self $(, $argument: $type)*) -> Result<$result, StoreError> {
-                self.fates.fate().store_calls += 1;
-                self.fates.store_gate().await?;
-                let answer = self.inner.$name($($argument),*).await;
-                self.fates.store_gate().await?;
-                answer
-            })*
-        }
-    };
-}
+#[async_trait]
+impl<P: Store> StoreLayer for Faulty<P> {
+    type Inner = P;
 
-faulty_store! {
-    fn reserve_id(&self) -> BuildId;
-    fn commit(&self, commit: Commit<'_>) -> u64;
-    fn commit_all(&self, commits: &[Commit<'_>]) -> ();
-    fn load(&self, id: BuildId) -> Option<ModuleBuild>;
-    fn find(&self, nsvc: &Nsvc) -> Option<BuildSummary>;
-    fn latest_ready(&self, name: &ModuleName, stream: &StreamName) -> Option<BuildSummary>;
-    fn donor(&self, wanted: &DonorQuery) -> Option<BuildId>;
-    fn latest_ready_on(&self, name: &ModuleName, stream: &StreamName, base: &ModuleName, base_stream: &StreamName) -> Option<BuildSummary>;
-    fn ready_streams(&self, name: &ModuleName, limit: usize) -> Vec<StreamName>;
-    fn list(&self, query: &ListQuery) -> Vec<BuildSummary>;
-    fn count(&self, filter: &BuildFilter) -> u64;
-    fn queue(&self) -> Queue;
-    fn queue_head(&self, limits: &Limits, now: Timestamp, limit: usize) -> Queue;
-    fn take_effects(&self, worker: &WorkerId, times: LeaseTimes, limit: usize) -> Vec<TakenEffect>;
-    fn pending(&self, id: BuildId) -> Vec<PendingEffect>;
-    fn renew_leases(&self, worker: &WorkerId, ids: &[EffectId], until: Timestamp) -> ();
-    fn retry_effect(&self, worker: &WorkerId, id: EffectId, due: Timestamp, failures: u32, error: &str) -> ();
-    fn drop_effect(&self, id: EffectId) -> ();
-    fn take_due_builds(&self, times: LookTimes, limit: usize) -> Vec<BuildId>;
-    fn log_after(&self, sequence: u64, limit: usize) -> Vec<LogLine>;
-    fn log_of(&self, id: BuildId) -> Vec<LogLine>;
-    fn log_end(&self) -> u64;
-    fn reader(&self, reader: &str) -> ReaderState;
-    fn take_reader(&self, reader: &str, worker: &WorkerId, times: LeaseTimes) -> Option<ReaderState>;
-    fn advance_reader(&self, reader: &str, worker: &WorkerId, from: u64, to: u64, parked: &[Parked]) -> bool;
-    fn release_reader(&self, reader: &str, worker: &WorkerId) -> ();
-    fn rewind_reader(&self, reader: &str, sequence: u64) -> ();
-    fn parked(&self, reader: &str, filter: ParkedFilter, limit: usize) -> Vec<Parked>;
-    fn retry_parked(&self, reader: &str, build: Option<BuildId>) -> u64;
-    fn unpark(&self, reader: &str, announcement: AnnouncementId) -> ();
-    fn keep_parked(&self, reader: &str, announcement: AnnouncementId, reason: &str) -> ();
-    fn ping(&self) -> ();
+    fn inner(&self) -> &P {
+        &self.inner
+    }
+
+    async fn before(&self) -> Result<(), StoreError> {
+        self.fates.fate().store_calls += 1;
+        self.fates.store_gate().await
+    }
+
+    async fn after(&self) -> Result<(), StoreError> {
+        self.fates.store_gate().await
+    }
 }

@@ -13,6 +13,7 @@ pub mod sample;
 pub mod scm_contract;
 pub mod simulation;
 pub mod store_contract;
+mod store_layer;
 
 pub use clock::TestClock;
 pub use faults::{Fates, Faulty, Outage};
@@ -21,3 +22,4 @@ pub use memory_publisher::MemoryPublisher;
 pub use memory_scm::MemoryScm;
 pub use memory_store::MemoryStore;
 pub use random::Random;
+pub use store_layer::{Layered, StoreLayer};

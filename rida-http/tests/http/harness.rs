@@ -9,7 +9,7 @@ use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use rida_core::scm::{AllowList, Repository};
-use rida_core::testing::sample;
+use rida_core::testing::{Layered, sample};
 use rida_core::{BuildId, Parts, Policy, Store};
 use rida_http::{Api, Metrics, Pulse, Service, ServiceSettings, Status, SystemClock, routes, serve};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -27,7 +27,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 /// A running service.
 pub(crate) struct Server {
     pub(crate) address: SocketAddr,
-    pub(crate) store: Arc<TestStore>,
+    pub(crate) store: Arc<Layered<TestStore>>,
     pub(crate) world: Arc<World>,
     pub(crate) data: tempfile::TempDir,
     /// Names builds that the build system has news of.
@@ -78,7 +78,7 @@ impl Server {
         working: bool,
     ) -> Self {
         let data = tempfile::tempdir().unwrap();
-        let (store, world) = (Arc::new(TestStore::default()), Arc::new(World::default()));
+        let (store, world) = (Arc::new(Layered::<TestStore>::default()), Arc::new(World::default()));
         let mut settings =
             ServiceSettings { maintenance: Some(data.path().join("maintenance")), ..ServiceSettings::default() };
         settings.worker.idle = Duration::from_millis(20);

@@ -2,17 +2,12 @@
 
 use async_trait::async_trait;
 
-use crate::announce::AnnouncementId;
 use crate::build::ModuleBuild;
-use crate::id::{BuildId, EffectId, ModuleName, Nsvc, StreamName};
-use crate::policy::Limits;
-use crate::ports::{
-    BuildFilter, BuildSummary, Commit, DonorQuery, LeaseTimes, ListQuery, LogLine, LookTimes, PendingEffect, Queue,
-    Store, StoreError, TakenEffect, WorkerId,
-};
-use crate::reader::{Parked, ParkedFilter, ReaderState};
-use crate::testing::MemoryStore;
+use crate::id::BuildId;
+use crate::ports::{Commit, LeaseTimes, LookTimes, Store, StoreError, TakenEffect, WorkerId};
+use crate::reader::ReaderState;
 use crate::testing::faults::pause;
+use crate::testing::{MemoryStore, StoreLayer};
 use crate::timestamp::Timestamp;
 
 /// Something without which a promise breaks.
@@ -69,7 +64,7 @@ impl Protection {
     ];
 }
 
-/// A store in memory without one of the protections, or with all.
+/// A layer around a store in memory that takes one of the protections away, or none.
 #[derive(Clone)]
 pub(super) struct Unprotected {
     pub(super) store: MemoryStore,
@@ -82,47 +77,13 @@ impl Unprotected {
     }
 }
 
-/// Passes calls on.
-macro_rules! passed_on {
-    ($(fn $name:ident(&self $(, $argument:ident: $type:ty)*) -> $result:ty;)* own $($own:tt)*) => {
-        #[async_trait]
-        impl Store for Unprotected {
-            $(async fn $name(&self $(, $argument: $type)*) -> Result<$result, StoreError> {
-                self.store.$name($($argument),*).await
-            })*
-            $($own)*
-        }
-    };
-}
+#[async_trait]
+impl StoreLayer for Unprotected {
+    type Inner = MemoryStore;
 
-passed_on! {
-    fn reserve_id(&self) -> BuildId;
-    fn load(&self, id: BuildId) -> Option<ModuleBuild>;
-    fn find(&self, nsvc: &Nsvc) -> Option<BuildSummary>;
-    fn latest_ready(&self, name: &ModuleName, stream: &StreamName) -> Option<BuildSummary>;
-    fn donor(&self, wanted: &DonorQuery) -> Option<BuildId>;
-    fn latest_ready_on(&self, name: &ModuleName, stream: &StreamName, base: &ModuleName, base_stream: &StreamName) -> Option<BuildSummary>;
-    fn ready_streams(&self, name: &ModuleName, limit: usize) -> Vec<StreamName>;
-    fn list(&self, query: &ListQuery) -> Vec<BuildSummary>;
-    fn count(&self, filter: &BuildFilter) -> u64;
-    fn queue(&self) -> Queue;
-    fn pending(&self, id: BuildId) -> Vec<PendingEffect>;
-    fn renew_leases(&self, worker: &WorkerId, ids: &[EffectId], until: Timestamp) -> ();
-    fn retry_effect(&self, worker: &WorkerId, id: EffectId, due: Timestamp, failures: u32, error: &str) -> ();
-    fn drop_effect(&self, id: EffectId) -> ();
-    fn log_after(&self, sequence: u64, limit: usize) -> Vec<LogLine>;
-    fn log_of(&self, id: BuildId) -> Vec<LogLine>;
-    fn log_end(&self) -> u64;
-    fn reader(&self, reader: &str) -> ReaderState;
-    fn advance_reader(&self, reader: &str, worker: &WorkerId, from: u64, to: u64, parked: &[Parked]) -> bool;
-    fn release_reader(&self, reader: &str, worker: &WorkerId) -> ();
-    fn rewind_reader(&self, reader: &str, sequence: u64) -> ();
-    fn parked(&self, reader: &str, filter: ParkedFilter, limit: usize) -> Vec<Parked>;
-    fn retry_parked(&self, reader: &str, build: Option<BuildId>) -> u64;
-    fn unpark(&self, reader: &str, announcement: AnnouncementId) -> ();
-    fn keep_parked(&self, reader: &str, announcement: AnnouncementId, reason: &str) -> ();
-    fn ping(&self) -> ();
-    own
+    fn inner(&self) -> &MemoryStore {
+        &self.store
+    }
 
     async fn commit(&self, commit: Commit<'_>) -> Result<u64, StoreError> {
         let mut commit = commit;
@@ -163,10 +124,6 @@ passed_on! {
             pause().await;
         }
         Ok(())
-    }
-
-    async fn queue_head(&self, limits: &Limits, now: Timestamp, limit: usize) -> Result<Queue, StoreError> {
-        self.store.queue_head(limits, now, limit).await
     }
 
     async fn take_effects(

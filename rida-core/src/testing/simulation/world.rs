@@ -18,7 +18,7 @@ use crate::state::BuildState;
 use crate::testing::faults::{Fates, Faulty, Outage};
 use crate::testing::memory_build_system::MemoryBuildSystem;
 use crate::testing::random::Random;
-use crate::testing::{MemoryPublisher, MemoryScm, MemoryStore, TestClock, sample};
+use crate::testing::{Layered, MemoryPublisher, MemoryScm, MemoryStore, TestClock, sample};
 use crate::timestamp::Timestamp;
 use crate::why::waits_for;
 
@@ -114,9 +114,9 @@ impl World {
     }
 
     fn faulty_parts(&self, clock: Arc<dyn Clock>) -> Parts {
-        let store = Unprotected { store: self.store.clone(), without: self.wildness.without };
+        let store = Layered(Unprotected { store: self.store.clone(), without: self.wildness.without });
         Parts {
-            store: Arc::new(Faulty::new(store, self.fates.clone())),
+            store: Arc::new(Layered(Faulty::new(store, self.fates.clone()))),
             build_system: Arc::new(Faulty::new(self.system.clone(), self.fates.clone())),
             publisher: Arc::new(Faulty::new(self.publisher.clone(), self.fates.clone())),
             scm: Arc::new(Faulty::new(self.scm.clone(), self.fates.clone())),
