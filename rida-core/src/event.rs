@@ -47,6 +47,9 @@ pub enum Fact {
         /// there was no such build, or the strategy wants none.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         reuse: Option<Arc<ReuseDecision>>,
+        /// What it is built without although it requires it, each in words for a packager.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        without: Vec<Arc<str>>,
     },
     /// The build system took a component to build.
     ComponentStarted {

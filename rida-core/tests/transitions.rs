@@ -29,7 +29,7 @@ fn builds() -> Vec<(&'static str, ModuleBuild)> {
     };
     go("wait", vec![checked()]);
     go("preparing", vec![Fact::SlotGranted]);
-    go("building macros", vec![Fact::EnvironmentPrepared { reuse: None }]);
+    go("building macros", vec![Fact::EnvironmentPrepared { reuse: None, without: Vec::new() }]);
     go("regenerating", vec![built("module-build-macros", 1, 1), tagged("module-build-macros", 1)]);
     go("building", vec![Fact::RepositoryRegenerated { generation: 1 }, started("bar", 1, 2)]);
     go("finishing", {
@@ -62,9 +62,13 @@ fn facts() -> Vec<(&'static str, Fact)> {
         ("sources checked", checked()),
         ("sources refused", refused()),
         ("slot granted", Fact::SlotGranted),
-        ("environment prepared", Fact::EnvironmentPrepared { reuse: None }),
-        ("some is taken over", Fact::EnvironmentPrepared { reuse: Some(sample::reuse(sample::id(7)).into()) }),
-        ("all is taken over", Fact::EnvironmentPrepared { reuse: Some(everything().into()) }),
+        ("environment prepared", Fact::EnvironmentPrepared { reuse: None, without: Vec::new() }),
+        (
+            "some is taken over",
+            Fact::EnvironmentPrepared { reuse: Some(sample::reuse(sample::id(7)).into()), without: Vec::new() },
+        ),
+        ("all is taken over", Fact::EnvironmentPrepared { reuse: Some(everything().into()), without: Vec::new() }),
+        ("something is left out", Fact::EnvironmentPrepared { reuse: None, without: vec!["meta:1".into()] }),
         ("bar started", started("bar", 1, 2)),
         ("bar started as another task", started("bar", 1, 99)),
         ("bar started, try 2", started("bar", 2, 2)),

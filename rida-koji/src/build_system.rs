@@ -150,6 +150,10 @@ impl BuildSystem for KojiBuildSystem {
         self.prepare_environment(build).await
     }
 
+    async fn built_without(&self, build: &ModuleBuild) -> Result<Vec<Arc<str>>, PortError> {
+        self.left_out(build).await
+    }
+
     async fn build(&self, build: &ModuleBuild, key: &ComponentKey) -> Result<TaskId, PortError> {
         self.build_component(build, key).await
     }

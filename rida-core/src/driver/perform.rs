@@ -124,7 +124,8 @@ impl Driver {
             Action::CheckSources => self.check_sources(build, failures).await.map(Answer::Fact),
             Action::PrepareEnvironment => {
                 let reuse = self.prepare(build).await?.map(Arc::new);
-                Ok(Answer::Fact(Fact::EnvironmentPrepared { reuse }))
+                let without = system.built_without(build).await?;
+                Ok(Answer::Fact(Fact::EnvironmentPrepared { reuse, without }))
             }
             Action::BuildComponent { key } => {
                 let task = system.build(build, key).await?;

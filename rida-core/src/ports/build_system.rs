@@ -1,6 +1,7 @@
 //! Where components are built.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 
@@ -23,6 +24,12 @@ pub trait BuildSystem: Send + Sync {
     /// Prepares the build environment. Afterwards components of the build can be built. Idempotent by the build. The
     /// build shows what will be [taken over](crate::ComponentBuild::taken) if all that is wanted of it is still there.
     async fn prepare(&self, build: &ModuleBuild) -> Result<(), PortError>;
+
+    /// Returns what a build that is prepared is built without although it requires it, each in words for a packager: the
+    /// build system has nothing of it. Changes nothing. A build system that says nothing else leaves nothing out.
+    async fn built_without(&self, _build: &ModuleBuild) -> Result<Vec<Arc<str>>, PortError> {
+        Ok(Vec::new())
+    }
 
     /// Starts the build of a component and returns its task. Idempotent by the key: when a task was ever started for
     /// it, that one is returned, ended or not. A task that an earlier attempt left running, or with a result, is taken

@@ -12,8 +12,11 @@ use crate::policy::Policy;
 
 pub(super) fn step(mut draft: Draft, fact: &Fact, policy: &Policy) -> Result<Step, Illegal> {
     match fact {
-        Fact::EnvironmentPrepared { reuse } => match draft.build.phase {
+        Fact::EnvironmentPrepared { reuse, without } => match draft.build.phase {
             Phase::Preparing => {
+                if !without.is_empty() {
+                    draft.remark(format!("built without {}", without.join("; ")));
+                }
                 if let Some(decision) = reuse {
                     decide_reuse(&mut draft, decision)?;
                 }

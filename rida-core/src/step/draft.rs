@@ -90,6 +90,13 @@ impl Draft {
         }
     }
 
+    /// Says something of the state that the build is in, where everybody finds it who asks.
+    pub(super) fn remark(&mut self, remark: String) {
+        if let Some(transition) = self.build.history.last_mut() {
+            transition.reason = Some(remark.into());
+        }
+    }
+
     /// Decides what it means that time passed: the end of the phase when its limit has, in these words, with why the last
     /// try failed. When the clock was set back, the time that the phase may take is counted anew from now.
     pub(super) fn time_passed(mut self, policy: &Policy, what: &str, because: Option<&str>) -> Result<Step, Illegal> {

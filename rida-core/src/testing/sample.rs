@@ -330,7 +330,7 @@ pub fn life_to_ready(id: BuildId, nsvc: Nsvc) -> Vec<Written> {
     let names = ["module-build-macros", "bar", "foo", "baz"];
     push(&mut life, |last| {
         let keys = names.map(|name| ComponentKey { build: id, component: component(name), attempt: 1 });
-        let fact = Fact::EnvironmentPrepared { reuse: None };
+        let fact = Fact::EnvironmentPrepared { reuse: None, without: Vec::new() };
         let building = Phase::Building { regenerating: None };
         let next = last.entering(fact, building, None).answering(2);
         next.telling(keys.map(|key| Action::BuildComponent { key })).looking_at(Some(at(1000)))
@@ -382,8 +382,12 @@ pub fn life_to_failed(id: BuildId, nsvc: Nsvc) -> Vec<Written> {
     let reason = "the build of bar failed: “%check” ended with 1\nsee build.log; it's the \"last\" line; \u{1f4a5} \0";
     let (task, attempt) = (Some(TaskId(101)), 1);
     push(&mut life, |last| {
-        last.entering(Fact::EnvironmentPrepared { reuse: None }, Phase::Building { regenerating: None }, None)
-            .answering(2)
+        last.entering(
+            Fact::EnvironmentPrepared { reuse: None, without: Vec::new() },
+            Phase::Building { regenerating: None },
+            None,
+        )
+        .answering(2)
     });
     push(&mut life, |last| {
         let fact = Fact::ComponentFailed { component: component("bar"), attempt, task, reason: reason.into() };

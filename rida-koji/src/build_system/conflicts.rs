@@ -32,7 +32,8 @@ impl KojiBuildSystem {
     pub(super) async fn conflicts(&self, build: &ModuleBuild) -> Result<Vec<Conflict>, PortError> {
         let parents = self.parents(build).await?;
         let mut filtering = Vec::new();
-        for parent in &parents {
+        // What nothing was built of has nothing to keep out.
+        for parent in parents.iter().filter(|parent| !parent.may_have_no_tag()) {
             if let Some(required) = &parent.build {
                 let filter = Filter::of(required)?;
                 filtering.extend((!filter.is_empty()).then_some((parent, filter)));

@@ -248,7 +248,9 @@ impl KojiBuildSystem {
     /// Returns the calls that make what is missing, in the order that they depend on each other.
     fn missing(&self, wanted: &Wanted, found: &Found) -> Result<Vec<Call>, PortError> {
         let Names { tag, build_tag, target, mark: _ } = &wanted.names;
-        if let Some((parent, _)) = wanted.parents.iter().zip(&found.parents).find(|(_, tag)| tag.is_none()) {
+        // What nothing was built of is left out, which the build's log tells.
+        let mut parents = wanted.parents.iter().zip(&found.parents);
+        if let Some((parent, _)) = parents.find(|(parent, tag)| tag.is_none() && !parent.may_have_no_tag()) {
             let Parent { tag, name, .. } = parent;
             return Err(PortError::permanent(format!("Koji has no tag {tag}, which {name} is in")));
         }

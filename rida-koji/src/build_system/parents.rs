@@ -1,8 +1,12 @@
 //! The tags that a module is built with: those of the modules that it is built against.
 
+use std::sync::Arc;
+
 use rida_core::{BuildRequire, ModuleBuild, PortError, TagName};
 
 use super::KojiBuildSystem;
+use crate::map::{port_error, refused};
+use crate::xmlrpc::{Call, Value};
 
 /// What stands for the side tag in the name of a tag.
 pub(crate) const SIDE_TAG: &str = "{side_tag}";
@@ -19,7 +23,37 @@ pub(super) struct Parent {
     pub(super) build: Option<ModuleBuild>,
 }
 
+impl Parent {
+    /// Tells whether nothing was ever built of it, so that it may have no tag: it has no components, or it was made known
+    /// to this service without having been built by it.
+    pub(super) fn may_have_no_tag(&self) -> bool {
+        let is_empty = |build: &ModuleBuild| build.components.iter().all(|component| component.state.built().is_none());
+        self.build.as_ref().is_some_and(is_empty)
+    }
+}
+
 impl KojiBuildSystem {
+    /// Returns which modules a build requires that are left out of what it inherits from, in words: Koji has no tag of
+    /// them. The hub is asked only about those that this may be true of.
+    pub(super) async fn left_out(&self, build: &ModuleBuild) -> Result<Vec<Arc<str>>, PortError> {
+        let mut parents = self.parents(build).await?;
+        parents.retain(Parent::may_have_no_tag);
+        let calls: Vec<Call> =
+            parents.iter().map(|parent| Call::new("getTag", [Value::from(parent.tag.as_str())])).collect();
+        if calls.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut left_out = Vec::new();
+        for (parent, answer) in parents.iter().zip(self.client.read_many(&calls).await.map_err(port_error)?) {
+            let tag = answer.map_err(|fault| refused("a tag cannot be looked up", fault))?;
+            if tag.is_nil() {
+                let Parent { name, tag, .. } = parent;
+                left_out.push(format!("{name}, which has no packages: Koji has no tag {tag}").into());
+            }
+        }
+        Ok(left_out)
+    }
+
     /// Returns the modules that a module is built against, each tag once.
     pub(super) async fn parents(&self, build: &ModuleBuild) -> Result<Vec<Parent>, PortError> {
         let mut parents: Vec<Parent> = Vec::new();

@@ -349,6 +349,11 @@ impl World {
         id
     }
 
+    /// Takes a tag away.
+    pub fn remove_tag(&mut self, name: &str) {
+        self.tags.retain(|_, tag| tag.name != name);
+    }
+
     /// Adds a build that nothing in the tests made.
     pub fn add_build(&mut self, name: &str, version: &str, release: &str, state: i64) -> i64 {
         let (id, created) = (self.new_id(), self.now());

@@ -2,8 +2,12 @@
 
 use std::process::Command;
 
+use rida_core::plan::Plan;
 use rida_core::testing::sample;
-use rida_core::{BuildId, BuildRequire, BuildState, BuildSystem, ModuleBuild, Store, Submission, TagName};
+use rida_core::{
+    BuildId, BuildRequire, BuildState, BuildSystem, Clock, Commit, Event, Fact, ModuleBuild, Phase, Store, Submission,
+    TagName,
+};
 use rida_koji::KojiConfig;
 use rida_koji::testing::HubTask;
 use rida_koji::xmlrpc::Value;
@@ -135,6 +139,67 @@ async fn a_module_may_be_built_against_a_side_tag() {
     let id = flow.driver().record(side(&flow, "app:3:1:c0ffee", "gcc14")).await.unwrap();
     let build = flow.until_ended(&flow.driver(), id).await;
     assert!(build.reason().unwrap().contains("koji.side_tags"), "{:?}", build.reason());
+}
+
+/// Makes known a module that this service never built anything of.
+async fn made_known(flow: &Flow, nsvc: &str, modulemd: &str) -> ModuleBuild {
+    let submission = (*flow.world.module_of(modulemd, &[]).submission).clone();
+    let submission = Submission { nsvc: sample::nsvc(nsvc), plan: Plan::default(), ..submission };
+    let id = flow.world.store.reserve_id().await.unwrap();
+    let new = rida_core::submit(id, submission, &flow.policy).unwrap();
+    let ready = ModuleBuild { phase: Phase::Ready, ..new.build };
+    let event = Event { at: flow.clock.now(), fact: Fact::Submitted };
+    let commit = Commit {
+        before: None,
+        after: &ready,
+        event: &event,
+        effects: &[],
+        announcements: &[],
+        answers: None,
+        look_at: None,
+        queue_revision: None,
+        room: None,
+    };
+    flow.world.store.commit(commit).await.unwrap();
+    ready
+}
+
+#[tokio::test]
+async fn what_has_no_packages_and_no_tag_is_left_out_and_told() {
+    let flow = Flow::new().await;
+    // A filter of what was never built keeps nothing out.
+    let meta = made_known(&flow, "meta:1:1:c0ffee", &format!("{MODULEMD}  filter: {{rpms: [x]}}\n")).await;
+    let lib = built(&flow, submit(&flow, "lib:1:1:c0ffee", MODULEMD, &[]).await).await;
+    let requires = [("meta", "1", Some(meta.id)), ("lib", "1", Some(lib.id))];
+    let app = built(&flow, submit(&flow, "app:1:1:c0ffee", MODULEMD, &requires).await).await;
+    let parents = flow.world.hub.world().parents(&format!("{}-build", app.tag()));
+    assert_eq!(parents, ["platform-build", lib.tag().as_str()]);
+    let reason = app.history.iter().find(|was| was.state == BuildState::Build).unwrap().reason.clone();
+    let expected = format!("built without meta:1, which has no packages: Koji has no tag {}", meta.tag());
+    assert_eq!(reason.as_deref(), Some(expected.as_str()));
+    {
+        let world = flow.world.hub.world();
+        let log = world.uploaded("rida/app-1-1.c0ffee/build.log").unwrap().to_vec();
+        assert!(String::from_utf8(log).unwrap().contains(&expected), "the imported log tells it");
+    }
+    let log = flow.world.store.log_of(app.id).await.unwrap();
+    let told = log
+        .iter()
+        .any(|line| matches!(&line.event.fact, Fact::EnvironmentPrepared { without, .. } if without.len() == 1));
+    assert!(told, "the log tells it");
+
+    // One that has a tag is inherited from, though it is empty.
+    flow.world.hub.world().add_tag(meta.tag().as_str(), "x86_64");
+    let app = built(&flow, submit(&flow, "app:2:1:c0ffee", MODULEMD, &requires).await).await;
+    assert_eq!(flow.world.hub.world().parents(&format!("{}-build", app.tag())).len(), 3);
+    assert!(app.history.iter().all(|was| was.reason.is_none()), "{:?}", app.history);
+
+    // Of one that was built here somebody took the tag away: then packages are missing.
+    flow.world.hub.world().remove_tag(lib.tag().as_str());
+    let id = submit(&flow, "app:3:1:c0ffee", MODULEMD, &requires).await;
+    let failed = flow.until_ended(&flow.driver(), id).await;
+    let expected = format!("Koji has no tag {}, which lib:1 is in", lib.tag());
+    assert!(failed.reason().unwrap().contains(&expected), "{:?}", failed.reason());
 }
 
 #[tokio::test]

@@ -162,8 +162,11 @@ pub(super) async fn the_queue_tells_who_waits_and_who_runs(store: &dyn Store) {
     assert_eq!((build.since, build.batches), (waiting.event.at, 3));
 
     let preparing = waiting.entering(Fact::SlotGranted, Phase::Preparing, None);
-    let building =
-        preparing.entering(Fact::EnvironmentPrepared { reuse: None }, Phase::Building { regenerating: None }, None);
+    let building = preparing.entering(
+        Fact::EnvironmentPrepared { reuse: None, without: Vec::new() },
+        Phase::Building { regenerating: None },
+        None,
+    );
     for written in [&preparing, &building] {
         commit(store, written).await;
         let queue = store.queue().await.expect("the queue can be read");

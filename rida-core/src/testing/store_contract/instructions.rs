@@ -128,8 +128,10 @@ pub(super) async fn an_answer_removes_its_instruction_only(store: &dyn Store) {
     commit(store, &other).await;
     let a = worker("a");
     assert_eq!(take(store, &a, at(50), at(100)).await.len(), 3);
-    let next =
-        first.then(Fact::EnvironmentPrepared { reuse: None }, |_| ()).telling([Action::WriteMetadata]).answering(1);
+    let next = first
+        .then(Fact::EnvironmentPrepared { reuse: None, without: Vec::new() }, |_| ())
+        .telling([Action::WriteMetadata])
+        .answering(1);
     commit(store, &next).await;
     // An answer twice, as after a crash between commit and acknowledgement, is harmless.
     commit(store, &next.then(Fact::TimePassed { because: None }, |_| ()).answering(1)).await;
