@@ -14,6 +14,7 @@ mod import;
 mod index;
 mod log;
 mod macros;
+mod members;
 mod module;
 mod parents;
 mod repository;

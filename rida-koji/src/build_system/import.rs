@@ -7,7 +7,8 @@ use md5::{Digest, Md5};
 use rida_core::modulemd::Xmd;
 use rida_core::{Arch, ComponentName, ModuleBuild, PortError};
 
-use super::module::{Content, Kind, Package, content, documents};
+use super::members::Package;
+use super::module::{Content, Kind, content, documents};
 use super::{KojiBuildSystem, unreadable};
 use crate::config::ImportConfig;
 use crate::error::KojiErrorKind;
@@ -142,10 +143,11 @@ impl KojiBuildSystem {
                 _ => BTreeSet::new(),
             };
             let component = components.get(&rpm.build).and_then(|name| ComponentName::new(name).ok());
-            let Some(component) = component else { continue };
+            let Some(component) = component.filter(|component| *component != ComponentName::macros()) else { continue };
             packages.push(Package {
                 component,
-                license: headers.maybe_text("license").map_err(unreadable)?.unwrap_or_default(),
+                // A package may have none, and none that could be written is none, too.
+                license: headers.maybe_text("license").ok().flatten().unwrap_or_default(),
                 exclusive: arches(headers.take("exclusivearch")),
                 excluded: arches(headers.take("excludearch")),
                 rpm,

@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use rida_core::modulemd::{Artifacts, Dependencies, ModuleStream};
-use rida_core::{ComponentName, ModuleBuild, PortError, complete_modulemd};
+use rida_core::{ModuleBuild, PortError, complete_modulemd};
 
 use super::document;
+use super::members::{Members, Package, Rules, members};
 use crate::wire::Rpm;
 
 /// What is imported.
@@ -16,17 +17,6 @@ pub(super) enum Kind {
     Module,
     /// The companion that has what the module filters out.
     Devel,
-}
-
-/// A package of a component.
-pub(super) struct Package {
-    pub(super) component: ComponentName,
-    pub(super) rpm: Rpm,
-    pub(super) license: String,
-    /// The only architectures that the component is for; empty means all.
-    pub(super) exclusive: BTreeSet<String>,
-    /// Architectures that it is not for.
-    pub(super) excluded: BTreeSet<String>,
 }
 
 /// What is in a module.
@@ -48,21 +38,6 @@ pub(super) struct Documents<'a> {
 }
 
 impl Package {
-    fn is_source(&self) -> bool {
-        matches!(self.rpm.arch.as_str(), "src" | "nosrc")
-    }
-
-    /// Tells whether the component is for an architecture.
-    fn is_for(&self, arch: &str) -> bool {
-        (self.exclusive.is_empty() || self.exclusive.contains(arch)) && !self.excluded.contains(arch)
-    }
-
-    /// Returns the package's name; that of one that helps to find faults, without what says so.
-    fn main_name(&self) -> &str {
-        let name = self.rpm.name.as_str();
-        name.strip_suffix("-debuginfo").or_else(|| name.strip_suffix("-debugsource")).unwrap_or(name)
-    }
-
     fn nevra(&self) -> String {
         let Rpm { name, version, release, epoch, arch, .. } = &self.rpm;
         format!("{name}-{}:{version}-{release}.{arch}", epoch.unwrap_or(0))
@@ -76,57 +51,13 @@ pub(super) fn content<'a>(
     arches: &[String],
     packages: &'a [Package],
 ) -> Result<Content<'a>, PortError> {
-    let stream = document(build)?;
-    let whitelist = stream.buildopts.as_ref().map(|options| options.rpms.whitelist.clone()).unwrap_or_default();
-    let buildonly: BTreeSet<&ComponentName> =
-        build.plan().iter().filter(|planned| planned.buildonly).map(|planned| &planned.name).collect();
-    let mut filter = stream.filter.rpms.clone();
-    let only_needed = packages.iter().filter(|package| buildonly.contains(&package.component) && !package.is_source());
-    filter.extend(only_needed.map(|package| package.rpm.name.clone()));
-    let multilib: BTreeMap<&str, &BTreeSet<String>> = stream
-        .components
-        .rpms
-        .iter()
-        .map(|(key, component)| (component.name.as_deref().unwrap_or(key), &component.multilib))
-        .collect();
-    let macros = ComponentName::macros();
-    let own = packages.iter().filter(|package| package.component != macros);
-    let own: Vec<&Package> =
-        own.filter(|package| whitelist.is_empty() || whitelist.contains(package.component.as_str())).collect();
-    let sources: BTreeMap<&ComponentName, &Package> =
-        own.iter().filter(|package| package.is_source()).map(|package| (&package.component, *package)).collect();
-    let is_filtered = |package: &Package| filter.contains(&package.rpm.name) || filter.contains(package.main_name());
-    let mut by_arch = BTreeMap::new();
-    for arch in arches {
-        let belongs = |package: &&&Package| {
-            let is_here = match package.rpm.arch.as_str() {
-                "src" | "nosrc" => false,
-                "noarch" => sources.get(&package.component).is_none_or(|source| source.is_for(arch)),
-                other if other == arch => true,
-                other => {
-                    is_second(other, arch)
-                        && multilib.get(package.component.as_str()).is_some_and(|arches| arches.contains(arch))
-                }
-            };
-            is_here && is_filtered(package) == (kind == Kind::Devel)
-        };
-        let mut chosen: Vec<&Package> = own.iter().filter(belongs).copied().collect();
-        // A source package is there when any of its packages is.
-        let with_any: BTreeSet<&ComponentName> = chosen.iter().map(|package| &package.component).collect();
-        chosen.extend(sources.iter().filter(|(component, _)| with_any.contains(*component)).map(|(_, source)| *source));
-        by_arch.insert(arch.clone(), chosen);
-    }
-    Ok(Content { by_arch, all: own, filter })
-}
-
-/// Tells whether packages of `other` can be used beside those of `arch`.
-fn is_second(other: &str, arch: &str) -> bool {
-    match arch {
-        "x86_64" => matches!(other, "i386" | "i486" | "i586" | "i686"),
-        "s390x" => other == "s390",
-        "ppc64" => other == "ppc",
-        _ => false,
-    }
+    let rules = Rules::of(build, &document(build)?, packages);
+    let of_arch = |arch: &String| {
+        let Members { module, devel } = members(&rules, arch, packages);
+        (arch.clone(), if kind == Kind::Module { module } else { devel })
+    };
+    let by_arch = arches.iter().map(of_arch).collect();
+    Ok(Content { by_arch, all: packages.iter().collect(), filter: rules.filter })
 }
 
 /// Makes the files that are imported.
@@ -148,15 +79,15 @@ pub(super) fn documents<'a>(
         let rpms = packages.iter().map(|package| package.nevra()).collect();
         stream.artifacts = Artifacts { rpms, ..Artifacts::default() };
         let licenses = packages.iter().filter(|package| !package.is_source()).map(|package| package.license.clone());
-        stream.license.content.extend(licenses.filter(|license| !license.is_empty()));
+        // What it says of the content itself was said before there was any.
+        stream.license.content = licenses.filter(|license| !license.is_empty()).collect();
         files.push((format!("modulemd.{arch}.txt"), arch.clone(), "file", stream.to_yaml(), packages.clone()));
     }
     let text = common.to_yaml();
     files.push(("modulemd.txt".to_owned(), "noarch".to_owned(), "file", text, content.all.clone()));
     if kind == Kind::Module {
-        let sources = content.all.iter().filter(|package| package.is_source()).copied().collect();
         let text = build.submission.modulemd.to_string();
-        files.push(("modulemd.src.txt".to_owned(), "src".to_owned(), "file", text, sources));
+        files.push(("modulemd.src.txt".to_owned(), "src".to_owned(), "file", text, content.all.clone()));
         files.push(("build.log".to_owned(), "noarch".to_owned(), "log", log(build), Vec::new()));
     }
     Ok(Documents { whole: common, files })

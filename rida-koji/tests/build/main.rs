@@ -7,6 +7,7 @@ mod clean;
 mod contract;
 mod cost;
 mod flow;
+mod import;
 mod measured;
 mod races;
 mod reuse;
