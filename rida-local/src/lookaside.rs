@@ -27,6 +27,8 @@ pub(crate) struct Lookaside {
     chosen: AllowList,
     answer_within: Duration,
     fetch_within: Duration,
+    /// For all files of a component.
+    all_within: Duration,
     source_bytes: u64,
     file_bytes: u64,
 }
@@ -44,6 +46,7 @@ impl Lookaside {
             chosen: AllowList::new(chosen),
             answer_within: config.answer_within,
             fetch_within: config.fetch_within,
+            all_within: config.fetch_within.saturating_mul(DOWNLOADS),
             source_bytes: config.source_bytes,
             file_bytes: config.file_bytes,
         })
@@ -98,7 +101,7 @@ impl Lookaside {
             }
             Ok(())
         };
-        let within = self.fetch_within.saturating_mul(DOWNLOADS);
+        let within = self.all_within;
         tokio::time::timeout(within, all).await.unwrap_or_else(|_| {
             Err(PortError::temporary(format!(
                 "the lookaside cache did not give all files of {package} within {} s; try again later",
@@ -255,3 +258,6 @@ async fn copy(
         found => Ok(found),
     }
 }
+
+#[cfg(test)]
+mod tests;
