@@ -17,10 +17,13 @@ use tokio::time::{Instant, timeout};
 use tokio_openssl::SslStream;
 
 use super::config::{ClientConfig, Login};
+use super::head::{Bounded, Room};
 use crate::error::{KojiError, KojiErrorKind};
 
 /// How long the head of an answer may be. Tickets of Kerberos take some tens of kilobytes.
 const LONGEST_HEAD: usize = 128 * 1024;
+/// How much may come before an answer and with its head, provisional answers included.
+const LONGEST_WAY_TO_A_HEAD: usize = 2 * LONGEST_HEAD;
 
 /// Where requests go, and how the connection is kept from others.
 pub(super) struct Endpoint {
@@ -112,12 +115,13 @@ impl Endpoint {
     /// Connects.
     pub(super) async fn connect(&self) -> Result<Connection, KojiError> {
         let unreachable = |what: &str| KojiError::new(KojiErrorKind::Unreachable, what);
+        let room = Room::new();
         let connecting = async {
             let stream = TcpStream::connect((self.host.as_str(), self.port))
                 .await
                 .map_err(|error| unreachable("no connection can be made").because(error))?;
             let _ = stream.set_nodelay(true);
-            let Some(tls) = &self.tls else { return handshake(stream).await };
+            let Some(tls) = &self.tls else { return handshake(Bounded::new(stream, room.clone())).await };
             let ssl = tls
                 .configure()
                 .and_then(|configuration| configuration.into_ssl(&self.host))
@@ -128,11 +132,11 @@ impl Endpoint {
                 .connect()
                 .await
                 .map_err(|error| unreachable(&format!("TLS is refused ({error})")).because(error))?;
-            handshake(stream).await
+            handshake(Bounded::new(stream, room.clone())).await
         };
         let sender =
             timeout(self.connect_timeout, connecting).await.map_err(|_| unreachable("connecting takes too long"))??;
-        Ok(Connection { sender, used: Instant::now(), idle: self.idle })
+        Ok(Connection { sender, room, used: Instant::now(), idle: self.idle })
     }
 }
 
@@ -185,6 +189,7 @@ where
 /// A connection that is kept alive between requests.
 pub(super) struct Connection {
     sender: SendRequest<Full<Bytes>>,
+    room: Room,
     used: Instant,
     idle: Duration,
 }
@@ -216,7 +221,10 @@ impl Connection {
         if let Err(error) = self.sender.ready().await {
             return Err(SendError::NotSent(lost("the connection was closed").because(error)));
         }
-        let response = match self.sender.send_request(request).await {
+        self.room.limit(LONGEST_WAY_TO_A_HEAD);
+        let response = self.sender.send_request(request).await;
+        self.room.lift();
+        let response = match response {
             Ok(response) => response,
             Err(error) if error.is_canceled() => {
                 return Err(SendError::NotSent(lost("the connection was closed").because(error)));

@@ -4,6 +4,7 @@
 //! is not done again; when that a call was done is known and its answer is lost, the caller is told so and looks.
 
 mod config;
+mod head;
 mod http;
 pub(crate) mod kerberos;
 mod report;

@@ -154,6 +154,37 @@ async fn endless_heads_are_given_up() {
 }
 
 #[tokio::test]
+async fn a_flood_of_provisional_answers_is_cut_off_and_few_are_taken() {
+    let written = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&written);
+    let server = Server::new(move |stream| {
+        request(stream)?;
+        let piece = "HTTP/1.1 100 Continue\r\n\r\n".repeat(100);
+        loop {
+            counted.fetch_add(stream.write(piece.as_bytes())?, Ordering::SeqCst);
+        }
+    });
+    // Long before the time for an answer is over.
+    let error = failed(ClientConfig { timeout: Duration::from_secs(3600), ..server.config() }).await;
+    assert_eq!(error.kind(), KojiErrorKind::Unreachable, "{error}");
+    // The buffers of the system between the two take some megabytes, too.
+    let each = written.load(Ordering::SeqCst) / server.connections();
+    assert!(each < 16 * 1024 * 1024, "{each} bytes on each of {} connections", server.connections());
+
+    // A few are as good as none.
+    let server = Server::new(|stream| {
+        request(stream)?;
+        let answer = "<?xml version='1.0'?><methodResponse><params><param><value><int>1</int></value></param></params>\
+                      </methodResponse>";
+        let few = "HTTP/1.1 100 Continue\r\n\r\n".repeat(100);
+        let head = format!("HTTP/1.1 200 OK\r\nContent-Type: text/xml\r\nContent-Length: {}\r\n\r\n", answer.len());
+        stream.write_all(format!("{few}{head}{answer}").as_bytes())
+    });
+    let answer = Client::new(server.config()).unwrap().read(&Call::new("getTag", [Value::from("x")])).await;
+    assert_eq!(answer.unwrap(), Value::from(1));
+}
+
+#[tokio::test]
 async fn a_redirect_is_not_followed_and_is_told() {
     let elsewhere = Server::new(|_| Ok(()));
     let to = elsewhere.url.clone();
