@@ -22,7 +22,8 @@ struct World {
 
 impl World {
     /// Submits a module whose sources are good and gives it a slot.
-    fn with(system: MockBuildSystem) -> Self {
+    fn with(mut system: MockBuildSystem) -> Self {
+        system.expect_built_without().returning(|_| Ok(Vec::new()));
         let clock = TestClock::at(sample::at(0));
         let parts = Parts {
             store: Arc::new(MemoryStore::new()),
