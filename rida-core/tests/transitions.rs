@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "in a test it is the assertion")]
 
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use proptest::prelude::*;
 use rida_core::plan::{Plan, Reuse, ReuseDecision, Taken};
@@ -182,6 +183,26 @@ fn a_scratch_build_ends_in_done_and_is_never_released() {
     let new = submit(sample::id(7), submission, &policy).unwrap().build;
     assert!(new.dist_tag.as_str().starts_with(".scrmod+el8+7+"), "{}", new.dist_tag);
     assert_eq!(new.tag().as_str(), "scrmod-lua-5.4-1-c0ffee+7");
+}
+
+#[test]
+fn what_was_in_the_tag_of_a_build_that_failed_long_ago_is_put_there_again() {
+    let policy = Policy::default();
+    let builds = builds();
+    let (_, failed) = builds.iter().find(|(name, _)| *name == "failed while building").unwrap();
+    let day = Duration::from_secs(24 * 3600);
+    for (after, expected) in [(day - Duration::from_millis(1), "available"), (day, "built")] {
+        let fact = Fact::Resubmitted { by: sample::owner("alice"), submission: None };
+        let resubmitted = Event { at: failed.since().plus(after), fact };
+        let Ok(Step::Advance(again)) = step(failed, &resubmitted, &policy) else { panic!("it is submitted again") };
+        assert_eq!(again.build.components[0].state.name(), expected, "the macros, after {after:?}");
+        assert_eq!(again.build.components[0].attempt, 1, "it is not built again");
+        let building = advance(&again.build, Fact::SlotGranted, &policy);
+        let prepared = event(Fact::EnvironmentPrepared { reuse: None, without: Vec::new() });
+        let Ok(Step::Advance(going)) = step(&building, &prepared, &policy) else { panic!("it goes on") };
+        let tags: Vec<_> = going.effects.iter().filter(|effect| effect.action.name() == "tag").collect();
+        assert_eq!(tags.len(), usize::from(expected == "built"), "{tags:?}");
+    }
 }
 
 #[test]

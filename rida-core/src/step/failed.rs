@@ -1,5 +1,7 @@
 //! `failed`: ended without a module, until somebody submits it again.
 
+use std::time::Duration;
+
 use super::draft::Draft;
 use super::{Illegal, Step, illegal, late};
 use crate::build::Phase;
@@ -57,17 +59,26 @@ pub(super) fn step(mut draft: Draft, failed_in: BuildState, fact: &Fact, policy:
     }
 }
 
+/// How long what a failed build has in its tag is surely there. Build systems may take it out later, so that it can be
+/// deleted.
+pub(crate) const KEPT: Duration = Duration::from_secs(24 * 3600);
+
 /// Makes everything that was not built wait for a new try. What was to be taken over, and is not in the tag, is decided
-/// anew: it may be gone from where it was.
+/// anew: it may be gone from where it was. What was in the tag long ago is put there again.
 fn start_again(draft: &mut Draft) {
     draft.build.run_started = draft.build.effects_issued;
+    let is_long_ago = draft.learnt.since(draft.build.since()) >= KEPT;
     for index in 0..draft.build.components.len() {
         let Some(component) = draft.build.components.get_mut(index) else { continue };
-        let is_taken = component.taken().is_some() && matches!(component.state, ComponentState::Built(_));
-        if component.state.built().is_none() || is_taken {
-            component.attempt += 1;
-            component.reuse = None;
-            draft.set(index, ComponentState::Waiting);
+        let in_tag = !matches!(component.state, ComponentState::Built(_)) && !is_long_ago;
+        match component.state.built().cloned() {
+            Some(_) if in_tag => {}
+            Some(built) if component.taken().is_none() => draft.set(index, ComponentState::Built(built)),
+            _ => {
+                component.attempt += 1;
+                component.reuse = None;
+                draft.set(index, ComponentState::Waiting);
+            }
         }
     }
 }
