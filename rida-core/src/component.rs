@@ -126,6 +126,22 @@ pub enum TaskProgress {
 }
 
 impl ComponentState {
+    /// The names of all states.
+    pub const NAMES: [&'static str; 9] =
+        ["waiting", "submitted", "building", "built", "tagged", "available", "failed", "canceled", "unneeded"];
+
+    /// Returns what Koji has for builds in the state of that name, as code and name: the Module Build Service tells
+    /// components so. Absent for one that was not started.
+    pub fn koji_state(name: &str) -> Option<(u8, &'static str)> {
+        match name {
+            "building" => Some((0, "BUILDING")),
+            "built" | "tagged" | "available" => Some((1, "COMPLETE")),
+            "failed" => Some((3, "FAILED")),
+            "canceled" | "unneeded" => Some((4, "CANCELED")),
+            _ => None,
+        }
+    }
+
     /// Returns the state's name.
     pub const fn name(&self) -> &'static str {
         match self {

@@ -212,6 +212,32 @@ impl FromStr for BuildId {
     }
 }
 
+/// Identifies a component of a build, among those of all builds. Outside it is one number, which no other component has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ComponentId {
+    /// The build.
+    pub build: BuildId,
+    /// The component's index in the plan.
+    pub index: u32,
+}
+
+impl ComponentId {
+    /// More components than a module can have.
+    const OF_A_BUILD: i64 = 65_536;
+
+    /// Returns the component that a number is of.
+    pub fn new(number: i64) -> Option<Self> {
+        let before = number.checked_sub(1)?;
+        let build = BuildId::new(before.div_euclid(Self::OF_A_BUILD))?;
+        Some(Self { build, index: u32::try_from(before.rem_euclid(Self::OF_A_BUILD)).ok()? })
+    }
+
+    /// Returns the number.
+    pub fn get(self) -> i64 {
+        self.build.get().saturating_mul(Self::OF_A_BUILD).saturating_add(i64::from(self.index)).saturating_add(1)
+    }
+}
+
 /// The number of a task in the build system.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]

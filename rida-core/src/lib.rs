@@ -42,15 +42,16 @@ pub use event::{Event, Fact, SourceProblem};
 pub use finished::complete_modulemd;
 pub use hint::BuildSystemHint;
 pub use id::{
-    Arch, BuildId, ComponentName, Context, DistTag, EffectId, GrammarError, ModuleName, Nsvc, Nvr, Owner, StreamName,
-    TagName, TaskId,
+    Arch, BuildId, ComponentId, ComponentName, Context, DistTag, EffectId, GrammarError, ModuleName, Nsvc, Nvr, Owner,
+    StreamName, TagName, TaskId,
 };
 pub use macros::{BuildMacros, Conflict, dist_tag, tag_name, target_name};
 pub use policy::{Deadlines, Limits, Policy, RebuildPolicy, SourcePolicy};
 pub use ports::{
-    BuildFilter, BuildSummary, BuildSystem, Commit, ComponentCheck, DonorQuery, FetchedModulemd, LeaseTimes, ListQuery,
-    LogChunk, LogLine, LookTimes, OrderKey, PendingEffect, Publisher, Queue, QueueFull, QueueRoom, QueuedBuild,
-    Receipt, Scm, Store, StoreError, StoreErrorKind, TakenEffect, WorkerId,
+    BuildFilter, BuildSummary, BuildSystem, Commit, ComponentCheck, ComponentFilter, ComponentQuery, ComponentSummary,
+    DonorQuery, FetchedModulemd, LeaseTimes, ListQuery, LogChunk, LogLine, LookTimes, OrderKey, PendingEffect,
+    Publisher, Queue, QueueFull, QueueRoom, QueuedBuild, Receipt, Scm, Store, StoreError, StoreErrorKind, TakenEffect,
+    WorkerId,
 };
 #[cfg(feature = "mock")]
 pub use ports::{MockBuildSystem, MockPublisher, MockScm};

@@ -2,7 +2,9 @@
 //!
 //! What Rida does not have gets the value that those listeners take for "nothing"; `docs/bus.md` has each key.
 
-use rida_core::{Announcement, BuildId, BuildRequire, BuildState, Change, ComponentDetails, ModuleDetails};
+use rida_core::{
+    Announcement, BuildId, BuildRequire, BuildState, Change, ComponentDetails, ComponentId, ModuleDetails,
+};
 
 use crate::json::{Json, Text};
 
@@ -105,7 +107,7 @@ fn component_body(announcement: &Announcement) -> Json {
     };
     let (build, nsvc) = (announcement.id.build, &announcement.nsvc);
     let number = |details: &ComponentDetails| component_number(build, details.index);
-    let (code, name) = koji_state(state);
+    let (code, name) = ComponentState::koji_state(state).map(|(code, name)| (i64::from(code), name)).unzip();
     Json::object([
         ("announcement", announcement.id.to_string().into()),
         ("batch", details.map(|details| i64::from(details.batch)).into()),
@@ -126,23 +128,9 @@ fn component_body(announcement: &Announcement) -> Json {
     ])
 }
 
-/// Returns the state of a build in Koji's terms, which are those of the Module Build Service's components. A component
-/// that was not started has none.
-fn koji_state(name: &str) -> (Option<i64>, Option<&'static str>) {
-    match name {
-        "building" => (Some(0), Some("BUILDING")),
-        "built" | "tagged" | "available" => (Some(1), Some("COMPLETE")),
-        "failed" => (Some(3), Some("FAILED")),
-        "canceled" | "unneeded" => (Some(4), Some("CANCELED")),
-        _ => (None, None),
-    }
-}
-
-/// Returns a number for the component at an index of a build, which no other component has.
+/// Returns the number of the component at an index of a build.
 fn component_number(build: BuildId, index: u32) -> i64 {
-    /// More components than a module can have.
-    const MOST: i64 = 65_536;
-    build.get().saturating_mul(MOST).saturating_add(i64::from(index) + 1)
+    ComponentId { build, index }.get()
 }
 
 #[cfg(test)]

@@ -2,14 +2,15 @@
 
 use async_trait::async_trait;
 use rida_core::{
-    AnnouncementId, BuildFilter, BuildId, BuildSummary, Commit, DonorQuery, EffectId, LeaseTimes, Limits, ListQuery,
-    LogLine, LookTimes, ModuleBuild, ModuleName, Nsvc, Parked, ParkedFilter, PendingEffect, Queue, ReaderState, Store,
-    StoreError, StoreErrorKind, StreamName, TakenEffect, Timestamp, WorkerId,
+    AnnouncementId, BuildFilter, BuildId, BuildSummary, Commit, ComponentFilter, ComponentQuery, ComponentSummary,
+    DonorQuery, EffectId, LeaseTimes, Limits, ListQuery, LogLine, LookTimes, ModuleBuild, ModuleName, Nsvc, Parked,
+    ParkedFilter, PendingEffect, Queue, ReaderState, Store, StoreError, StoreErrorKind, StreamName, TakenEffect,
+    Timestamp, WorkerId,
 };
 
 use crate::database::Database;
 use crate::memory::Writing;
-use crate::queries::{commit, effects, list, load, log, queue, readers};
+use crate::queries::{commit, components, effects, list, load, log, queue, readers};
 
 /// Takes notice of what became of a write.
 fn settle(writing: Writing<'_>, after: &ModuleBuild, error: Option<&StoreError>) {
@@ -60,6 +61,10 @@ impl Store for Database {
         Ok(build)
     }
 
+    async fn load_all(&self, ids: &[BuildId]) -> Result<Vec<ModuleBuild>, StoreError> {
+        load::load_all(self, ids).await
+    }
+
     async fn find(&self, nsvc: &Nsvc) -> Result<Option<BuildSummary>, StoreError> {
         load::find(self, nsvc).await
     }
@@ -92,6 +97,14 @@ impl Store for Database {
 
     async fn count(&self, filter: &BuildFilter) -> Result<u64, StoreError> {
         list::count(self, filter).await
+    }
+
+    async fn list_components(&self, query: &ComponentQuery) -> Result<Vec<ComponentSummary>, StoreError> {
+        components::list(self, query).await
+    }
+
+    async fn count_components(&self, filter: &ComponentFilter) -> Result<u64, StoreError> {
+        components::count(self, filter).await
     }
 
     async fn queue(&self) -> Result<Queue, StoreError> {

@@ -58,3 +58,20 @@ fn an_error_says_what_was_wrong_and_what_would_be_right() {
         "\"a b\" is not a stream: letters, digits and . _ + -, first a letter or digit, at most 128"
     );
 }
+
+#[test]
+fn the_number_of_a_component_leads_back_to_it() {
+    let builds = [1, 2, 4711, i64::MAX / 65_536 - 1].map(|number| BuildId::new(number).unwrap());
+    let mut seen = std::collections::BTreeSet::new();
+    for build in builds {
+        for index in [0, 1, 299, 65_535] {
+            let id = ComponentId { build, index };
+            assert_eq!(ComponentId::new(id.get()), Some(id));
+            assert!(seen.insert(id.get()), "no other has it");
+        }
+    }
+    assert_eq!(ComponentId { build: builds[0], index: 0 }.get(), 65_537, "listeners of the bus know it");
+    for none in [i64::MIN, -1, 0, 1, 65_536] {
+        assert_eq!(ComponentId::new(none), None, "{none}");
+    }
+}

@@ -3,7 +3,10 @@
 use async_trait::async_trait;
 
 use super::store_error::StoreError;
-use super::stored::{BuildFilter, BuildSummary, ListQuery, LogLine, PendingEffect, Queue, TakenEffect, WorkerId};
+use super::stored::{
+    BuildFilter, BuildSummary, ComponentFilter, ComponentQuery, ComponentSummary, ListQuery, LogLine, PendingEffect,
+    Queue, TakenEffect, WorkerId,
+};
 use crate::announce::{Announcement, AnnouncementId};
 use crate::build::ModuleBuild;
 use crate::effect::Effect;
@@ -40,6 +43,10 @@ pub trait Store: Send + Sync {
     /// Returns a build as it was last committed.
     async fn load(&self, id: BuildId) -> Result<Option<ModuleBuild>, StoreError>;
 
+    /// Returns builds as they were last committed, in the order that they are asked for in, without those that there
+    /// are not. How often the database is asked does not grow with their number, up to some hundreds.
+    async fn load_all(&self, ids: &[BuildId]) -> Result<Vec<ModuleBuild>, StoreError>;
+
     /// Returns the build with this NSVC.
     async fn find(&self, nsvc: &Nsvc) -> Result<Option<BuildSummary>, StoreError>;
 
@@ -68,6 +75,12 @@ pub trait Store: Send + Sync {
 
     /// Returns how many builds a filter matches.
     async fn count(&self, filter: &BuildFilter) -> Result<u64, StoreError>;
+
+    /// Returns one page of components.
+    async fn list_components(&self, query: &ComponentQuery) -> Result<Vec<ComponentSummary>, StoreError>;
+
+    /// Returns how many components a filter matches.
+    async fn count_components(&self, filter: &ComponentFilter) -> Result<u64, StoreError>;
 
     /// Returns the builds that wait for a slot and those that hold one, and the revision of that picture.
     async fn queue(&self) -> Result<Queue, StoreError>;

@@ -3,7 +3,7 @@
 use crate::announce::Announcement;
 use crate::effect::Effect;
 use crate::event::Event;
-use crate::id::{BuildId, ModuleName, Nsvc, Owner};
+use crate::id::{BuildId, ComponentId, ComponentName, ModuleName, Nsvc, Nvr, Owner, TaskId};
 use crate::state::BuildState;
 use crate::timestamp::Timestamp;
 
@@ -100,6 +100,57 @@ pub struct ListQuery {
     pub descending: bool,
     /// Only builds after this one in the order of ids; for walking the whole list by [`OrderKey::Id`] in pieces.
     pub after: Option<BuildId>,
+    /// How many to skip.
+    pub offset: u64,
+    /// How many at most.
+    pub limit: u64,
+}
+
+/// What lists tell of a component.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ComponentSummary {
+    /// The component.
+    pub id: ComponentId,
+    /// Its name.
+    pub name: ComponentName,
+    /// The batch that it is built in, from 1.
+    pub batch: u32,
+    /// The name of its [`ComponentState`](crate::ComponentState).
+    pub state: &'static str,
+    /// Its task in the build system.
+    pub task: Option<TaskId>,
+    /// What was built.
+    pub nvr: Option<Nvr>,
+    /// Why it is in that state.
+    pub reason: Option<String>,
+}
+
+/// Which components to list. Absent parts match every component.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct ComponentFilter {
+    /// Of this build.
+    pub build: Option<BuildId>,
+    /// With exactly this name.
+    pub name: Option<String>,
+    /// In one of these [states](crate::ComponentState::NAMES); none matches an empty list.
+    pub states: Option<Vec<&'static str>>,
+    /// With this task.
+    pub task: Option<TaskId>,
+    /// Built as exactly this.
+    pub nvr: Option<String>,
+    /// Of this batch.
+    pub batch: Option<u32>,
+    /// Built from exactly this commit.
+    pub commit: Option<String>,
+}
+
+/// One page of a list of components, which are in the order of their ids.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct ComponentQuery {
+    /// Which components.
+    pub filter: ComponentFilter,
+    /// From the highest to the lowest.
+    pub descending: bool,
     /// How many to skip.
     pub offset: u64,
     /// How many at most.

@@ -21,8 +21,9 @@ use crate::id::{BuildId, EffectId, ModuleName, Nsvc, StreamName};
 use crate::plan::{Full, Impatient};
 use crate::policy::Limits;
 use crate::ports::{
-    BuildFilter, BuildSummary, Commit, DonorQuery, LeaseTimes, ListQuery, LogLine, LookTimes, PendingEffect, Queue,
-    QueuedBuild, Store, StoreError, StoreErrorKind, TakenEffect, WorkerId,
+    BuildFilter, BuildSummary, Commit, ComponentFilter, ComponentQuery, ComponentSummary, DonorQuery, LeaseTimes,
+    ListQuery, LogLine, LookTimes, PendingEffect, Queue, QueuedBuild, Store, StoreError, StoreErrorKind, TakenEffect,
+    WorkerId,
 };
 use crate::reader::{Parked, ParkedFilter, ReaderState};
 use crate::state::BuildState;
@@ -132,6 +133,11 @@ impl Store for MemoryStore {
         Ok(self.kept().builds.get(&id).cloned())
     }
 
+    async fn load_all(&self, ids: &[BuildId]) -> Result<Vec<ModuleBuild>, StoreError> {
+        let kept = self.kept();
+        Ok(ids.iter().filter_map(|id| kept.builds.get(id).cloned()).collect())
+    }
+
     async fn find(&self, nsvc: &Nsvc) -> Result<Option<BuildSummary>, StoreError> {
         let kept = self.kept();
         let build = kept.by_nsvc.get(nsvc).and_then(|id| kept.builds.get(id));
@@ -208,6 +214,24 @@ impl Store for MemoryStore {
             kept.builds.values().filter(|build| matches(filter, &summary(build))).count()
         };
         Ok(u64::try_from(matching).unwrap_or(u64::MAX))
+    }
+
+    async fn list_components(&self, query: &ComponentQuery) -> Result<Vec<ComponentSummary>, StoreError> {
+        let kept = self.kept();
+        let mut found: Vec<ComponentSummary> =
+            kept.builds.values().flat_map(|build| lists::components(&query.filter, build)).collect();
+        if query.descending {
+            found.reverse();
+        }
+        let offset = usize::try_from(query.offset).unwrap_or(usize::MAX);
+        let limit = usize::try_from(query.limit).unwrap_or(usize::MAX);
+        Ok(found.into_iter().skip(offset).take(limit).collect())
+    }
+
+    async fn count_components(&self, filter: &ComponentFilter) -> Result<u64, StoreError> {
+        let kept = self.kept();
+        let count = kept.builds.values().map(|build| lists::components(filter, build).count()).sum::<usize>();
+        Ok(u64::try_from(count).unwrap_or(u64::MAX))
     }
 
     async fn queue(&self) -> Result<Queue, StoreError> {

@@ -10,6 +10,7 @@ use super::sample::Written;
 use crate::ports::{Store, StoreErrorKind};
 
 mod changes;
+mod components;
 mod instructions;
 mod lists;
 mod log;
@@ -72,6 +73,10 @@ promises! {
         the_latest_ready_build_has_the_highest_version,
         the_donor_is_the_one_that_ended_last_of_those_that_fit,
         ready_builds_are_found_by_what_they_are_built_against;
+    components:
+        components_are_listed_as_their_builds_have_them,
+        each_part_of_a_filter_of_components_filters,
+        several_builds_load_as_one_by_one;
     instructions:
         instructions_are_taken_when_due_oldest_first,
         a_leased_instruction_is_nobody_elses,

@@ -9,8 +9,8 @@ use crate::build::ModuleBuild;
 use crate::id::{BuildId, EffectId, ModuleName, Nsvc, StreamName};
 use crate::policy::Limits;
 use crate::ports::{
-    BuildFilter, BuildSummary, Commit, DonorQuery, LeaseTimes, ListQuery, LogLine, LookTimes, PendingEffect, Queue,
-    Store, StoreError, TakenEffect, WorkerId,
+    BuildFilter, BuildSummary, Commit, ComponentFilter, ComponentQuery, ComponentSummary, DonorQuery, LeaseTimes,
+    ListQuery, LogLine, LookTimes, PendingEffect, Queue, Store, StoreError, TakenEffect, WorkerId,
 };
 use crate::reader::{Parked, ParkedFilter, ReaderState};
 use crate::timestamp::Timestamp;
@@ -75,6 +75,7 @@ store_layer! {
     fn commit(&self, commit: Commit<'_>) -> u64;
     fn commit_all(&self, commits: &[Commit<'_>]) -> ();
     fn load(&self, id: BuildId) -> Option<ModuleBuild>;
+    fn load_all(&self, ids: &[BuildId]) -> Vec<ModuleBuild>;
     fn find(&self, nsvc: &Nsvc) -> Option<BuildSummary>;
     fn latest_ready(&self, name: &ModuleName, stream: &StreamName) -> Option<BuildSummary>;
     fn donor(&self, wanted: &DonorQuery) -> Option<BuildId>;
@@ -82,6 +83,8 @@ store_layer! {
     fn ready_streams(&self, name: &ModuleName, limit: usize) -> Vec<StreamName>;
     fn list(&self, query: &ListQuery) -> Vec<BuildSummary>;
     fn count(&self, filter: &BuildFilter) -> u64;
+    fn list_components(&self, query: &ComponentQuery) -> Vec<ComponentSummary>;
+    fn count_components(&self, filter: &ComponentFilter) -> u64;
     fn queue(&self) -> Queue;
     fn queue_head(&self, limits: &Limits, now: Timestamp, limit: usize) -> Queue;
     fn take_effects(&self, worker: &WorkerId, times: LeaseTimes, limit: usize) -> Vec<TakenEffect>;

@@ -1,5 +1,7 @@
 //! Reading one build.
 
+use std::collections::BTreeMap;
+
 use rida_core::{
     BuildId, BuildState, BuildSummary, DonorQuery, ModuleBuild, ModuleName, Nsvc, StoreError, StoreErrorKind,
     StreamName,
@@ -16,6 +18,9 @@ use crate::error::{Failed, corrupt};
 
 /// How often a build may change while it is read.
 const TRIES: usize = 20;
+
+/// How many builds one statement reads.
+const BUILDS_AT_ONCE: usize = 500;
 
 /// Returns a build as it was last committed.
 pub(crate) async fn load(database: &Database, id: BuildId) -> Result<Option<ModuleBuild>, StoreError> {
@@ -53,6 +58,61 @@ async fn read(connection: &DatabaseConnection, id: BuildId) -> Result<Option<Fou
         .all(connection)
         .await?;
     Ok(Some((build, submission, components)))
+}
+
+/// Returns builds as they were last committed, in the order asked for, some hundreds with two statements.
+pub(crate) async fn load_all(database: &Database, ids: &[BuildId]) -> Result<Vec<ModuleBuild>, StoreError> {
+    let mut found: BTreeMap<BuildId, ModuleBuild> = BTreeMap::new();
+    for some in ids.chunks(BUILDS_AT_ONCE) {
+        let read = database.read(|| async |connection| read_some(connection, some).await).await;
+        for (build, submission, components) in read.map_err(|error| error.during("read builds"))? {
+            let id = convert::build_id(build.id)?;
+            let whole = (0..)
+                .zip(&components)
+                .all(|(index, (position, _, revision))| *position == index && *revision == build.revision);
+            // One that changed between the two statements is read by itself, which finds out what else it may be.
+            let read = if whole {
+                let documents: Vec<String> = components.into_iter().map(|(_, document, _)| document).collect();
+                Some(convert::build(build, submission, &documents)?)
+            } else {
+                load(database, id).await?
+            };
+            found.extend(read.map(|build| (id, build)));
+        }
+    }
+    Ok(ids.iter().filter_map(|id| found.get(id).cloned()).collect())
+}
+
+async fn read_some(connection: &DatabaseConnection, ids: &[BuildId]) -> Result<Vec<Found>, Failed> {
+    use component_builds::Column;
+    let ids = || ids.iter().map(|id| id.get());
+    let builds = module_builds::Entity::find()
+        .filter(module_builds::Column::Id.is_in(ids()))
+        .find_also_related(module_submissions::Entity)
+        .all(connection)
+        .await?;
+    let components = component_builds::Entity::find()
+        .select_only()
+        .columns([Column::BuildId, Column::Position, Column::Document])
+        .column(module_builds::Column::Revision)
+        .join(JoinType::InnerJoin, component_builds::Relation::Build.def())
+        .filter(Column::BuildId.is_in(ids()))
+        .order_by_asc(Column::BuildId)
+        .order_by_asc(Column::Position)
+        .into_tuple::<(i64, i64, String, i64)>()
+        .all(connection)
+        .await?;
+    let mut of: BTreeMap<i64, Vec<(i64, String, i64)>> = BTreeMap::new();
+    for (build, position, document, revision) in components {
+        of.entry(build).or_default().push((position, document, revision));
+    }
+    Ok(builds
+        .into_iter()
+        .map(|(build, submission)| {
+            let components = of.remove(&build.id).unwrap_or_default();
+            (build, submission, components)
+        })
+        .collect())
 }
 
 /// Returns the build with an NSVC.

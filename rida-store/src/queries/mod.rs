@@ -1,6 +1,7 @@
 //! What is asked of the database, by subject.
 
 pub(crate) mod commit;
+pub(crate) mod components;
 pub(crate) mod effects;
 pub(crate) mod list;
 pub(crate) mod load;

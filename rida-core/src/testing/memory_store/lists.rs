@@ -1,7 +1,8 @@
 //! What lists and look-ups tell of builds, and their filters and orders.
 
 use crate::build::ModuleBuild;
-use crate::ports::{BuildFilter, BuildSummary, OrderKey, QueuedBuild};
+use crate::id::ComponentId;
+use crate::ports::{BuildFilter, BuildSummary, ComponentFilter, ComponentSummary, OrderKey, QueuedBuild};
 use crate::timestamp::Timestamp;
 
 pub(super) fn summary(build: &ModuleBuild) -> BuildSummary {
@@ -61,6 +62,36 @@ pub(super) fn matches(filter: &BuildFilter, build: &BuildSummary) -> bool {
         && within(submitted_after, submitted_before, Some(build.submitted_at))
         && within(modified_after, modified_before, Some(build.modified_at))
         && within(completed_after, completed_before, build.completed_at)
+}
+
+/// Returns those components of a build that match, in the plan's order.
+pub(super) fn components(filter: &ComponentFilter, build: &ModuleBuild) -> impl Iterator<Item = ComponentSummary> {
+    let ComponentFilter { build: of, name, states, task, nvr, batch, commit } = filter;
+    let same = |wanted: &Option<String>, text: Option<&str>| wanted.is_none() || wanted.as_deref() == text;
+    let matches = move |index: u32| {
+        let at = usize::try_from(index).ok()?;
+        let (planned, component) = (build.plan().get(at)?, build.components.get(at)?);
+        let (state, source) = (&component.state, component.source.as_ref());
+        let built = state.built().map(|built| built.nvr.to_string());
+        let fits = of.is_none_or(|of| of == build.id)
+            && same(name, Some(planned.name.as_str()))
+            && states.as_ref().is_none_or(|states| states.contains(&state.name()))
+            && task.is_none_or(|task| state.task() == Some(task))
+            && same(nvr, built.as_deref())
+            && batch.is_none_or(|batch| batch == planned.batch)
+            && same(commit, source.map(|source| source.commit.as_str()));
+        fits.then(|| ComponentSummary {
+            id: ComponentId { build: build.id, index },
+            name: planned.name.clone(),
+            batch: planned.batch,
+            state: state.name(),
+            task: state.task(),
+            nvr: state.built().map(|built| (*built.nvr).clone()),
+            reason: component.reason().map(str::to_owned),
+        })
+    };
+    let count = u32::try_from(build.components.len()).unwrap_or(u32::MAX);
+    (0..count).filter_map(matches).collect::<Vec<_>>().into_iter()
 }
 
 /// Sorts builds that are in the order of their ids.
