@@ -3,7 +3,8 @@
 //! What Rida does not have gets the value that those listeners take for "nothing"; `docs/bus.md` has each key.
 
 use rida_core::{
-    Announcement, BuildId, BuildRequire, BuildState, Change, ComponentDetails, ComponentId, ModuleDetails,
+    Announcement, BuildId, BuildRequire, BuildState, Change, ComponentDetails, ComponentId, ComponentState,
+    ModuleDetails,
 };
 
 use crate::json::{Json, Text};

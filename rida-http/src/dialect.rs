@@ -8,7 +8,7 @@ pub(crate) const SERVICE: &str = "/module-build-service/";
 
 /// How a client speaks, which it says by the path that it asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Dialect {
+pub(crate) enum Dialect {
     /// Rida's own.
     Rida,
     /// That of the Module Build Service.
@@ -17,7 +17,7 @@ pub enum Dialect {
 
 /// The versions of the Module Build Service's interface.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ServiceVersion {
+pub(crate) enum ServiceVersion {
     /// A submission is answered with one build.
     One,
     /// A submission is answered with a list of builds.
@@ -26,7 +26,7 @@ pub enum ServiceVersion {
 
 impl ServiceVersion {
     /// The newest.
-    pub const NEWEST: u8 = 2;
+    pub(crate) const NEWEST: u8 = 2;
 }
 
 impl Dialect {

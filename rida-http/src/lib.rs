@@ -43,6 +43,7 @@ mod app;
 #[cfg(feature = "fedmsg")]
 mod bus;
 mod clock;
+mod dialect;
 mod files;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]

@@ -74,6 +74,11 @@ impl ApiError {
         Self { advice: Some(Advice::Allow(allow)), ..Self::new(StatusCode::NOT_IMPLEMENTED, message) }
     }
 
+    /// Makes a 405, which the Module Build Service has for what is 501 elsewhere.
+    pub fn not_allowed(message: impl Into<String>, allow: String) -> Self {
+        Self { advice: Some(Advice::Allow(allow)), ..Self::new(StatusCode::METHOD_NOT_ALLOWED, message) }
+    }
+
     /// Makes a 503: the same request may succeed after some seconds.
     pub fn unavailable(message: impl Into<String>, retry_after: u32) -> Self {
         let advice = Some(Advice::RetryAfter(retry_after));
@@ -225,9 +230,14 @@ impl From<PortError> for ApiError {
 }
 
 impl ApiError {
+    /// Makes the 404 of a component that is not there.
+    pub fn no_such_component(id: impl std::fmt::Display) -> Self {
+        Self::not_found(format!("there is no component {id}; the list of components has those that there are"))
+    }
+
     /// Makes the 404 of a build that is not there.
     pub fn no_such_build(id: impl std::fmt::Display) -> Self {
-        Self::not_found(format!("there is no module build {id}; GET /rida/module-builds/ lists those that there are"))
+        Self::not_found(format!("there is no module build {id}; the list of builds has those that there are"))
     }
 }
 

@@ -4,6 +4,7 @@ use rida_core::{BuildFilter, ListQuery, OrderKey, Timestamp};
 
 use super::moment::{Side, moment};
 use super::object::shown;
+use super::service::View;
 use super::submission::state_of;
 use super::{Page, Parameters};
 use crate::reply::ApiError;
@@ -60,8 +61,8 @@ pub(crate) struct ListRequest {
     pub(crate) descending: bool,
     /// Which page; all of it when absent.
     pub(crate) page: Option<Page>,
-    /// With more than id and state.
-    pub(crate) verbose: bool,
+    /// How much of each.
+    pub(crate) view: View,
     /// The parameters as given, for links.
     pub(crate) parameters: Parameters,
 }
@@ -70,17 +71,28 @@ impl ListRequest {
     /// Reads the query of a list.
     pub(crate) fn read(query: &str) -> Result<Self, ApiError> {
         let parameters = Parameters::read(query, &KNOWN)?;
-        let (order, descending) = order(&parameters)?;
+        let page = Page::read(&parameters)?;
         // `short` is what is answered anyway; the name is known so that old scripts go on working.
-        parameters.flag("short")?;
-        Ok(Self {
-            filter: filter(&parameters)?,
-            order,
-            descending,
-            page: Page::read(&parameters)?,
-            verbose: parameters.flag("verbose")?,
-            parameters,
-        })
+        Self::of(parameters, page, false)
+    }
+
+    /// Reads the query of a list as the Module Build Service does: the newest first, and always a page. `path` is where
+    /// the list is.
+    pub(crate) fn read_service(query: &str, path: &str) -> Result<Self, ApiError> {
+        let parameters = Parameters::read_list(query, &KNOWN, path)?;
+        let page = Page::read_any(&parameters)?;
+        Self::of(parameters, Some(page), true)
+    }
+
+    fn of(parameters: Parameters, page: Option<Page>, newest_first: bool) -> Result<Self, ApiError> {
+        let (order, descending) = order(&parameters)?.unwrap_or((OrderKey::Id, newest_first));
+        let (filter, view) = (filter(&parameters)?, View::read(&parameters)?);
+        Ok(Self { filter, order, descending, page, view, parameters })
+    }
+
+    /// Tells whether more than id and state is asked for.
+    pub(crate) fn verbose(&self) -> bool {
+        self.view == View::Verbose
     }
 
     /// Returns the query for one piece of the list.
@@ -149,23 +161,26 @@ fn put<T>(slot: &mut Option<T>, value: Option<T>) -> Result<(), ()> {
     }
 }
 
-fn order(parameters: &Parameters) -> Result<(OrderKey, bool), ApiError> {
+fn order(parameters: &Parameters) -> Result<Option<(OrderKey, bool)>, ApiError> {
     let (name, descending) = match (parameters.one("order_by")?, parameters.one("order_desc_by")?) {
-        (None, None) => return Ok((OrderKey::Id, false)),
+        (None, None) => return Ok(None),
         (Some(name), None) => (name, false),
         (None, Some(name)) => (name, true),
-        (Some(_), Some(_)) => {
-            return Err(ApiError::bad_request("order_by and order_desc_by are both given; give one of them"));
-        }
+        (Some(_), Some(_)) => return Err(both_orders()),
     };
     match ORDERS.iter().find(|(known, _)| *known == name) {
-        Some((_, key)) => Ok((*key, descending)),
+        Some((_, key)) => Ok(Some((*key, descending))),
         None => {
             let known: Vec<&str> = ORDERS.iter().map(|(name, _)| *name).collect();
             let (name, known) = (shown(name), known.join(", "));
             Err(ApiError::bad_request(format!("builds cannot be ordered by {name}; they can be by {known}")))
         }
     }
+}
+
+/// Refuses an order and its reverse together.
+pub(super) fn both_orders() -> ApiError {
+    ApiError::bad_request("order_by and order_desc_by are both given; give one of them")
 }
 
 #[cfg(test)]

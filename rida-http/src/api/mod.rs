@@ -7,11 +7,13 @@ mod moment;
 mod object;
 mod page;
 mod parameters;
+pub(crate) mod service;
 mod submission;
 
 pub(crate) use build::problems;
 pub(crate) use build::{Accepted, Detail, Item, ListItem, Summary};
 pub(crate) use filter::ListRequest;
+pub(crate) use object::shown;
 pub(crate) use page::{Page, links};
 pub(crate) use parameters::Parameters;
 pub(crate) use submission::{ChangeBody, StateChange, SubmitBody};

@@ -114,7 +114,7 @@ pub(super) fn kind(value: &Value) -> &'static str {
 }
 
 /// Quotes and shortens what a user sent, for an error text.
-pub(super) fn shown(text: &str) -> String {
+pub(crate) fn shown(text: &str) -> String {
     let mut short: String = text.chars().take(60).collect();
     if short.len() < text.len() {
         short.push('…');

@@ -28,6 +28,14 @@ impl Page {
         Ok(asked.then(|| Self { number: number.unwrap_or(1), size: size.unwrap_or(DEFAULT_SIZE) }))
     }
 
+    /// Reads `page` and `per_page`, each of which has a default. Who asks for more than a page can have gets as much as
+    /// it can.
+    pub(crate) fn read_any(parameters: &Parameters) -> Result<Self, ApiError> {
+        let number = parameters.number("page", 1, LAST_PAGE)?;
+        let size = parameters.number("per_page", 1, u64::MAX)?;
+        Ok(Self { number: number.unwrap_or(1), size: size.unwrap_or(DEFAULT_SIZE).min(LARGEST_SIZE) })
+    }
+
     /// Returns how many builds come before it.
     pub(crate) fn offset(self) -> u64 {
         (self.number - 1) * self.size

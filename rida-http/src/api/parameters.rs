@@ -26,6 +26,18 @@ impl Parameters {
         Err(ApiError::bad_request(format!("unknown parameters: {}; {known}", unknown.join(", "))))
     }
 
+    /// Reads the query of a list of what has an id: with one, the client means what is at another path.
+    pub(crate) fn read_list(query: &str, known: &[&str], path: &str) -> Result<Self, ApiError> {
+        let id = form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "id");
+        if let Some((_, id)) = id.filter(|_| !known.contains(&"id")) {
+            let id: String = id.chars().take(40).collect();
+            return Err(ApiError::bad_request(format!(
+                "The \"id\" query option is invalid. Did you mean to go to \"{path}{id}\"?"
+            )));
+        }
+        Self::read(query, known)
+    }
+
     /// Returns all values of a parameter.
     pub(crate) fn all<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a str> {
         self.0.iter().filter(move |(given, _)| given == name).map(|(_, value)| value.as_str())
@@ -64,6 +76,13 @@ impl Parameters {
                 Err(ApiError::bad_request(format!("{name}={text} is not a whole number from {least} to {most}")))
             }
         }
+    }
+
+    /// Returns all parameters but one, repeated ones too, and that one as a number.
+    pub(crate) fn set(&self, name: &str, value: u64) -> Self {
+        let mut pairs: Vec<_> = self.0.iter().filter(|(given, _)| given != name).cloned().collect();
+        pairs.push((name.to_owned(), value.to_string()));
+        Self(pairs)
     }
 
     /// Writes the query again, all parameters but one kept, repeated ones too, and that one set.

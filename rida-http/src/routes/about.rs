@@ -89,6 +89,30 @@ impl Endpoint {
                 limits: "asks nobody else",
                 statuses: &[200, 400, 500],
             },
+            Self::ReadMessages => About {
+                does: "tells what happened to a build or a component",
+                caller: Caller::Anybody,
+                limits: "`per_page` at most 1000",
+                statuses: &[200, 400, 404, 500, 503],
+            },
+            Self::ListComponents => About {
+                does: "lists components",
+                caller: Caller::Anybody,
+                limits: "`per_page` at most 1000",
+                statuses: &[200, 400, 500, 503],
+            },
+            Self::ShowComponent => About {
+                does: "shows a component",
+                caller: Caller::Anybody,
+                limits: "",
+                statuses: &[200, 400, 404, 500, 503],
+            },
+            Self::Introduce => About {
+                does: "tells the version of the interface",
+                caller: Caller::Anybody,
+                limits: "asks nobody else",
+                statuses: &[200, 400, 500],
+            },
             Self::Health => About {
                 does: "tells that the process lives",
                 caller: Caller::Anybody,

@@ -6,9 +6,10 @@ use warp::http::{HeaderMap, StatusCode};
 use warp::reply::Response;
 
 use super::body::Body;
-use super::build::load;
+use super::build::{as_service, load};
 use super::{Api, Asked, same_origin};
 use crate::api::{ChangeBody, Item, Parameters, StateChange};
+use crate::dialect::Dialect;
 use crate::reply::{ApiError, json};
 
 pub(super) async fn change(api: Arc<Api>, asked: Asked, headers: HeaderMap, body: Body) -> Result<Response, ApiError> {
@@ -26,7 +27,11 @@ pub(super) async fn change(api: Arc<Api>, asked: Asked, headers: HeaderMap, body
     api.pulse.beat();
     tracing::info!(build.id = id.get(), by = %by.as_str().escape_debug(), %state, "a build was changed on request");
     // The change is made whether or not the build can be read again.
-    match load(&api, id).await {
+    let build = load(&api, id).await;
+    if let Dialect::Service(version) = asked.dialect {
+        return Ok(json(StatusCode::OK, &as_service(&api, id, build.as_ref().ok(), version).await));
+    }
+    match build {
         Ok(build) => Ok(json(StatusCode::OK, &Item::from(&build))),
         Err(_) => Ok(json(StatusCode::OK, &serde_json::json!({"id": id, "state": state}))),
     }

@@ -5,18 +5,26 @@ use std::sync::Arc;
 
 use rida_core::{BuildId, BuildSummary, ListQuery, OrderKey, StoreError};
 use serde::Serialize;
-use warp::http::{HeaderValue, StatusCode, header};
+use warp::http::{HeaderMap, HeaderValue, StatusCode, header};
 use warp::reply::Response;
 
+use super::build::show_all;
 use super::stream::{Gone, Sink, streamed};
 use super::{Api, Asked};
+use crate::api::service::{Meta, Paged, Shown, View};
 use crate::api::{ListItem, ListRequest, Page, Summary, links};
+use crate::dialect::{Dialect, ServiceVersion};
 use crate::reply::{ApiError, chain};
 
 /// How many builds are read from the store at once.
 const PIECE: u64 = 500;
 
-pub(super) async fn list(api: Arc<Api>, asked: Asked) -> Result<Response, ApiError> {
+pub(super) async fn list(api: Arc<Api>, asked: Asked, headers: HeaderMap) -> Result<Response, ApiError> {
+    if let Dialect::Service(version) = asked.dialect {
+        let path = asked.list("module-builds");
+        let request = ListRequest::read_service(&asked.query, &path)?;
+        return with_meta(&api, &request, version, &headers, &path).await;
+    }
     let request = ListRequest::read(&asked.query)?;
     match request.page {
         Some(page) => one_page(&api, &request, page).await,
@@ -28,12 +36,34 @@ async fn one_page(api: &Api, request: &ListRequest, page: Page) -> Result<Respon
     let store = &api.driver.parts().store;
     let total = store.count(&request.filter).await?;
     let builds = store.list(&request.query(page.offset(), page.size)).await?;
-    let mut response = whole(request.verbose, &builds);
+    let mut response = whole(request.verbose(), &builds);
     let links = links("/rida/module-builds/", &request.parameters, page, total);
     if let Ok(value) = HeaderValue::try_from(links) {
         response.headers_mut().insert(header::LINK, value);
     }
     Ok(response)
+}
+
+/// Answers with a page as the Module Build Service does. How often the store is asked does not grow with its length.
+async fn with_meta(
+    api: &Api,
+    request: &ListRequest,
+    version: ServiceVersion,
+    headers: &HeaderMap,
+    path: &str,
+) -> Result<Response, ApiError> {
+    let Some(page) = request.page else { return Err(ApiError::bad_request("say which page is wanted")) };
+    let store = &api.driver.parts().store;
+    let total = store.count(&request.filter).await?;
+    let listed = store.list(&request.query(page.offset(), page.size)).await?;
+    let items: Vec<Shown> = if request.view == View::Short || listed.is_empty() {
+        listed.iter().map(Shown::from).collect()
+    } else {
+        let ids: Vec<BuildId> = listed.iter().map(|build| build.id).collect();
+        show_all(api, &store.load_all(&ids).await?, request.view, version).await?
+    };
+    let meta = Meta::new(headers, path, &request.parameters, page, total);
+    Ok(crate::reply::json(StatusCode::OK, &Paged { items, meta }))
 }
 
 /// Answers with all builds that match, a piece at a time, so that any number takes the memory of a few pieces.
@@ -42,11 +72,11 @@ async fn everything(api: Arc<Api>, request: ListRequest) -> Result<Response, Api
     // Before anything is sent an error can still be told.
     let first = walk.next().await?;
     if walk.done {
-        return Ok(whole(walk.request.verbose, &first));
+        return Ok(whole(walk.request.verbose(), &first));
     }
     let mut response = streamed(|sink| async move {
         let mut text = vec![b'['];
-        write(&mut text, walk.request.verbose, &first, true);
+        write(&mut text, walk.request.verbose(), &first, true);
         sink.send(text).await?;
         rest(walk, sink).await
     });
@@ -59,7 +89,7 @@ async fn rest(mut walk: Walk, sink: Sink) -> Result<(), Gone> {
         match walk.next().await {
             Ok(builds) => {
                 let mut text = Vec::new();
-                write(&mut text, walk.request.verbose, &builds, false);
+                write(&mut text, walk.request.verbose(), &builds, false);
                 sink.send(text).await?;
             }
             Err(error) => {

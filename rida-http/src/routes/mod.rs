@@ -4,9 +4,12 @@ mod about;
 mod body;
 mod build;
 mod change;
+mod components;
 mod health;
+mod introduce;
 mod list;
 mod logs;
+mod messages;
 mod metrics;
 mod modulemd;
 mod strategies;
@@ -20,7 +23,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rida_core::{BuildId, Driver, Owner};
+use rida_core::{BuildId, ComponentId, Driver, Owner};
 use tokio::sync::Semaphore;
 use warp::Filter;
 use warp::filters::BoxedFilter;
@@ -32,6 +35,7 @@ use warp::reply::Response;
 pub use self::about::{About, Caller};
 pub(crate) use self::table::path_of;
 pub use self::table::{Endpoint, ROUTES, Route};
+use crate::dialect::{Dialect, SERVICE, ServiceVersion};
 use crate::metrics::Metrics;
 use crate::pulse::Pulse;
 use crate::reply::ApiError;
@@ -91,6 +95,7 @@ impl Api {
 /// What the URL of a request says.
 #[derive(Debug)]
 struct Asked {
+    dialect: Dialect,
     /// The parts of the path that the pattern leaves open, in order.
     path: Vec<String>,
     query: String,
@@ -109,6 +114,22 @@ impl Asked {
             ApiError::no_such_build(format_args!("{text:?} (its number is a positive one below 2^63)"))
         })
     }
+
+    /// Returns the component that the path names.
+    fn component(&self) -> Result<ComponentId, ApiError> {
+        let text = self.part(0);
+        let digits = text.bytes().all(|byte| byte.is_ascii_digit());
+        let number = if digits { text.parse().ok() } else { None };
+        number.and_then(ComponentId::new).ok_or_else(|| {
+            let text: String = text.chars().take(40).collect();
+            ApiError::no_such_component(format_args!("{text:?}"))
+        })
+    }
+
+    /// Returns the path of a list, with a slash at its end.
+    fn list(&self, of: &str) -> String {
+        format!("{}/{of}/", self.dialect.prefix())
+    }
 }
 
 type Answers = BoxedFilter<(Response,)>;
@@ -125,10 +146,25 @@ pub fn routes(api: Arc<Api>) -> Answers {
 
 /// Builds the filter of one row of the table.
 fn handler(route: &Route, api: &Arc<Api>) -> Answers {
-    let asked = method(&route.method).and(pattern(route.path)).and(query()).map(|path, query| Asked { path, query });
+    let asked = method(&route.method).and(pattern(route.path)).and(query());
+    let asked = asked.map(|(dialect, path), query| Asked { dialect, path, query });
     let (api, body) = (Arc::clone(api), body::limited(api));
+    let with_headers = || asked.clone().and(warp::header::headers_cloned());
     match route.endpoint {
-        Endpoint::ListBuilds => asked.then(move |asked| answer(list::list(Arc::clone(&api), asked))).boxed(),
+        Endpoint::ListBuilds => {
+            with_headers().then(move |asked, headers| answer(list::list(Arc::clone(&api), asked, headers))).boxed()
+        }
+        Endpoint::ListComponents => with_headers()
+            .then(move |asked, headers| answer(components::list(Arc::clone(&api), asked, headers)))
+            .boxed(),
+        Endpoint::ReadMessages => {
+            let of_component = route.path.contains("component-builds");
+            with_headers()
+                .then(move |asked, headers| answer(messages::read(Arc::clone(&api), asked, headers, of_component)))
+                .boxed()
+        }
+        Endpoint::ShowComponent => asked.then(move |asked| answer(components::show(Arc::clone(&api), asked))).boxed(),
+        Endpoint::Introduce => asked.then(move |asked| answer(introduce::introduce(asked))).boxed(),
         Endpoint::ShowBuild => asked.then(move |asked| answer(build::show(Arc::clone(&api), asked))).boxed(),
         Endpoint::ReadLog => asked.then(move |asked| answer(logs::read(Arc::clone(&api), asked))).boxed(),
         Endpoint::ReadModulemd => asked.then(move |asked| answer(modulemd::read(Arc::clone(&api), asked))).boxed(),
@@ -136,18 +172,14 @@ fn handler(route: &Route, api: &Arc<Api>) -> Answers {
         Endpoint::Health => asked.then(move |asked| answer(health::health(asked))).boxed(),
         Endpoint::Readiness => asked.then(move |asked| answer(health::readiness(Arc::clone(&api), asked))).boxed(),
         Endpoint::Metrics => asked.then(move |asked| answer(metrics::read(Arc::clone(&api), asked))).boxed(),
-        Endpoint::SubmitBuild => {
-            let with_body = asked.and(warp::header::headers_cloned()).and(body);
-            with_body
-                .then(move |asked, headers, body| answer(submit::submit(Arc::clone(&api), asked, headers, body)))
-                .boxed()
-        }
-        Endpoint::ChangeBuild => {
-            let with_body = asked.and(warp::header::headers_cloned()).and(body);
-            with_body
-                .then(move |asked, headers, body| answer(change::change(Arc::clone(&api), asked, headers, body)))
-                .boxed()
-        }
+        Endpoint::SubmitBuild => with_headers()
+            .and(body)
+            .then(move |asked, headers, body| answer(submit::submit(Arc::clone(&api), asked, headers, body)))
+            .boxed(),
+        Endpoint::ChangeBuild => with_headers()
+            .and(body)
+            .then(move |asked, headers, body| answer(change::change(Arc::clone(&api), asked, headers, body)))
+            .boxed(),
     }
 }
 
@@ -168,17 +200,21 @@ fn method(method: &Method) -> BoxedFilter<()> {
 }
 
 /// Builds a filter for a path of the table; a slash at the end is as good as none.
-fn pattern(path: &'static str) -> BoxedFilter<(Vec<String>,)> {
-    let mut filter = warp::any().map(Vec::new).boxed();
+fn pattern(path: &'static str) -> BoxedFilter<((Dialect, Vec<String>),)> {
+    let mut filter = warp::any().map(|| (Dialect::Rida, Vec::new())).boxed();
     for segment in table::segments(path) {
         filter = match segment {
             table::Segment::Fixed(text) => filter.and(warp::path(text)).boxed(),
             table::Segment::Open => filter
                 .and(warp::path::param::<String>())
-                .map(|mut parts: Vec<String>, part| {
+                .map(|(dialect, mut parts): (Dialect, Vec<String>), part| {
                     parts.push(part);
-                    parts
+                    (dialect, parts)
                 })
+                .boxed(),
+            table::Segment::Version => filter
+                .and(warp::path::param::<ServiceVersion>())
+                .map(|(_, parts), version| (Dialect::Service(version), parts))
                 .boxed(),
         };
     }
@@ -193,6 +229,10 @@ fn query() -> BoxedFilter<(String,)> {
 fn unhandled(method: &Method, path: &str) -> Response {
     let methods = table::methods_at(path);
     if methods.is_empty() {
+        let version = path.strip_prefix(SERVICE).and_then(|rest| rest.split('/').next());
+        if version.is_some_and(|version| version.parse::<ServiceVersion>().is_err()) {
+            return ApiError::not_found("The requested API version is not available").into_response();
+        }
         let path: String = path.chars().take(200).collect();
         let message = format!("there is nothing at {path:?}; builds are at /rida/module-builds/");
         return ApiError::not_found(message).into_response();
@@ -207,7 +247,9 @@ fn unhandled(method: &Method, path: &str) -> Response {
         return response;
     }
     let method: String = method.as_str().chars().take(40).collect();
-    ApiError::not_implemented(format!("{method} has no handler here; use one of {allow}"), allow).into_response()
+    let message = format!("{method} has no handler here; use one of {allow}");
+    let error = if path.starts_with(SERVICE) { ApiError::not_allowed } else { ApiError::not_implemented };
+    error(message, allow).into_response()
 }
 
 /// Refuses what a web page makes a browser send, unless the page is this service's own: there is no log-in that would

@@ -8,8 +8,10 @@ use warp::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use warp::reply::Response;
 
 use super::body::Body;
+use super::build::as_service;
 use super::{Api, Asked, same_origin};
 use crate::api::{Accepted, Parameters, SubmitBody, problems};
+use crate::dialect::{Dialect, ServiceVersion};
 use crate::reply::{ApiError, json};
 
 const PREFER: HeaderName = HeaderName::from_static("prefer");
@@ -22,7 +24,13 @@ const LOOK_EVERY: Duration = Duration::from_millis(250);
 pub(super) async fn submit(api: Arc<Api>, asked: Asked, headers: HeaderMap, body: Body) -> Result<Response, ApiError> {
     api.status.check().await?;
     same_origin(&headers)?;
-    let all = Parameters::read(&asked.query, &["all"])?.flag("all")?;
+    let all = match asked.dialect {
+        Dialect::Rida => Parameters::read(&asked.query, &["all"])?.flag("all")?,
+        Dialect::Service(version) => {
+            Parameters::read(&asked.query, &[])?;
+            version == ServiceVersion::Two
+        }
+    };
     let request = SubmitBody::read(&body?)?.into_request(&api.settings.nobody);
     let at_once = prefers_async(&headers);
     let owner = request.owner.clone();
@@ -47,13 +55,21 @@ pub(super) async fn submit(api: Arc<Api>, asked: Asked, headers: HeaderMap, body
     let Some((id, first)) = builds.first() else {
         return Err(ApiError::unprocessable("the modulemd makes no build", Vec::new()));
     };
-    let mut response = if all {
-        json(StatusCode::CREATED, &builds.iter().map(|(id, build)| shown(*id, build.as_ref())).collect::<Vec<_>>())
-    } else {
-        json(StatusCode::CREATED, &shown(*id, first.as_ref()))
+    let mut response = match asked.dialect {
+        Dialect::Service(version) => {
+            let mut shown = Vec::new();
+            for (id, build) in &builds {
+                shown.push(as_service(&api, *id, build.as_ref(), version).await);
+            }
+            if all { json(StatusCode::CREATED, &shown) } else { json(StatusCode::CREATED, &shown.first()) }
+        }
+        Dialect::Rida if all => {
+            json(StatusCode::CREATED, &builds.iter().map(|(id, build)| shown(*id, build.as_ref())).collect::<Vec<_>>())
+        }
+        Dialect::Rida => json(StatusCode::CREATED, &shown(*id, first.as_ref())),
     };
     let answer = response.headers_mut();
-    if let Ok(location) = HeaderValue::try_from(format!("/rida/module-builds/{id}")) {
+    if let Ok(location) = HeaderValue::try_from(format!("{}{id}", asked.list("module-builds"))) {
         answer.insert(header::LOCATION, location);
     }
     if at_once {

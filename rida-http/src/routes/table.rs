@@ -2,6 +2,8 @@
 
 use warp::http::Method;
 
+use crate::dialect::ServiceVersion;
+
 /// What a request can ask for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Endpoint {
@@ -19,6 +21,14 @@ pub enum Endpoint {
     ReadModulemd,
     /// Tells how much may be built again.
     ListStrategies,
+    /// Tells what happened to a build or a component.
+    ReadMessages,
+    /// Lists components.
+    ListComponents,
+    /// Shows one component.
+    ShowComponent,
+    /// Tells what the interface is.
+    Introduce,
     /// Tells that the process lives.
     Health,
     /// Tells whether work is taken.
@@ -45,8 +55,15 @@ impl Route {
     }
 }
 
+/// Makes the path of the Module Build Service's interface, of every version.
+macro_rules! service {
+    ($rest:literal) => {
+        concat!("/module-build-service/{version}/", $rest)
+    };
+}
+
 /// Every route there is.
-pub const ROUTES: [Route; 10] = [
+pub const ROUTES: [Route; 22] = [
     Route { method: Method::GET, path: "/rida/module-builds/{id}", endpoint: Endpoint::ShowBuild },
     Route { method: Method::GET, path: "/rida/module-builds", endpoint: Endpoint::ListBuilds },
     Route { method: Method::POST, path: "/rida/module-builds", endpoint: Endpoint::SubmitBuild },
@@ -54,6 +71,18 @@ pub const ROUTES: [Route; 10] = [
     Route { method: Method::GET, path: "/rida/module-builds/{id}/logs/{component}", endpoint: Endpoint::ReadLog },
     Route { method: Method::GET, path: "/rida/module-builds/{id}/final-modulemd", endpoint: Endpoint::ReadModulemd },
     Route { method: Method::GET, path: "/rida/rebuild-strategies", endpoint: Endpoint::ListStrategies },
+    Route { method: Method::GET, path: service!("module-builds/{id}"), endpoint: Endpoint::ShowBuild },
+    Route { method: Method::GET, path: service!("module-builds"), endpoint: Endpoint::ListBuilds },
+    Route { method: Method::POST, path: service!("module-builds"), endpoint: Endpoint::SubmitBuild },
+    Route { method: Method::PATCH, path: service!("module-builds/{id}"), endpoint: Endpoint::ChangeBuild },
+    Route { method: Method::GET, path: service!("module-builds/{id}/messages"), endpoint: Endpoint::ReadMessages },
+    Route { method: Method::GET, path: service!("component-builds"), endpoint: Endpoint::ListComponents },
+    Route { method: Method::GET, path: service!("component-builds/{id}"), endpoint: Endpoint::ShowComponent },
+    Route { method: Method::GET, path: service!("component-builds/{id}/messages"), endpoint: Endpoint::ReadMessages },
+    Route { method: Method::GET, path: service!("final-modulemd/{id}"), endpoint: Endpoint::ReadModulemd },
+    Route { method: Method::GET, path: service!("rebuild-strategies"), endpoint: Endpoint::ListStrategies },
+    Route { method: Method::GET, path: service!("about"), endpoint: Endpoint::Introduce },
+    Route { method: Method::GET, path: service!("monitor/metrics"), endpoint: Endpoint::Metrics },
     Route { method: Method::GET, path: "/healthz", endpoint: Endpoint::Health },
     Route { method: Method::GET, path: "/readyz", endpoint: Endpoint::Readiness },
     Route { method: Method::GET, path: "/metrics", endpoint: Endpoint::Metrics },
@@ -63,14 +92,18 @@ pub const ROUTES: [Route; 10] = [
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Segment {
     Fixed(&'static str),
+    /// A version of the Module Build Service's interface.
+    Version,
     Open,
 }
 
 /// Splits a path of the table.
 pub(super) fn segments(path: &'static str) -> impl Iterator<Item = Segment> {
-    path.split('/')
-        .filter(|part| !part.is_empty())
-        .map(|part| if part.starts_with('{') { Segment::Open } else { Segment::Fixed(part) })
+    path.split('/').filter(|part| !part.is_empty()).map(|part| match part {
+        "{version}" => Segment::Version,
+        open if open.starts_with('{') => Segment::Open,
+        fixed => Segment::Fixed(fixed),
+    })
 }
 
 /// Returns the methods that are handled at a path of a request, `HEAD` and `OPTIONS` included; none when there is
@@ -101,6 +134,7 @@ fn matches(pattern: &'static str, path: &str) -> bool {
     let mut given = path.strip_suffix('/').unwrap_or(path).split('/');
     let fits = segments(pattern).all(|segment| match (segment, given.next()) {
         (Segment::Fixed(text), Some(part)) => text == part,
+        (Segment::Version, Some(part)) => part.parse::<ServiceVersion>().is_ok(),
         (Segment::Open, Some(part)) => !part.is_empty(),
         (_, None) => false,
     });
@@ -117,6 +151,13 @@ mod tests {
         assert_eq!(methods_at("/rida/module-builds/"), ["GET", "HEAD", "POST", "OPTIONS"]);
         assert_eq!(methods_at("/rida/module-builds/42/"), ["GET", "HEAD", "PATCH", "OPTIONS"]);
         assert_eq!(methods_at("/healthz"), ["GET", "HEAD", "OPTIONS"]);
+        for version in ["1", "2"] {
+            let path = format!("/module-build-service/{version}/module-builds/");
+            assert_eq!(methods_at(&path), ["GET", "HEAD", "POST", "OPTIONS"]);
+        }
+        for version in ["0", "3", "", "v1", "{version}"] {
+            assert!(methods_at(&format!("/module-build-service/{version}/module-builds/")).is_empty(), "{version}");
+        }
         for unknown in
             ["/", "", "/rida", "/rida/module-builds//", "/rida//module-builds", "//healthz", "/healthz/x", "*"]
         {

@@ -67,6 +67,10 @@ impl<'de> serde::Deserialize<'de> for Tree {
                 Ok(Tree::Leaf(it.into()))
             }
 
+            fn visit_f64<E>(self, it: f64) -> Result<Tree, E> {
+                Ok(Tree::Leaf(it.into()))
+            }
+
             fn visit_str<E>(self, it: &str) -> Result<Tree, E> {
                 Ok(Tree::Leaf(it.into()))
             }

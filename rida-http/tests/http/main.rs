@@ -15,6 +15,8 @@ mod reading;
 mod recording;
 mod routes_page;
 mod scratch;
+mod service;
+mod service_golden;
 mod store;
 mod strategies;
 mod submitting;

@@ -14,7 +14,8 @@ This page is made of the table that the server answers by; a test compares the t
 rida-http --test http routes_page` writes it anew. [http.md](http.md) tells what is asked and answered.
 
 Every path is good with and without a slash at its end. `HEAD` is answered as `GET` is, without the body. `OPTIONS` is
-answered with 204 and `Allow` at every path; any other method with 501 and `Allow`, and any other path with 404.
+answered with 204 and `Allow` at every path; any other method with 501 and `Allow` (405 under `/module-build-service`),
+and any other path with 404. `{version}` is 1 or 2.
 
 Every request: a head of at most `server.max_head` bytes and 100 lines within `server.head_timeout`, on one of
 `server.max_connections` connections. What is no HTTP, or no HTTP of this kind, is answered with a bare 400 or 431.
@@ -71,7 +72,10 @@ pub(crate) fn check(method: &Method, path: &str, status: StatusCode) {
     let path = path.split('?').next().unwrap_or_default();
     let as_get = if *method == Method::HEAD { &Method::GET } else { method };
     let Some(route) = ROUTES.iter().find(|route| route.method == *as_get && route.is_at(path)) else {
-        assert!([204, 404, 501].contains(&status.as_u16()), "{method} {path} is no route, and was answered {status}");
+        assert!(
+            [204, 404, 405, 501].contains(&status.as_u16()),
+            "{method} {path} is no route, and was answered {status}"
+        );
         return;
     };
     let statuses = route.endpoint.about().statuses;

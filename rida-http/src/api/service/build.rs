@@ -286,9 +286,8 @@ fn runtime_context(source: &ModuleStream) -> String {
 fn complete(mut source: ModuleStream, build: &ModuleBuild, requires: &Requires) -> String {
     complete_modulemd(&mut source, build);
     let (submission, text) = (&build.submission, |text: String| Xmd::text(text));
-    let map = |entries: Vec<(&str, Xmd)>| {
-        Xmd::Map(entries.into_iter().map(|(key, value)| (key.to_owned(), value)).collect())
-    };
+    let map =
+        |entries: Vec<(&str, Xmd)>| Xmd::Map(entries.into_iter().map(|(key, value)| (key.to_owned(), value)).collect());
     let required = submission.build_requires.iter().map(|require| {
         let told = requires.tell(require);
         let optional = [

@@ -58,8 +58,8 @@ impl Meta {
     /// Tells where a page is. `path` is where the list was asked for, and `headers` whom.
     pub(crate) fn new(headers: &HeaderMap, path: &str, parameters: &Parameters, page: Page, total: u64) -> Self {
         let (place, pages) = (place(headers), total.div_ceil(page.size));
-        let sized = parameters.with("per_page", page.size);
-        let link = |number: u64| format!("{place}{path}?{}&page={number}", sized.without("page").query());
+        let sized = parameters.set("per_page", page.size);
+        let link = |number: u64| format!("{place}{path}?{}", sized.with("page", number));
         Self {
             first: link(1),
             last: link(pages.max(1)),
@@ -103,10 +103,12 @@ impl ComponentRequest {
         let descending = match (parameters.one("order_by")?, parameters.one("order_desc_by")?) {
             (None, None | Some("id")) => true,
             (Some("id"), None) => false,
-            (Some(_), Some(_)) => return Err(super::super::filter::both_orders()),
+            (Some(_), Some(_)) => return Err(crate::api::filter::both_orders()),
             (Some(other), None) | (None, Some(other)) => {
                 let other = crate::api::shown(other);
-                return Err(ApiError::bad_request(format!("components cannot be ordered by {other}; they can be by id")));
+                return Err(ApiError::bad_request(format!(
+                    "components cannot be ordered by {other}; they can be by id"
+                )));
             }
         };
         parameters.flag("short")?;
@@ -149,7 +151,9 @@ fn filter(parameters: &Parameters) -> Result<ComponentFilter, ApiError> {
         states: if none { Some(Vec::new()) } else { states },
         task: number("task_id")?.map(TaskId),
         nvr: text("nvr")?,
-        batch: parameters.number("batch", 0, u64::from(u32::MAX))?.map(|batch| u32::try_from(batch).unwrap_or(u32::MAX)),
+        batch: parameters
+            .number("batch", 0, u64::from(u32::MAX))?
+            .map(|batch| u32::try_from(batch).unwrap_or(u32::MAX)),
         commit: text("ref")?,
     })
 }

@@ -68,9 +68,8 @@ fn decisions(line: &LogLine) -> impl Iterator<Item = (&ComponentName, String)> {
 }
 
 fn tell(announcement: &Announcement, of: Option<&ComponentName>) -> Option<String> {
-    let because = |reason: &Option<std::sync::Arc<str>>| {
-        reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default()
-    };
+    let because =
+        |reason: &Option<std::sync::Arc<str>>| reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
     match &announcement.change {
         Change::Module { to, reason, .. } if of.is_none() => Some(format!("the build is {to}{}", because(reason))),
         Change::Component { component, state, task, nvr, reason, .. } if of.is_none_or(|of| of == component) => {

@@ -6,6 +6,6 @@ mod list;
 mod message;
 
 pub(crate) use build::{Requires, Shown, View};
-pub(crate) use component::{Component, Traced, states_of};
+pub(crate) use component::{Component, states_of};
 pub(crate) use list::{ComponentRequest, Meta, Paged};
 pub(crate) use message::{messages, trace};
