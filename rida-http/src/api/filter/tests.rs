@@ -11,7 +11,7 @@ fn nothing_asked_is_all_of_it_by_id() {
     let request = read("");
     assert_eq!(request.filter, BuildFilter::default());
     assert_eq!((request.order, request.descending, request.page), (OrderKey::Id, false, None));
-    assert!(!request.verbose);
+    assert!(!request.verbose());
 }
 
 #[test]
@@ -37,7 +37,7 @@ fn orders_are_read() {
     let request = read("order_desc_by=time_modified&page=2&verbose=TRUE");
     assert_eq!((request.order, request.descending), (OrderKey::Modified, true));
     assert_eq!(request.page, Some(Page { number: 2, size: 10 }));
-    assert!(request.verbose);
+    assert!(request.verbose());
 }
 
 #[test]
