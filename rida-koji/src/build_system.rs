@@ -33,6 +33,7 @@ use rida_core::{
     Store, TaskId,
 };
 
+pub use self::clean::{CleanUp, Cleaned};
 use self::follow::Watched;
 use self::index::Index;
 use self::repository::Awaited;

@@ -19,7 +19,7 @@ mod map;
 mod negotiate;
 mod profile;
 
-pub use build_system::KojiBuildSystem;
+pub use build_system::{CleanUp, Cleaned, KojiBuildSystem};
 pub use check::{Finding, check};
 pub use client::{CallReport, Canonical, Client, ClientConfig, Kerberos, Login, Outcome, Version};
 pub use config::{ImportConfig, KojiConfig, Tagging};
