@@ -9,8 +9,8 @@ use proptest::prelude::*;
 use rida_core::plan::{Plan, Reuse, ReuseDecision, Taken};
 use rida_core::testing::{Random, sample};
 use rida_core::{
-    Action, BuildState, Built, ComponentKey, ComponentName, ComponentState, Event, Fact, ModuleBuild, Phase, Policy,
-    SourceProblem, Step, Submission, TaskId, TaskProgress, step, submit,
+    Action, BuildState, Built, ComponentKey, ComponentName, ComponentState, Event, Fact, FailureKind, ModuleBuild,
+    Phase, Policy, SourceProblem, Step, Submission, TaskId, TaskProgress, Timestamp, deadline, step, submit,
 };
 
 /// A build in each phase, as a real history makes it; the components are `bar` and `foo`, then `baz`.
@@ -203,6 +203,26 @@ fn what_was_in_the_tag_of_a_build_that_failed_long_ago_is_put_there_again() {
         let tags: Vec<_> = going.effects.iter().filter(|effect| effect.action.name() == "tag").collect();
         assert_eq!(tags.len(), usize::from(expected == "built"), "{tags:?}");
     }
+}
+
+#[test]
+fn each_phase_ends_when_its_time_is_over_and_not_before() {
+    let policy = Policy::default();
+    let mut ended = Vec::new();
+    for (name, build) in builds() {
+        let Some(deadline) = deadline(&build, &policy) else { continue };
+        let passed = |at| step(&build, &Event { at, fact: Fact::TimePassed { because: None } }, &policy);
+        let before = Timestamp::from_millis(deadline.millis() - 1);
+        assert!(matches!(passed(before), Ok(Step::Ignore(_))), "{name}");
+        let Ok(Step::Advance(over)) = passed(deadline) else { panic!("{name} goes on for ever") };
+        let Phase::Failed(failure) = &over.build.phase else { panic!("{name}: {:?}", over.build.phase) };
+        assert_eq!(failure.kind, FailureKind::Deadline, "{name}");
+        ended.push(failure.from);
+    }
+    for state in [BuildState::Init, BuildState::Wait, BuildState::Build] {
+        assert!(ended.contains(&state), "{state}");
+    }
+    assert!(!ended.contains(&BuildState::Done));
 }
 
 #[test]

@@ -16,6 +16,8 @@ use tokio::sync::mpsc;
 use crate::bus::Buses;
 use crate::clock::SystemClock;
 use crate::config::Config;
+#[cfg(feature = "koji")]
+use crate::koji::clean::Cleaner;
 use crate::metrics::Metrics;
 use crate::publisher::{JsonLines, Lines};
 use crate::service::{Service, ServiceSettings};
@@ -114,8 +116,13 @@ impl App {
         // Another hub would not know the tasks.
         database.belong_to(&format!("Koji {}", builds.client().config().server)).await?;
         let builds = Arc::new(builds);
-        let service = service(config, database, builds.clone(), scm, hints);
+        let mut service = service(config, database.clone(), builds.clone(), scm, hints);
         calls.register(service.metrics());
+        if let Some(every) = koji.clean_up.every {
+            let (builds, clock, ages) = (builds.clone(), Arc::new(SystemClock), koji.clean_up.ages);
+            let cleaner = Cleaner { builds, store: database, clock, ages, every };
+            service = service.with(move |stopping| cleaner.run(stopping));
+        }
         Self::assemble(config, service, Builds::Koji(builds)).await
     }
 

@@ -122,15 +122,15 @@ pub enum KojiCommand {
     /// Logs in, and tells what is missing for modules to be built: permissions, tags, the content generator. Changes
     /// nothing.
     Check,
-    /// Deletes the targets of modules that ended, and takes the packages of failed ones out of their tags. Meant to be
-    /// run once a day.
+    /// Deletes the targets of modules that ended, and takes the packages of failed ones out of their tags: at once, what
+    /// the service does by itself once in a while (`koji.clean_up_every`).
     CleanUp {
-        /// How many days after its module ended a target is deleted.
-        #[arg(long, default_value_t = 1, value_name = "DAYS")]
-        targets_after: u32,
-        /// How many days after it failed a module's packages are untagged.
-        #[arg(long, default_value_t = 180, value_name = "DAYS")]
-        failed_after: u32,
+        /// How many days after its module ended a target is deleted, instead of `koji.targets_after`.
+        #[arg(long, value_name = "DAYS")]
+        targets_after: Option<u32>,
+        /// How many days after it failed a module's packages are untagged, instead of `koji.failed_after`.
+        #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u32).range(1..))]
+        failed_after: Option<u32>,
     },
     /// Speaks with Kerberos for a login of the service, which starts it.
     #[cfg(feature = "kerberos")]

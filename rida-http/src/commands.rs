@@ -5,9 +5,13 @@ mod readers;
 use std::process::ExitCode;
 #[cfg(feature = "koji")]
 use std::sync::Arc;
+#[cfg(feature = "koji")]
+use std::time::Duration;
 
 #[cfg(feature = "koji")]
-use rida_core::{BuildFilter, BuildState, Clock, ListQuery, Store, Timestamp};
+use rida_core::Clock;
+#[cfg(feature = "koji")]
+use rida_koji::CleanUp;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -90,42 +94,23 @@ async fn check_config(resolved: &Resolved) -> ExitCode {
 #[cfg(feature = "koji")]
 const NOT_KOJI: &str = "modules are not built in Koji; set builds.build_system = \"koji\"";
 
-/// For how many days after their time failed modules are still looked at.
+/// Takes away what nobody needs any more in Koji; what is not said is as it is set.
 #[cfg(feature = "koji")]
-const FAILED_WINDOW: u32 = 30;
-
-/// Takes away what nobody needs any more in Koji.
-#[cfg(feature = "koji")]
-async fn clean_koji(config: &Config, targets_after: u32, failed_after: u32) -> Result<(), String> {
-    const DAY: i64 = 24 * 3600 * 1000;
+async fn clean_koji(config: &Config, targets_after: Option<u32>, failed_after: Option<u32>) -> Result<(), String> {
     let koji = config.koji.as_ref().ok_or(NOT_KOJI)?;
     let database = Arc::new(app::open_database(config).await.map_err(|error| chain(&error))?);
-    let (builds, _) = koji.open(database.clone()).map_err(|error| chain(&error))?;
-    let now = SystemClock.now().millis();
-    let before = |days: u32| Timestamp::from_millis(now.saturating_sub(i64::from(days).saturating_mul(DAY)));
-    for name in builds.delete_old_targets(before(targets_after)).await.map_err(|error| chain(&error))? {
+    let (builds, _) = koji.open(database).map_err(|error| chain(&error))?;
+    let days = |days: Option<u32>, set: Duration| days.map_or(set, |days| Duration::from_secs(24 * 3600) * days);
+    let ages = CleanUp {
+        targets_after: days(targets_after, koji.clean_up.ages.targets_after),
+        failed_after: days(failed_after, koji.clean_up.ages.failed_after),
+    };
+    let cleaned = builds.clean_up(SystemClock.now(), &ages).await.map_err(|error| chain(&error))?;
+    for name in cleaned.targets {
         println!("deleted the target {name}");
     }
-    let filter = BuildFilter {
-        states: vec![BuildState::Failed],
-        completed_after: Some(before(failed_after.saturating_add(FAILED_WINDOW))),
-        completed_before: Some(before(failed_after)),
-        ..BuildFilter::default()
-    };
-    let mut query = ListQuery { filter, limit: 100, ..ListQuery::default() };
-    loop {
-        let page = database.list(&query).await.map_err(|error| chain(&error))?;
-        for summary in &page {
-            let Some(build) = database.load(summary.id).await.map_err(|error| chain(&error))? else { continue };
-            let count = builds.untag_failed(&build).await.map_err(|error| chain(&error))?;
-            if count > 0 {
-                println!("untagged {count} packages of {}", build.nsvc());
-            }
-        }
-        match page.last() {
-            Some(last) => query.after = Some(last.id),
-            None => break,
-        }
+    for (module, count) in cleaned.untagged {
+        println!("untagged {count} packages of {module}");
     }
     builds.client().close().await;
     Ok(())

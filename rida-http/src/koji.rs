@@ -1,5 +1,7 @@
 //! Koji as the build system.
 
+pub(crate) mod clean;
+
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -12,6 +14,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use rida_core::Store;
 use rida_koji::{CallReport, Client, ClientConfig, Finding, KojiBuildSystem, KojiConfig, KojiError, Login, Profile};
 
+pub use self::clean::CleanUpSettings;
 use crate::metrics::Metrics;
 
 /// How modules are built in Koji.
@@ -33,6 +36,8 @@ pub struct KojiSettings {
     pub timeout: Option<Duration>,
     /// How modules are built.
     pub builds: KojiConfig,
+    /// When what is taken away of what nobody needs any more.
+    pub clean_up: CleanUpSettings,
 }
 
 /// The upper bounds of what calls of the hub are sorted by, in seconds.

@@ -66,7 +66,7 @@ pub use app::{App, StartError};
 pub use bus::Hints;
 pub use clock::SystemClock;
 #[cfg(feature = "koji")]
-pub use koji::KojiSettings;
+pub use koji::{CleanUpSettings, KojiSettings};
 pub use metrics::Metrics;
 pub use publisher::{JsonLines, Lines};
 pub use pulse::{Beats, Pulse};

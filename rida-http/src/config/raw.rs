@@ -138,6 +138,9 @@ pub(super) struct Koji {
     pub(super) srpm_group: Option<Vec<String>>,
     pub(super) sessions: Option<u32>,
     pub(super) timeout: Option<Span>,
+    pub(super) clean_up_every: Option<Span>,
+    pub(super) targets_after: Option<Span>,
+    pub(super) failed_after: Option<Span>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]

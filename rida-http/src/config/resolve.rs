@@ -156,8 +156,10 @@ pub(super) fn resolve(layers: &[Layer]) -> Resolved {
 
 /// Tells which settings are zero that must not be: nothing would ever be done.
 fn impossible(settings: &[Setting]) -> Vec<String> {
-    const MAY_BE_ZERO: [&str; 7] = [
+    const MAY_BE_ZERO: [&str; 9] = [
         "koji.priority",
+        "koji.clean_up_every",
+        "koji.targets_after",
         "server.submit_wait",
         "server.max_followers",
         "local.memory",

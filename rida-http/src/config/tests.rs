@@ -229,3 +229,27 @@ fn a_file_that_is_no_configuration_is_refused() {
     std::fs::write(&file, secret).unwrap();
     assert!(!refused(&file).contains("hunter2"), "{}", refused(&file));
 }
+
+#[cfg(feature = "koji")]
+#[test]
+fn cleaning_up_in_koji_may_be_switched_off_and_not_be_too_quick() {
+    let koji = |more: &str| {
+        let file = format!(
+            "[sources]\nallow = [\"https://git.example.org/\"]\n[builds]\nbuild_system = \"koji\"\n[koji]\nbase_tags = \
+             [\"platform:el8=el8-build\"]\n{more}"
+        );
+        let resolved = layered(&file, &[], &[]).unwrap();
+        (resolved.config.koji.unwrap().clean_up, resolved.problems)
+    };
+    let day = Duration::from_secs(24 * 3600);
+    let (set, problems) = koji("");
+    assert_eq!((set.every, set.ages, problems), (Some(day), rida_koji::CleanUp::default(), Vec::new()));
+    let (set, problems) = koji("clean_up_every = 0\ntargets_after = 0\nfailed_after = \"1d\"");
+    assert_eq!((set.every, set.ages.targets_after, set.ages.failed_after), (None, Duration::ZERO, day));
+    assert_eq!(problems, Vec::<String>::new());
+    let (_, problems) = koji("failed_after = \"23h\"");
+    assert!(
+        matches!(problems.as_slice(), [only] if only.contains("koji.failed_after is less than a day")),
+        "{problems:?}"
+    );
+}

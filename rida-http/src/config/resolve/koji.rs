@@ -2,14 +2,21 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use rida_core::Policy;
-use rida_koji::{ImportConfig, KojiConfig, Profile};
+use rida_koji::{CleanUp, ImportConfig, KojiConfig, Profile};
 
 use super::{Picker, base_stream};
 use crate::config::raw::{BuildSystemChoice, Tagging};
 use crate::config::units::Span;
-use crate::koji::KojiSettings;
+use crate::koji::{CleanUpSettings, KojiSettings};
+
+/// A day.
+const DAY: Duration = Duration::from_secs(24 * 3600);
+/// What is wrong with a time that is too short.
+const FAILED_TOO_SOON: &str = "koji.failed_after is less than a day; who submits a failed module again within one would \
+                               miss the packages";
 
 /// Returns the settings when Koji was chosen, and what is not clear of them.
 pub(super) fn build_system(pick: &mut Picker<'_>, choice: BuildSystemChoice) -> (Option<KojiSettings>, Vec<String>) {
@@ -44,10 +51,14 @@ pub(super) fn build_system(pick: &mut Picker<'_>, choice: BuildSystemChoice) -> 
     let srpm_group = pick.or("koji.srpm_group", |raw| raw.koji.srpm_group.clone(), defaults.srpm_group);
     let sessions = pick.count("koji.sessions", |raw| raw.koji.sessions, 4);
     let timeout = pick.optional("koji.timeout", |raw| raw.koji.timeout).map(|Span(timeout)| timeout);
+    let clean_up = clean_up(pick);
     if choice != BuildSystemChoice::Koji {
         return (None, Vec::new());
     }
     let (base_tags, mut problems) = tags("koji.base_tags", "platform:el8=el8-build", pairs);
+    if clean_up.ages.failed_after < DAY {
+        problems.push(FAILED_TOO_SOON.to_owned());
+    }
     let (side_tags, unclear) = tags("koji.side_tags", "platform:el8=el8-build-side-{side_tag}", side_pairs);
     problems.extend(unclear);
     for (module, tag) in side_tags.iter().filter(|(_, tag)| !tag.contains("{side_tag}")) {
@@ -74,7 +85,18 @@ pub(super) fn build_system(pick: &mut Picker<'_>, choice: BuildSystemChoice) -> 
         ..KojiConfig::default()
     };
     let places = with_home(places);
-    (Some(KojiSettings { profile, places, principal, keytab, ccache, sessions, timeout, builds }), problems)
+    (Some(KojiSettings { profile, places, principal, keytab, ccache, sessions, timeout, builds, clean_up }), problems)
+}
+
+fn clean_up(pick: &mut Picker<'_>) -> CleanUpSettings {
+    let defaults = CleanUp::default();
+    let every = pick.span("koji.clean_up_every", |raw| raw.koji.clean_up_every, DAY);
+    let targets_after = pick.span("koji.targets_after", |raw| raw.koji.targets_after, defaults.targets_after);
+    let failed_after = pick.span("koji.failed_after", |raw| raw.koji.failed_after, defaults.failed_after);
+    CleanUpSettings {
+        every: Some(every).filter(|every| !every.is_zero()),
+        ages: CleanUp { targets_after, failed_after },
+    }
 }
 
 /// Adds to a policy what follows from how modules are built in Koji.
