@@ -120,7 +120,7 @@ fn filter(parameters: &Parameters) -> Result<BuildFilter, ApiError> {
         version: parameters.number("version", 0, u64::MAX)?,
         context: text("context")?,
         owner: text("owner")?,
-        scratch: parameters.one("scratch")?.map(|_| parameters.flag("scratch")).transpose()?,
+        scratch: parameters.all("scratch").next().map(|_| parameters.flag("scratch")).transpose()?,
         submitted_after: time("submitted_after", Side::After)?,
         submitted_before: time("submitted_before", Side::Before)?,
         modified_after: time("modified_after", Side::After)?,

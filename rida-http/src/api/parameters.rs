@@ -54,14 +54,21 @@ impl Parameters {
         }
     }
 
-    /// Returns a parameter that is yes or no; absent means no.
+    /// Returns a parameter that is yes or no; absent means no. Clients exist that say the same twice, in two ways.
     pub(crate) fn flag(&self, name: &str) -> Result<bool, ApiError> {
-        match self.one(name)? {
-            None => Ok(false),
-            Some(text) if text == "1" || text.eq_ignore_ascii_case("true") => Ok(true),
-            Some(text) if text == "0" || text.eq_ignore_ascii_case("false") => Ok(false),
-            Some(text) => Err(ApiError::bad_request(format!("{name}={} is neither true nor false", shown(text)))),
+        let mut said = None;
+        for text in self.all(name) {
+            let meant = match text {
+                "" => return self.one(name).map(|_| false),
+                yes if yes == "1" || yes.eq_ignore_ascii_case("true") => true,
+                no if no == "0" || no.eq_ignore_ascii_case("false") => false,
+                text => return Err(ApiError::bad_request(format!("{name}={} is neither true nor false", shown(text)))),
+            };
+            if said.replace(meant).is_some_and(|before| before != meant) {
+                return Err(ApiError::bad_request(format!("{name} is given more than once, and not as the same")));
+            }
         }
+        Ok(said.unwrap_or(false))
     }
 
     /// Returns a parameter that is a number of at least `least` and at most `most`.

@@ -62,6 +62,9 @@ async fn lists_of_builds_are_answered_as_clients_expect() {
         ("submitted_before=2016-09-03T11:23:20Z", Ids(&[], 0)),
         ("verbose=1&per_page=1", Ids(&[7], 7)),
         ("short=1&per_page=1", Ids(&[7], 7)),
+        // As rpkg asks.
+        ("verbose=true&state=5&order_desc_by=id&verbose=True&per_page=10&page=1", Ids(&[7, 5, 2, 1], 4)),
+        ("verbose=true&verbose=false", Error(400, "verbose is given more than once, and not as the same")),
         (
             "id=1",
             Error(

@@ -8,6 +8,7 @@ mod idle;
 mod koji;
 mod postgres;
 mod reuse;
+mod rpkg;
 mod running;
 mod secrets;
 mod streams;

@@ -138,7 +138,7 @@ fn filter(parameters: &Parameters) -> Result<ComponentFilter, ApiError> {
     for state in parameters.all("state") {
         states.get_or_insert_default().extend(states_of(state)?);
     }
-    if parameters.one("tagged")?.is_some() {
+    if parameters.all("tagged").next().is_some() {
         let tagged = parameters.flag("tagged")?;
         let all = || rida_core::ComponentState::NAMES.to_vec();
         states.get_or_insert_with(all).retain(|state| TAGGED.contains(state) == tagged);

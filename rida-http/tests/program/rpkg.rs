@@ -1,0 +1,198 @@
+//! rpkg, the client of the Module Build Service, unmodified, with a service that builds in the double of Koji's hub.
+
+use std::net::{TcpListener, TcpStream};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use rida_koji::testing::Hub;
+use rustix::process::Signal;
+
+use crate::koji;
+use crate::running::{Running, repository, stderr, stdout, within};
+
+const MODULE: &str = "document: modulemd\nversion: 2\ndata:\n  stream: rolling\n  summary: A gate\n  \
+    description: A gate.\n  license: {module: [MIT]}\n  dependencies:\n  - buildrequires: {platform: [el8]}\n    \
+    requires: {platform: [el8]}\n  components:\n    rpms:\n      gate: {rationale: It opens., ref: main}\n";
+
+/// Longer than anything takes; only a failing test waits that long.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A service with the hub that it builds in, and a folder for a packager.
+struct Farm {
+    folder: tempfile::TempDir,
+    hub: Hub,
+    service: Running,
+    git: String,
+    settings: PathBuf,
+    _daemon: Daemon,
+}
+
+/// A `git daemon`, ended with all that it started: Koji reads nothing from this machine's folders.
+struct Daemon(Child);
+
+impl Daemon {
+    /// Serves the repositories of a folder, and returns the address with it.
+    fn start(folder: &Path) -> (Self, String) {
+        for _ in 0..10 {
+            let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+            let mut git = Command::new("git");
+            git.args(["daemon", "--listen=127.0.0.1", "--reuseaddr", "--export-all"]).arg(format!("--port={port}"));
+            git.arg(format!("--base-path={}", folder.display())).stderr(Stdio::null()).process_group(0);
+            let mut daemon = Self(git.env("GIT_CONFIG_GLOBAL", "/dev/null").spawn().unwrap());
+            let end = Instant::now() + PATIENCE;
+            // It ends when somebody else was faster to take the port.
+            while Instant::now() < end && daemon.0.try_wait().unwrap().is_none() {
+                if TcpStream::connect(("127.0.0.1", port)).is_ok() {
+                    return (daemon, format!("git://127.0.0.1:{port}"));
+                }
+                std::thread::sleep(Duration::from_millis(10));
+            }
+        }
+        panic!("git daemon does not start");
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        let _ = rustix::process::kill_process_group(rustix::process::Pid::from_child(&self.0), Signal::KILL);
+        let _ = self.0.wait();
+    }
+}
+
+impl Farm {
+    /// Starts everything, with more settings of the service.
+    async fn start(more: &[&str]) -> Self {
+        let (folder, hub) = (tempfile::tempdir().unwrap(), Hub::start().await.unwrap());
+        let root = std::fs::canonicalize(folder.path()).unwrap();
+        repository(&root.join("git/modules/gate"), "gate.yaml", MODULE);
+        repository(&root.join("git/rpms/gate"), "gate.spec", "Name: gate\n");
+        let (daemon, git) = Daemon::start(&root.join("git"));
+        let mut settings = koji::settings(&root, &hub, "secret");
+        settings.extend(["--allow".to_owned(), git.clone()]);
+        settings.extend(["--set".to_owned(), format!("sources.repository={git}/rpms")]);
+        // The hub's time passes faster than that of the service.
+        let often = ["koji.ask_every=200ms", "builds.follow_every=200ms"];
+        settings.extend(often.iter().chain(more).flat_map(|setting| ["--set".to_owned(), (*setting).to_owned()]));
+        let settings: Vec<&str> = settings.iter().map(String::as_str).collect();
+        let service = tokio::task::block_in_place(|| Running::start(&root.join("data"), &settings));
+        let home = root.join("home");
+        std::fs::create_dir_all(home.join(".koji")).unwrap();
+        let profile =
+            format!("[koji]\nserver = {}\nweburl = {}\nauthtype = password\n", hub.url(), "https://koji.test");
+        std::fs::write(home.join(".koji/config"), profile).unwrap();
+        let settings = root.join("rpkg.conf");
+        let text = format!(
+            "[rpkg]\nlookaside = http://127.0.0.1:1/\nlookasidehash = md5\nlookaside_cgi = http://127.0.0.1:1/\n\
+             gitbaseurl = {git}/%(repo)s\nanongiturl = {git}/%(repo)s\nbranchre = main$\nkojiprofile = koji\n\
+             build_client = koji\ndistgit_namespaced = True\n[rpkg.mbs]\nauth_method = kerberos\n\
+             api_url = http://{}/module-build-service\n",
+            service.address
+        );
+        std::fs::write(&settings, text).unwrap();
+        Self { folder, hub, service, git, settings, _daemon: daemon }
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let python = here.parent().unwrap().join("target/python/rpkg/bin/python");
+        assert!(python.exists(), "{} is not there; scripts/setup.sh test makes it", python.display());
+        let home = self.folder.path().join("home");
+        let mut command = Command::new(python);
+        command.arg(here.join("tests/python/rpkg_run.py")).arg(&self.settings).args(arguments);
+        command.current_dir(&home).env("HOME", &home).env_remove("KRB5CCNAME").env("PYTHONWARNINGS", "ignore");
+        command
+    }
+
+    /// Runs rpkg, which must succeed, and returns what it says.
+    fn rpkg(&self, arguments: &[&str]) -> String {
+        let output = self.command(arguments).output().unwrap();
+        assert!(output.status.success(), "{arguments:?}: {}{}", stdout(&output), stderr(&output));
+        stdout(&output).to_owned()
+    }
+
+    /// Runs rpkg, which must tell that something is refused, and returns what.
+    fn refused(&self, arguments: &[&str]) -> String {
+        let output = self.command(arguments).output().unwrap();
+        let told = stderr(&output);
+        assert!(!output.status.success() && told.contains("refused: "), "{arguments:?}: {}{told}", stdout(&output));
+        told.split_once("refused: ").unwrap().1.to_owned()
+    }
+
+    /// Lets the hub's time pass until a build is in a state.
+    fn until(&self, id: u32, state: &str) {
+        within(PATIENCE, &format!("{id} is {state}"), || {
+            self.hub.advance(Duration::from_secs(10));
+            let build = self.service.json(&format!("/rida/module-builds/{id}?verbose=true"));
+            assert!(state == "failed" || build["state"] != "failed", "{build}");
+            if build["state"] == state { Ok(()) } else { Err(build.to_string()) }
+        });
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rpkg_submits_watches_and_cancels() {
+    let farm = Farm::start(&[]).await;
+    tokio::task::block_in_place(|| {
+        let module = format!("{}/modules/gate?#main", farm.git);
+        let (api, said) =
+            (format!("http://{}/module-build-service/2", farm.service.address), |text: &str| text.to_owned());
+        let submitted = farm.rpkg(&["module-build", &module, "rolling"]);
+        assert!(submitted.contains("The build 1 was submitted to the MBS"), "{submitted}");
+        assert!(submitted.contains(&format!("{api}/module-builds/1")), "{submitted}");
+        assert!(farm.refused(&["module-build", &module, "rolling"]).contains("exists already as build 1"));
+        let unfinished = farm.rpkg(&["module-overview", "--unfinished"]);
+        assert!(unfinished.contains("ID:       1\nName:     gate\nStream:   rolling\n"), "{unfinished}");
+        let none = farm.rpkg(&["module-overview"]);
+        assert!(!none.contains("ID:"), "{none}");
+
+        // It watches while the module is built, and ends with it.
+        let watching = farm.command(&["module-build-watch", "1"]).stdout(Stdio::piped()).spawn().unwrap();
+        farm.until(1, "ready");
+        let watched = watching.wait_with_output().unwrap();
+        assert!(watched.status.success());
+        let watched = said(stdout(&watched));
+        assert!(watched.contains(r#"is in "ready" state."#), "{watched}");
+        assert!(watched.contains("  Koji tag: module-gate-rolling-"), "{watched}");
+        assert!(watched.contains("  Components: 2 done, 0 failed"), "{watched}");
+        assert!(watched.contains(&format!("  Link: {api}/module-builds/1")), "{watched}");
+
+        let info = farm.rpkg(&["module-build-info", "1"]);
+        for line in
+            ["Name:           gate", "Stream:         rolling", "State:          ready", "Scratch:        False"]
+        {
+            assert!(info.contains(line), "{line} is not in {info}");
+        }
+        assert!(info.contains("    Name:       gate\n    NVR:        gate-1"), "{info}");
+        assert!(
+            info.contains("    State:      COMPLETE\n    Koji Task:  https://koji.test/taskinfo?taskID="),
+            "{info}"
+        );
+        let finished = farm.rpkg(&["module-overview", "--limit", "3"]);
+        assert!(finished.contains("ID:       1\n") && finished.contains("State:    ready"), "{finished}");
+        let of_others = farm.rpkg(&["module-overview", "--owner", "somebody"]);
+        assert!(!of_others.contains("ID:"), "{of_others}");
+        assert!(farm.refused(&["module-build-info", "99"]).contains("there is no module build 99"));
+        assert!(
+            farm.refused(&["module-build-cancel", "1"]).contains("The cancellation of module build #1 failed with:")
+        );
+
+        let other = farm.folder.path().join("git/modules/other");
+        repository(&other, "other.yaml", MODULE);
+        let other = format!("{}/modules/other?#main", farm.git);
+        let submitted = farm.rpkg(&["module-build", &other, "rolling"]);
+        assert!(submitted.contains("The build 2 was submitted to the MBS"), "{submitted}");
+        let canceled = farm.rpkg(&["module-build-cancel", "2"]);
+        assert!(canceled.contains("The module build #2 was cancelled"), "{canceled}");
+        let watched = farm.rpkg(&["module-build-watch", "2"]);
+        assert!(
+            watched.contains(r#"is in "failed" state."#) && watched.contains("  Reason: canceled by anonymous"),
+            "{watched}"
+        );
+        let elsewhere = farm.refused(&["module-build", "https://elsewhere.example.org/modules/gate?#main", "rolling"]);
+        assert!(elsewhere.contains("is not in an allowed place"), "{elsewhere}");
+        let scratch = farm.refused(&["module-scratch-build", &other, "rolling"]);
+        assert!(scratch.contains("scratch builds are not enabled here"), "{scratch}");
+    });
+}
