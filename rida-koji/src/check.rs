@@ -1,5 +1,7 @@
 //! What a new operator has to see to: login, permissions, tags, content generator.
 
+mod policy;
+
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Stdio;
@@ -63,8 +65,8 @@ pub async fn check(client: &Client, config: &KojiConfig) -> Vec<Finding> {
         Ok(found) => findings.extend(found),
         Err(error) => findings.push(Finding::bad(format!("the tags cannot be asked: {}", told(&error)))),
     }
-    match source_packages(client, config).await {
-        Ok(finding) => findings.push(finding),
+    match policy::policies(client, config).await {
+        Ok(found) => findings.extend(found),
         Err(error) => findings.push(Finding::bad(format!("the hub's policies cannot be asked: {}", told(&error)))),
     }
     findings
@@ -82,47 +84,6 @@ fn told(error: &KojiError) -> String {
         source = cause.source();
     }
     text
-}
-
-/// Looks whether the macros of modules, which come as a source package, will be built: unless its operators changed
-/// that, a hub builds source packages for administrators alone.
-async fn source_packages(client: &Client, config: &KojiConfig) -> Result<Finding, KojiError> {
-    const POLICY: &str = "build_from_srpm";
-    let user = client.user().await?;
-    let name = &user.name;
-    let mut about = vec![
-        ("user_id", Value::Int(user.id)),
-        ("source", Value::from("cli-build/rida/module-build-macros.src.rpm")),
-        ("from_scm", Value::Bool(false)),
-        ("scratch", Value::Bool(false)),
-        ("draft", Value::Bool(false)),
-        ("skip_tag", Value::Bool(true)),
-        ("repo_id", Value::Nil),
-    ];
-    // A target of modules is made with each of them; policies that go by it cannot be asked before.
-    about.extend(config.macros_target.as_ref().map(|target| ("target", Value::from(target.as_str()))));
-    let about = Value::Struct(about.into_iter().map(|(name, value)| (name.to_owned(), value)).collect());
-    let answer = match client.read(&Call::new("evalPolicy", [Value::from(POLICY), about])).await {
-        Ok(answer) => answer,
-        Err(error) if error.kind() == KojiErrorKind::Refused => {
-            return Ok(Finding::good(format!(
-                "whether {name} may build source packages is seen with the first module only: {error}"
-            )));
-        }
-        Err(error) => return Err(error),
-    };
-    let (word, why) = match &answer {
-        Value::Text(text) => text.split_once(char::is_whitespace).unwrap_or((text, "no reason is told")),
-        _ => ("", "no rule of it is for this"),
-    };
-    if word.eq_ignore_ascii_case("allow") {
-        return Ok(Finding::good(format!("{name} may build source packages, as the macros of modules are")));
-    }
-    Ok(Finding::bad(format!(
-        "the hub's policy {POLICY} lets {name} build no source packages ({}), as the macros of modules are; an \
-         administrator allows it in the hub's configuration: user {name} :: allow",
-        why.trim()
-    )))
 }
 
 fn unreachable(error: &KojiError) -> &'static str {
@@ -165,23 +126,28 @@ async fn permissions(
 ) -> Result<Vec<Finding>, KojiError> {
     let answer = client.write(&Call::new("getPerms", [])).await?;
     let has: BTreeSet<String> = texts(answer);
+    let known = match &config.permission {
+        Some(_) => names(client.read(&Call::new("getAllPerms", [])).await?),
+        None => BTreeSet::new(),
+    };
     let mut findings = Vec::new();
-    let mut need = |name: &str, why: &str| {
+    let mut need = |name: &str, why: &str, is_new: bool| {
+        let new = if is_new { "--new " } else { "" };
         if has.contains(name) || has.contains("admin") {
             findings.push(Finding::good(format!("{user} has the permission {name}")));
         } else {
             findings.push(Finding::bad(format!(
-                "{user} needs the permission {name}, {why}; an administrator grants it: koji grant-permission {name} {user}"
+                "{user} needs the permission {name}, {why}; an administrator grants it: koji grant-permission {new}{name} {user}"
             )));
         }
     };
-    need("tag", "to make tags and to put packages into them");
-    need("target", "to make build targets");
+    need("tag", "to make tags and to put packages into them", false);
+    need("target", "to make build targets", false);
     if version < Version::REPOSITORY_QUEUE {
-        need("repo", "to have repositories made");
+        need("repo", "to have repositories made", false);
     }
     if let Some(permission) = &config.permission {
-        need(permission, "which tags of modules are guarded by (koji.permission)");
+        need(permission, "which tags of modules are guarded by (koji.permission)", !known.contains(permission));
     }
     Ok(findings)
 }
@@ -238,14 +204,7 @@ fn generator(generator: &str, user: &str, generators: Option<Answer>, types: Opt
         Some(_) => Finding::bad(format!("{user} may not import as {generator}; {grant}")),
         None => Finding::bad(format!("there is no content generator {generator}; {grant}")),
     });
-    let named = |kind: Value| match kind {
-        Value::Struct(mut members) => members.remove("name"),
-        _ => None,
-    };
-    let has_type = match types {
-        Some(Ok(Value::Array(types))) => types.into_iter().filter_map(named).any(|name| name == Value::from("module")),
-        _ => false,
-    };
+    let has_type = types.and_then(Result::ok).is_some_and(|types| names(types).contains("module"));
     if !has_type {
         findings.push(Finding::bad(
             "the hub has no builds of the type module; an administrator adds it: koji call addBType module",
@@ -260,6 +219,16 @@ fn users(generator: Value) -> BTreeSet<String> {
         _ => Struct::new(),
     };
     members.get("users").cloned().map(texts).unwrap_or_default()
+}
+
+/// Returns the names of what is listed.
+fn names(value: Value) -> BTreeSet<String> {
+    let values = value.array("names").unwrap_or_default().into_iter();
+    let named = values.filter_map(|value| match value {
+        Value::Struct(mut members) => members.remove("name"),
+        _ => None,
+    });
+    named.filter_map(|name| name.text("name").ok().map(str::to_owned)).collect()
 }
 
 fn texts(value: Value) -> BTreeSet<String> {

@@ -1,5 +1,7 @@
 //! Users and sessions.
 
+use std::collections::BTreeSet;
+
 use super::answer::{Result, auth, fault, not_allowed};
 use super::args::Args;
 use super::world::{Session, User, World};
@@ -122,6 +124,14 @@ impl World {
             Some(user) => Ok(user.id),
             None => Err(not_allowed(format!("{needed} permission required (logged in as {name})"))),
         }
+    }
+
+    /// Returns the permissions that there are: those of a hub, and whatever somebody has.
+    pub(super) fn all_permissions(&self) -> Value {
+        let has = self.users.iter().flat_map(|user| user.permissions.iter().map(String::as_str));
+        let all: BTreeSet<&str> = ["admin", "repo", "tag", "target"].into_iter().chain(has).collect();
+        let numbered = (1..).zip(all).map(|(id, name)| [("id", Value::Int(id)), ("name", Value::from(name))]);
+        Value::Array(numbered.map(Value::from).collect())
     }
 
     pub(super) fn find_user(&self, who: &Value) -> Option<&User> {

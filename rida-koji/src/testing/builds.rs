@@ -159,6 +159,7 @@ impl World {
         let user = self.user(caller)?.id;
         let mut args = Args::bind(call, &["tag", "build", "force", "fromtag"], false)?;
         let (tag, build) = self.tagging(user, &mut args, true)?;
+        self.obey("tag")?;
         let request = vec![Value::Int(tag), Value::Int(build), Value::Bool(false), Value::Nil, Value::Bool(true)];
         Ok(Value::Int(self.new_task("tagBuild", request, user, None, 10)))
     }
@@ -167,6 +168,7 @@ impl World {
         let user = self.need(caller, &["tag"])?;
         let mut args = Args::bind(call, &["tag", "build", "force", "notify"], false)?;
         let (tag, build) = self.tagging(user, &mut args, false)?;
+        self.obey("tag")?;
         self.put(tag, build)?;
         Ok(Value::Nil)
     }
@@ -177,6 +179,7 @@ impl World {
         let (tag, build) = (args.take("tag"), args.take("build"));
         let (build, nvr) = self.the_build(&build).map(|build| (build.id, build.nvr()))?;
         let (tag, name) = self.tag(&tag).map(|tag| (tag.id, tag.name.clone()))?;
+        self.obey("tag")?;
         let strict = args.flag("strict", true);
         let event = self.new_event();
         let Some(tag) = self.tags.get_mut(&tag) else { return Ok(Value::Nil) };

@@ -127,6 +127,7 @@ impl World {
                 return Err(generic(format!("File size mismatch for {file}")));
             }
         }
+        self.obey("cg_import")?;
         let extra = members(&Value::Struct(build.clone()), "extra")?;
         let (id, now) = (self.new_id(), self.now());
         let source = text(&build, "source").map(str::to_owned);

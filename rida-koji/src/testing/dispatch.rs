@@ -93,17 +93,13 @@ impl World {
                 let permissions = self.user(caller)?.permissions.iter().cloned();
                 Ok(Value::from(permissions.collect::<Vec<_>>()))
             }
+            "getAllPerms" => Ok(self.all_permissions()),
             "getUser" => {
                 let mut args = Args::bind(call, &["userInfo", "strict", "krb_princs", "groups"], false)?;
                 let who = args.take("userInfo");
                 Ok(self.find_user(&who).map_or(Value::Nil, Self::shown_user))
             }
-            "evalPolicy" => {
-                let mut args = Args::bind(call, &["name", "data"], false)?;
-                let name = args.text("name")?;
-                args.members("data")?;
-                Ok(Value::from(self.policies.get(&name).map_or("allow", String::as_str)))
-            }
+            "evalPolicy" => self.eval_policy(call),
             "getTag" => self.get_tag(call),
             "createTag" => self.create_tag(caller, call),
             "editTag2" => self.edit_tag(caller, call),

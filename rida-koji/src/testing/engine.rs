@@ -1,12 +1,14 @@
 //! What the builders do while time goes by.
 
-use super::answer::{fault, generic, not_allowed};
+use super::answer::{fault, generic};
 use super::args::text;
 use super::world::{Course, HubBuild, Repo, Rpm, World};
 use crate::error::fault;
 use crate::wire::TaskState;
 use crate::xmlrpc::{Fault, Struct, Value};
 
+/// The builder that tasks are given to.
+const HOST: i64 = 1;
 /// How often a repository that failed is tried again by the queue.
 const TRIES: i64 = 3;
 /// How long the builds of packages take that nothing was said of, in seconds.
@@ -34,7 +36,14 @@ impl World {
     fn proceed(&mut self, id: i64) {
         let Some(task) = self.tasks.get_mut(&id) else { return };
         let at = task.due;
-        let begins = matches!(task.state, TaskState::Free | TaskState::Assigned);
+        if task.state == TaskState::Free {
+            // The scheduler gives it to a builder, who takes it when it asks next.
+            task.state = TaskState::Assigned;
+            task.host = Some(HOST);
+            task.due = at + self.wait_for_builder / 2.0;
+            return;
+        }
+        let begins = task.state == TaskState::Assigned;
         if begins {
             task.state = TaskState::Open;
             task.started = Some(at);
@@ -62,6 +71,16 @@ impl World {
         }
     }
 
+    /// Lets builders give back the tasks that they were given and have not begun, as one does that is stopped.
+    pub fn give_back(&mut self) {
+        let due = self.now() + self.wait_for_builder / 2.0;
+        for task in self.tasks.values_mut().filter(|task| task.state == TaskState::Assigned) {
+            task.state = TaskState::Free;
+            task.host = None;
+            task.due = due;
+        }
+    }
+
     fn sleep(&mut self, id: i64, until: f64) {
         if let Some(task) = self.tasks.get_mut(&id) {
             task.due = until;
@@ -77,10 +96,10 @@ impl World {
         let name = target.text("target").unwrap_or_default();
         let target = self.targets.get(name).cloned();
         let target = target.ok_or_else(|| generic(format!("unknown build target: {name}")))?;
-        let policy = self.policies.get("build_from_srpm").filter(|_| source.starts_with("cli-build/"));
-        if let Some(why) = policy.and_then(|policy| policy.strip_prefix("deny")) {
-            return Err(not_allowed(format!("policy violation (build_from_srpm):{why}")));
+        if source.starts_with("cli-build/") {
+            self.obey("build_from_srpm")?;
         }
+        self.obey("build_rpm")?;
         let newest =
             self.repos.values().filter(|repo| repo.tag == target.build_tag && repo.state == 1).max_by_key(|r| r.event);
         let Some(repo) = newest.cloned() else {
@@ -134,6 +153,7 @@ impl World {
             if let Some(task) = self.tasks.get_mut(&child) {
                 arch.clone_into(&mut task.arch);
                 task.state = TaskState::Open;
+                task.host = Some(HOST);
                 task.started = Some(at);
                 task.due = f64::INFINITY;
             }
@@ -160,6 +180,7 @@ impl World {
         if !address.starts_with("git") && !address.starts_with("http") {
             return Err(generic(format!("Invalid scheme in scm url: {source}")));
         }
+        self.obey_source(source)?;
         let name = address.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
         let name = name.strip_suffix(".git").unwrap_or(name);
         let macros =
@@ -213,6 +234,7 @@ impl World {
     fn do_tag(&mut self, id: i64) -> Result<Option<Value>, Fault> {
         let request = self.tasks.get(&id).map(|task| task.request.clone()).unwrap_or_default();
         if let [Value::Int(tag), Value::Int(build), ..] = request.as_slice() {
+            self.obey("tag")?;
             self.put(*tag, *build)?;
         }
         Ok(Some(Value::Nil))

@@ -1,7 +1,7 @@
 //! A double of Koji's hub, for tests: a real server that keeps state and behaves as the hub was measured to.
 //!
 //! It has users, sessions and call numbers, tags with inheritance, groups and packages, targets, tasks with courses,
-//! builds, tagging that takes a task, a queue of repositories, uploads, and the import of content generators; and it
+//! builds, tagging that takes a task, a queue of repositories, policies, uploads, and the import of content generators; and it
 //! can be offline, slow, lose answers, and stop at any call. Its clock goes on by itself and can be moved.
 
 mod answer;
@@ -12,6 +12,7 @@ mod content;
 mod dispatch;
 mod engine;
 mod messages;
+mod policy;
 mod price;
 mod repos;
 mod serve;

@@ -291,8 +291,11 @@ impl World {
 
     pub(super) fn add_package(&mut self, caller: Caller, call: Call) -> Result {
         if self.need(caller, &["tag"]).is_err() {
-            return Err(super::answer::not_allowed("policy violation (package_list): Only admin/tag can do this"));
+            return Err(super::answer::not_allowed(
+                "policy violation (package_list): Only admin/tag can do this via default policy",
+            ));
         }
+        self.obey("package_list")?;
         let names = ["taginfo", "pkginfo", "owner", "block", "extra_arches", "force", "update"];
         let mut args = Args::bind(call, &names, false)?;
         let id = self.tag(&args.take("taginfo"))?.id;

@@ -35,7 +35,8 @@ impl World {
             created: now,
             started: None,
             ended: None,
-            due: now + self.wait_for_builder,
+            due: now + self.wait_for_builder / 2.0,
+            host: None,
             makes: None,
             result: None,
         };
@@ -107,7 +108,7 @@ impl World {
             ("label", Value::from(task.label.as_deref())),
             ("parent", Value::from(task.parent)),
             ("owner", Value::Int(task.owner)),
-            ("host_id", Value::Nil),
+            ("host_id", Value::from(task.host)),
             ("channel_id", Value::Int(1)),
             ("priority", Value::Int(task.priority)),
             ("weight", Value::Double(1.0)),

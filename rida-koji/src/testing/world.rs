@@ -77,6 +77,7 @@ pub struct HubTask {
     pub(super) parent: Option<i64>,
     pub(super) label: Option<String>,
     pub(super) arch: String,
+    pub(super) host: Option<i64>,
     pub(super) priority: i64,
     pub(super) created: f64,
     pub(super) started: Option<f64>,
@@ -214,7 +215,7 @@ pub struct World {
     pub policies: BTreeMap<String, String>,
     /// How many of the next repositories fail.
     pub failing_repositories: u32,
-    /// How long a task waits for a builder, in seconds.
+    /// How long a task waits for a builder, in seconds: half of it until it is given to one, half until that takes it.
     pub wait_for_builder: f64,
     /// How long a repository takes, in seconds.
     pub repository_time: f64,

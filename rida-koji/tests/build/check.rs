@@ -25,15 +25,21 @@ async fn what_has_to_be_fixed_is_told_in_words() {
     world.hub.world().set_permissions("rida", &["tag"]);
     world.hub.world().forbid_import("rida");
     let policy = ("build_from_srpm".to_owned(), "deny Only admin can do this via default policy".to_owned());
-    world.hub.world().policies.extend([policy]);
+    let import = ("cg_import".to_owned(), "deny".to_owned());
+    let list = ("package_list".to_owned(), "deny not now".to_owned());
+    world.hub.world().policies.extend([policy, import, list]);
     let findings = check(&Client::new(world.client_config()).unwrap(), &config).await;
     let told = bad(&findings).join("\n");
     for expected in [
         "rida needs the permission target, to make build targets; an administrator grants it: koji grant-permission target rida",
-        "rida needs the permission modularity, which tags of modules are guarded by (koji.permission)",
+        "rida needs the permission modularity, which tags of modules are guarded by (koji.permission); an administrator \
+         grants it: koji grant-permission --new modularity rida",
         "there is no tag nowhere, the tag of platform:el9 (koji.base_tags); name another, or make it",
         "koji grant-cg-access --new rida module-build-service",
-        "the hub's policy build_from_srpm lets rida build no source packages (Only admin can do this via default policy)",
+        "the hub's policy package_list does not let rida add packages to tags (not now), as the names of modules are to \
+         modular-candidate (koji.import_tag)",
+        "the hub's policy cg_import does not let rida import builds (no reason is told)",
+        "the hub's policy build_from_srpm does not let rida build source packages (Only admin can do this via default policy), as",
     ] {
         assert!(told.contains(expected), "{expected}\n{told}");
     }

@@ -9,6 +9,7 @@ mod cost;
 mod flow;
 mod import;
 mod measured;
+mod policies;
 mod races;
 mod reuse;
 mod roots;
