@@ -69,12 +69,24 @@ const EMBEDDED: &[&str] = &[
 const ARROWS: &[(&str, &[&str])] = &[
     ("rida", &["rida-core", "rida-fedmsg", "rida-http", "rida-koji", "rida-local", "rida-store", "rida-test-postgres"]),
     ("rida-core", &[]),
-    ("rida-fedmsg", &["rida-core"]),
-    ("rida-http", &["rida-core", "rida-fedmsg", "rida-koji", "rida-local", "rida-store", "rida-test-postgres"]),
-    ("rida-koji", &["rida-core"]),
+    ("rida-fedmsg", &["rida-core", "rida-test-keeper"]),
+    (
+        "rida-http",
+        &[
+            "rida-core",
+            "rida-fedmsg",
+            "rida-koji",
+            "rida-local",
+            "rida-store",
+            "rida-test-keeper",
+            "rida-test-postgres",
+        ],
+    ),
+    ("rida-koji", &["rida-core", "rida-test-keeper"]),
     ("rida-local", &["rida-core"]),
     ("rida-store", &["rida-core", "rida-test-postgres"]),
-    ("rida-test-postgres", &[]),
+    ("rida-test-keeper", &[]),
+    ("rida-test-postgres", &["rida-test-keeper"]),
 ];
 
 #[test]

@@ -3,9 +3,11 @@
 use std::ffi::OsStr;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::process::Command;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
+
+use rida_test_keeper::Home;
 
 use crate::programs::Programs;
 
@@ -26,11 +28,8 @@ pub struct Settings {
 #[derive(Debug)]
 pub struct Cluster {
     programs: Programs,
-    folder: PathBuf,
+    home: Home,
     port: u16,
-    /// The process that outlives this one to clean up, and what it waits for the end of.
-    keeper: Child,
-    held: Option<ChildStdin>,
     databases: AtomicU32,
 }
 
@@ -54,23 +53,12 @@ impl Cluster {
     /// When PostgreSQL is not installed or does not start.
     pub fn start(settings: Settings) -> Self {
         let programs = Programs::find();
-        let folder = tempfile::Builder::new().prefix("rida-postgres-").tempdir().expect("a folder can be made").keep();
+        let home = Home::new();
         if let Some(user) = &programs.user {
-            let given = Command::new("chown").arg(user).arg(&folder).status();
+            let given = Command::new("chown").arg(user).arg(home.path()).status();
             assert!(given.is_ok_and(|status| status.success()), "the folder can be given away");
         }
-        // From here on whatever happens is cleaned up.
-        let mut keeper = Command::new("sh")
-            .args(["-c", include_str!("keeper.sh"), "keeper.sh"])
-            .args([&folder, &programs.binaries])
-            .args(&programs.as_user)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("a shell runs");
-        let held = keeper.stdin.take();
-        let mut cluster = Self { programs, folder, port: 0, keeper, held, databases: AtomicU32::new(0) };
+        let mut cluster = Self { programs, home, port: 0, databases: AtomicU32::new(0) };
         cluster.create(settings);
         for left in (0..PORT_TRIES).rev() {
             cluster.port = free_port();
@@ -100,14 +88,14 @@ impl Cluster {
         if !settings.durable {
             arguments.push(OsStr::new("--no-sync"));
         }
-        self.programs.run(&self.folder, "initdb", &arguments);
+        self.programs.run(self.home.path(), "initdb", &arguments);
         let durable = if settings.durable { "" } else { "fsync = off\nfull_page_writes = off\n" };
         let tls = if settings.tls { self.make_certificate() } else { "" };
         // Small, as several run beside each other; many connections, as tests open many pools.
         let text = format!(
             "listen_addresses = '127.0.0.1'\nunix_socket_directories = '{}'\nmax_connections = 200\n\
              shared_buffers = 32MB\n{durable}{tls}",
-            self.folder.display()
+            self.home.path().display()
         );
         std::fs::write(self.data().join("conf.d.conf"), text).expect("the settings can be written");
         let mut main = std::fs::read_to_string(self.data().join("postgresql.conf")).expect("there are settings");
@@ -129,7 +117,7 @@ impl Cluster {
             -out server.crt\n\
             chmod 644 ca.crt\n[ -z \"$2\" ] || chown \"$2\" server.key server.crt";
         let user = self.programs.user.as_deref().unwrap_or("");
-        let made = Command::new("sh").args(["-c", script, "sh"]).arg(&self.folder).arg(user).output();
+        let made = Command::new("sh").args(["-c", script, "sh"]).arg(self.home.path()).arg(user).output();
         let made = made.expect("a shell runs");
         assert!(made.status.success(), "openssl fails: {}", String::from_utf8_lossy(&made.stderr));
         "ssl = on\nssl_cert_file = '../server.crt'\nssl_key_file = '../server.key'\n"
@@ -137,7 +125,7 @@ impl Cluster {
 
     /// Returns the certificate of the authority that signed the server's, when it speaks TLS.
     pub fn authority(&self) -> PathBuf {
-        self.folder.join("ca.crt")
+        self.home.path().join("ca.crt")
     }
 
     /// Returns the port that the server listens on.
@@ -147,7 +135,7 @@ impl Cluster {
 
     /// Returns the folder of the server's socket.
     pub fn socket_folder(&self) -> &Path {
-        &self.folder
+        self.home.path()
     }
 
     /// Makes an empty database.
@@ -163,7 +151,7 @@ impl Cluster {
         let arguments = ["--host=127.0.0.1", "--username=postgres", "--no-psqlrc", "--quiet", "--tuples-only"];
         let more = ["--no-align", "--set=ON_ERROR_STOP=1", "--port", &port, "--dbname", database, "--command", sql];
         let arguments: Vec<&OsStr> = arguments.iter().chain(&more).map(OsStr::new).collect();
-        self.programs.run(&self.folder, "psql", &arguments).trim_end().to_owned()
+        self.programs.run(self.home.path(), "psql", &arguments).trim_end().to_owned()
     }
 
     /// Stops the server as a crash of its machine would: nothing is finished, and clients learn of it by and by.
@@ -188,32 +176,34 @@ impl Cluster {
         let data = self.data();
         let mut all: Vec<&OsStr> = arguments.iter().map(OsStr::new).collect();
         all.extend([OsStr::new("--silent"), OsStr::new("--wait"), OsStr::new("--pgdata"), data.as_os_str()]);
-        self.programs.run(&self.folder, "pg_ctl", &all);
+        self.programs.run(self.home.path(), "pg_ctl", &all);
     }
 
     fn try_start(&self) -> bool {
-        let (data, log) = (self.data(), self.folder.join("log"));
+        let (data, log) = (self.data(), self.home.path().join("log"));
         let options = format!("-p {}", self.port);
         let arguments = ["start", "--silent", "--wait", "--timeout=120", "--options", &options, "--log"];
         let mut all: Vec<&OsStr> = arguments.iter().map(OsStr::new).collect();
         all.extend([log.as_os_str(), OsStr::new("--pgdata"), data.as_os_str()]);
-        self.programs.try_run(&self.folder, "pg_ctl", &all).status.success()
+        self.programs.try_run(self.home.path(), "pg_ctl", &all).status.success()
     }
 
     fn log(&self) -> String {
-        std::fs::read_to_string(self.folder.join("log")).unwrap_or_default()
+        std::fs::read_to_string(self.home.path().join("log")).unwrap_or_default()
     }
 
     fn data(&self) -> PathBuf {
-        self.folder.join("data")
+        self.home.path().join("data")
     }
 }
 
 impl Drop for Cluster {
     fn drop(&mut self) {
-        drop(self.held.take());
-        // It ends by itself in any case.
-        let _ = self.keeper.wait();
+        // At once; without this it waits for its clients a while. Whatever becomes of it, its home ends it.
+        let data = self.data();
+        let all = ["stop", "--silent", "--mode=immediate", "--pgdata"].map(OsStr::new);
+        let all: Vec<&OsStr> = all.into_iter().chain([data.as_os_str()]).collect();
+        self.programs.try_run(self.home.path(), "pg_ctl", &all);
     }
 }
 

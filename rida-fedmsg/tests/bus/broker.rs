@@ -5,6 +5,7 @@ use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use rida_fedmsg::amqp::AmqpLink;
+use rida_test_keeper::Home;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::{Mutex, MutexGuard};
@@ -21,7 +22,7 @@ pub(crate) struct Broker {
     program: Program,
     port: u16,
     tls_port: u16,
-    folder: tempfile::TempDir,
+    home: Home,
     is_running: bool,
 }
 
@@ -42,14 +43,14 @@ pub(crate) async fn broker() -> MutexGuard<'static, Broker> {
 
 impl Broker {
     fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        let home = Home::new();
         let (port, tls_port) = (free_port(), free_port());
         // Tests of the server use this, too, from their own package.
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../rida-fedmsg/tests/broker.sh");
         let mut command = Command::new(script);
-        command.arg(folder.path()).args([port, tls_port, free_port(), free_port()].map(|port| port.to_string()));
+        command.arg(home.path()).args([port, tls_port, free_port(), free_port()].map(|port| port.to_string()));
         command.arg(authority(""));
-        Self { program: Program::start(&mut command), port, tls_port, folder, is_running: false }
+        Self { program: Program::start(&mut command), port, tls_port, home, is_running: false }
     }
 
     /// Starts it, on what an earlier run left.
@@ -80,7 +81,7 @@ impl Broker {
     }
 
     fn log(&mut self) -> String {
-        let log = std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default();
+        let log = std::fs::read_to_string(self.home.path().join("log")).unwrap_or_default();
         format!("{log}\n{}\nrun scripts/setup.sh test if RabbitMQ is not here", self.program.said())
     }
 

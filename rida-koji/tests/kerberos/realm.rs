@@ -8,17 +8,19 @@ use std::process::{Child, Command, Output, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use rida_test_keeper::Home;
+
 use crate::HELPER;
 
 pub(crate) struct Realm {
-    folder: tempfile::TempDir,
+    home: Home,
     kdc: Option<Child>,
 }
 
 impl Realm {
     /// Starts a KDC that knows the hub as `HTTP/localhost`.
     pub(crate) fn start() -> Self {
-        let mut realm = Self { folder: tempfile::tempdir().unwrap(), kdc: None };
+        let mut realm = Self { home: Home::new(), kdc: None };
         realm.restart();
         realm.admin("addprinc -randkey HTTP/localhost");
         realm
@@ -26,7 +28,7 @@ impl Realm {
 
     fn try_start(&mut self) -> bool {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let folder = self.folder.path().display().to_string();
+        let folder = self.home.path().display().to_string();
         self.write_settings(port, "");
         let kdc = format!(
             "[kdcdefaults]\n  kdc_listen = 127.0.0.1:{port}\n  kdc_tcp_listen = 127.0.0.1:{port}\n[realms]\n  RIDA.TEST = {{\n    \
@@ -70,11 +72,11 @@ impl Realm {
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
+        self.home.path().join(name)
     }
 
     pub(crate) fn folder(&self) -> &Path {
-        self.folder.path()
+        self.home.path()
     }
 
     /// Makes a command with the realm's environment.
