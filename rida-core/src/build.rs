@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::component::{ComponentBuild, ComponentKey};
-use crate::id::{BuildId, ComponentName, DistTag, Nsvc, Owner, TagName};
+use crate::id::{BuildId, ComponentName, DistTag, ModuleName, Nsvc, Owner, StreamName, TagName};
 use crate::plan::{Plan, PlannedComponent, RebuildStrategy};
 use crate::scm::ScmUrl;
 use crate::state::BuildState;
@@ -50,7 +50,15 @@ impl Submission {
     /// Returns the hash of the modules that it is built against, each with its stream, and of its side tag. Only builds
     /// with the same hash may take components over from each other.
     pub fn build_context(&self) -> String {
-        let streams = self.build_requires.iter().map(|require| (require.name.to_string(), require.stream.to_string()));
+        self.build_context_on(None)
+    }
+
+    /// Returns the same hash as if a module were required in another stream.
+    pub(crate) fn build_context_on(&self, other: Option<(&ModuleName, &StreamName)>) -> String {
+        let streams = self.build_requires.iter().map(|require| {
+            let stream = other.filter(|(name, _)| require.name == **name).map_or(&require.stream, |(_, stream)| stream);
+            (require.name.to_string(), stream.to_string())
+        });
         // No module has such a name.
         let side_tag = self.side_tag.iter().map(|tag| ("side tag".to_owned(), tag.to_string()));
         crate::context::build_context(&streams.chain(side_tag).collect())
@@ -63,9 +71,9 @@ pub struct BuildRequire {
     /// The build, when it is one of this service's; base modules are the distribution itself.
     pub build: Option<BuildId>,
     /// Its name.
-    pub name: crate::id::ModuleName,
+    pub name: ModuleName,
     /// Its stream.
-    pub stream: crate::id::StreamName,
+    pub stream: StreamName,
 }
 
 /// One module build.

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::base_streams::BaseStreams;
 use crate::context::declared_context;
 use crate::id::{Context, ModuleName, StreamName};
 use crate::modulemd::{Dependencies, FieldPath, ModuleStream, Problem, Rule, Xmd, XmdMap};
@@ -107,13 +108,15 @@ fn one_text(value: &Xmd) -> Option<&str> {
 /// Returns every combination of streams that a document can be built against, in the order of its blocks and of names.
 ///
 /// A list that names streams stands for those, whatever it excludes besides; one that is empty, or only excludes, for
-/// all that are known but for the excluded. A document with a static context leaves no choice.
+/// all that are known but for the excluded. Of a module with a preferred stream only that one is taken. A document with a
+/// static context leaves no choice.
 ///
 /// # Errors
 /// When there is nothing to choose from, there are more than `most`, or a static context leaves a choice.
 pub(crate) fn combinations(
     stream: &ModuleStream,
     known: &Known,
+    preferred: &BTreeMap<ModuleName, StreamName>,
     most: usize,
 ) -> Result<Vec<Combination>, Vec<Problem>> {
     if stream.static_context {
@@ -123,7 +126,7 @@ pub(crate) fn combinations(
     let blocks = if stream.dependencies.is_empty() { &none[..] } else { stream.dependencies.as_slice() };
     let (mut found, mut problems) = (Vec::new(), Vec::new());
     for (index, block) in blocks.iter().enumerate() {
-        match axes(index, block, known) {
+        match axes(index, block, known, preferred) {
             Ok(axes) => found.push((block, axes)),
             Err(mut told) => problems.append(&mut told),
         }
@@ -153,7 +156,12 @@ pub(crate) fn too_many(count: usize, most: usize) -> Problem {
 /// A module, the streams that can be chosen, and whether the document left them open.
 type Axis = (ModuleName, Vec<StreamName>, bool);
 
-fn axes(index: usize, block: &Dependencies, known: &Known) -> Result<Vec<Axis>, Vec<Problem>> {
+fn axes(
+    index: usize,
+    block: &Dependencies,
+    known: &Known,
+    preferred: &BTreeMap<ModuleName, StreamName>,
+) -> Result<Vec<Axis>, Vec<Problem>> {
     let index = index.to_string();
     if block.buildrequires.len() > MOST_REQUIRED {
         let message = format!("it is built against more than {MOST_REQUIRED} modules");
@@ -164,12 +172,23 @@ fn axes(index: usize, block: &Dependencies, known: &Known) -> Result<Vec<Axis>, 
     for (module, list) in &block.buildrequires {
         // The rules have checked the names.
         let Ok(name) = ModuleName::new(module) else { continue };
-        let streams: Vec<StreamName> = stands_for(list, known.get(&name))
+        let mut streams: Vec<StreamName> = stands_for(list, known.get(&name))
             .into_iter()
             .flatten()
             .filter_map(|stream| StreamName::new(&stream).ok())
             .collect();
-        if streams.is_empty() {
+        if let Some(preferred) = preferred.get(&name) {
+            // Of an open list what is not known here may still be there.
+            if streams.contains(preferred) || (is_open(list) && !list.contains(&format!("-{preferred}"))) {
+                axes.push((name, vec![preferred.clone()], false));
+                continue;
+            }
+            let message = format!("the request asks for {module}:{preferred}, which is not among its streams");
+            let hint = "ask for one of the document's streams in default_streams, or leave the module out there";
+            let field = FieldPath::new(["dependencies", &index, "buildrequires", module]);
+            problems.push(Problem::new(Rule::StreamExpansion, field, message, hint));
+            streams.clear();
+        } else if streams.is_empty() {
             let message = if known.contains_key(&name) {
                 format!("no known stream of {module} is left")
             } else {
@@ -186,6 +205,59 @@ fn axes(index: usize, block: &Dependencies, known: &Known) -> Result<Vec<Axis>, 
         }
     }
     if problems.is_empty() { Ok(axes) } else { Err(problems) }
+}
+
+/// Puts other streams of modules into a document, in every block that has the module. Returns the modules that it does
+/// not have.
+pub(crate) fn put_streams(
+    stream: &mut ModuleStream,
+    list: fn(&mut Dependencies) -> &mut BTreeMap<String, BTreeSet<String>>,
+    streams: &BTreeMap<ModuleName, BTreeSet<String>>,
+) -> BTreeSet<ModuleName> {
+    let mut missing: BTreeSet<ModuleName> = streams.keys().cloned().collect();
+    for block in &mut stream.dependencies {
+        for (module, given) in list(block) {
+            if let Some((name, wanted)) = streams.get_key_value(module.as_str()) {
+                given.clone_from(wanted);
+                missing.remove(name);
+            }
+        }
+    }
+    missing
+}
+
+/// Puts the streams of base modules that are built against in place of those that the build requirements name: of a
+/// virtual stream the newest that has it.
+///
+/// # Errors
+/// When streams of a base module are known, and a named one is not.
+pub(crate) fn put_base_streams(
+    stream: &mut ModuleStream,
+    base_modules: &BTreeSet<ModuleName>,
+    known: &BaseStreams,
+) -> Result<(), Vec<Problem>> {
+    let mut problems = Vec::new();
+    for (index, block) in stream.dependencies.iter_mut().enumerate() {
+        for (module, list) in &mut block.buildrequires {
+            let Some(name) = base_modules.get(module.as_str()) else { continue };
+            if known.of(name).next().is_none() {
+                continue;
+            }
+            let (excluded, named): (Vec<_>, Vec<_>) = list.iter().cloned().partition(|stream| stream.starts_with('-'));
+            let mut meant: BTreeSet<String> = excluded.into_iter().collect();
+            for stream in named {
+                if let Some(found) = known.named(name, &stream) {
+                    meant.insert(found.to_string());
+                    continue;
+                }
+                let field = FieldPath::new(["dependencies", &index.to_string(), "buildrequires", module]);
+                let message = format!("no stream {stream} of the base module {module} is known here");
+                problems.push(Problem::new(Rule::StreamExpansion, field, message, known.told(name)));
+            }
+            *list = meant;
+        }
+    }
+    if problems.is_empty() { Ok(()) } else { Err(problems) }
 }
 
 /// Makes the combination of that number: the last module's stream changes first.

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::base_streams;
 use crate::build::{BuildRequire, Submission};
 use crate::context;
 use crate::expand::{self, Combination};
 use crate::id::{Arch, ComponentName, Context, ModuleName, Nsvc, Owner, StreamName};
-use crate::macros;
 use crate::modulemd::{self, Content, Document, ModuleStream, Options, Problem, Rule, Rules};
 use crate::plan::{ComponentSource, Plan, RebuildStrategy, WantedComponent};
 use crate::policy::Policy;
@@ -203,7 +203,7 @@ fn version(stream: &ModuleStream, committed_at: Timestamp, policy: &Policy) -> u
     let requires = stream.dependencies.iter().flat_map(|block| &block.buildrequires);
     let platform = requires
         .filter(|(module, _)| policy.base_modules.iter().any(|base| base.as_str() == module.as_str()))
-        .find_map(|(_, streams)| macros::stream_version(streams.first()?));
+        .find_map(|(_, streams)| base_streams::version_prefix(streams.first()?));
     let prefixed = platform.and_then(|platform| format!("{platform}{plain}").parse().ok());
     prefixed.or_else(|| plain.parse().ok()).unwrap_or_default()
 }
@@ -276,7 +276,7 @@ fn source(
 }
 
 /// Leaves out lines that say the same.
-fn distinct(lines: Vec<String>) -> Vec<String> {
+pub(crate) fn distinct(lines: Vec<String>) -> Vec<String> {
     let mut seen: BTreeMap<String, ()> = BTreeMap::new();
     lines.into_iter().filter(|line| seen.insert(line.clone(), ()).is_none()).collect()
 }

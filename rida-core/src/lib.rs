@@ -8,7 +8,9 @@ pub mod scm;
 pub mod testing;
 
 mod announce;
+mod base_streams;
 mod build;
+mod choose;
 mod component;
 mod deadline;
 mod driver;
@@ -30,11 +32,13 @@ mod timestamp;
 mod why;
 
 pub use announce::{Announcement, AnnouncementId, Change, ComponentDetails, ModuleDetails};
+pub use base_streams::{BaseStream, BaseStreams, Compatibility, StreamUse, StreamVersion};
 pub use build::{BuildRequire, Failure, FailureKind, ModuleBuild, Phase, Submission, Transition};
 pub use component::{Built, ComponentBuild, ComponentKey, ComponentState, PinnedSource, TaskProgress};
 pub use deadline::{deadline, look_at};
 pub use driver::{
-    ApplyError, Clock, Driver, Looked, PUBLISHER, Parts, Performed, Published, Request, SubmitError, Turn,
+    ApplyError, Clock, Driver, Looked, PUBLISHER, Parts, Performed, Published, Request, StreamChoices, SubmitError,
+    Turn,
 };
 pub use effect::{Action, Effect};
 pub use error::{PortError, PortErrorKind};

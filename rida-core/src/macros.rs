@@ -62,15 +62,6 @@ pub fn dist_tag(prefix: &str, platform: &str, index: BuildId, nsvc: &Nsvc) -> Re
     DistTag::new(&format!(".{prefix}{marking}{separator}{index}+{}", nsvc_hash(nsvc, 8)))
 }
 
-/// Returns the number that a platform's stream puts before versions: each number of its first run of digits and dots
-/// with two places, such as `28` for `f28` and `80100` for `el8.1.0`, as the Module Build Service does.
-pub(crate) fn stream_version(stream: &str) -> Option<u64> {
-    let start = stream.find(|c: char| c.is_ascii_digit())?;
-    let run: String = stream.chars().skip(start).take_while(|c| c.is_ascii_digit() || *c == '.').collect();
-    let sections = run.split('.').filter(|section| !section.is_empty());
-    sections.map(|section| format!("{section:0>2}")).collect::<String>().parse().ok()
-}
-
 fn nsvc_hash(nsvc: &Nsvc, digits: usize) -> String {
     let Nsvc { name, stream, version, context } = nsvc;
     let digest = Sha1::digest(format!("{name}.{stream}.{version}.{context}"));
@@ -252,20 +243,6 @@ mod tests {
         assert_eq!(tag.as_str(), ".module+el8.6.0+42+c1a029be");
         assert_eq!(dist_tag("module+", "", BuildId::new(2).unwrap(), &nodejs).unwrap().as_str(), ".module+2+c1a029be");
         assert!(dist_tag("a b", "el8", BuildId::new(2).unwrap(), &nodejs).is_err());
-    }
-
-    #[test]
-    fn a_platform_makes_a_prefix_for_versions() {
-        for (stream, version) in [
-            ("f28", Some(28)),
-            ("el8.1.0", Some(80_100)),
-            ("fl7.0.1-beta", Some(70_001)),
-            ("el9", Some(9)),
-            ("rawhide", None),
-        ] {
-            assert_eq!(stream_version(stream), version, "{stream}");
-        }
-        assert_eq!(stream_version(&"9".repeat(50)), None);
     }
 
     #[test]

@@ -1,10 +1,11 @@
 //! The resolved settings that the core decides by.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::id::{ModuleName, StreamName};
+use crate::base_streams::BaseStreams;
+use crate::id::ModuleName;
 use crate::plan::RebuildStrategy;
 use crate::scm::Repository;
 
@@ -29,8 +30,8 @@ pub struct Policy {
     pub dist_tag_prefix: String,
     /// Modules that stand for the distribution itself, such as `platform`.
     pub base_modules: BTreeSet<ModuleName>,
-    /// The streams of base modules, for documents that name none.
-    pub base_streams: BTreeMap<ModuleName, BTreeSet<StreamName>>,
+    /// What is known of the streams of base modules.
+    pub base_streams: BaseStreams,
     /// How many builds one submission may make.
     pub builds_per_submission: usize,
     /// Where components come from.
@@ -118,7 +119,7 @@ impl Default for Policy {
             follow_every: Duration::from_secs(10),
             dist_tag_prefix: "module+".to_owned(),
             base_modules: ModuleName::new("platform").into_iter().collect(),
-            base_streams: BTreeMap::new(),
+            base_streams: BaseStreams::default(),
             builds_per_submission: 64,
             sources: SourcePolicy {
                 repository: None,

@@ -183,7 +183,9 @@ impl From<SubmitError> for ApiError {
     fn from(error: SubmitError) -> Self {
         let message = error.to_string();
         match error {
-            SubmitError::BadUrl(_) | SubmitError::Strategy(_) | SubmitError::Donor(_) => Self::bad_request(message),
+            SubmitError::BadUrl(_) | SubmitError::Strategy(_) | SubmitError::Donor(_) | SubmitError::Streams(_) => {
+                Self::bad_request(message)
+            }
             SubmitError::NotAllowed(_) | SubmitError::NoScratch => Self::forbidden(message),
             SubmitError::Unretrievable(cause) => {
                 tracing::info!(error = %chain(&cause).escape_debug(), "a modulemd cannot be retrieved");

@@ -82,9 +82,9 @@ impl Store for Database {
         name: &ModuleName,
         stream: &StreamName,
         base: &ModuleName,
-        base_stream: &StreamName,
-    ) -> Result<Option<BuildSummary>, StoreError> {
-        load::latest_ready_on(self, (name, stream), (base, base_stream)).await
+        base_streams: &[StreamName],
+    ) -> Result<Vec<BuildSummary>, StoreError> {
+        load::latest_ready_on(self, (name, stream), (base, base_streams)).await
     }
 
     async fn ready_streams(&self, name: &ModuleName, limit: usize) -> Result<Vec<StreamName>, StoreError> {

@@ -14,7 +14,7 @@ use std::time::Duration;
 pub use self::follow::Looked;
 pub use self::perform::Performed;
 pub use self::publish::{PUBLISHER, Published};
-pub use self::submit::{Request, SubmitError};
+pub use self::submit::{Request, StreamChoices, SubmitError};
 pub use self::turn::Turn;
 
 use self::perform::LONGEST_WAIT;

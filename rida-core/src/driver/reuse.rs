@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::Driver;
+use crate::base_streams::Compatibility;
 use crate::build::ModuleBuild;
 use crate::component::{ComponentBuild, ComponentState};
 use crate::error::PortError;
@@ -70,11 +71,20 @@ impl Driver {
     }
 
     async fn find_donor(&self, build: &ModuleBuild) -> Result<Option<BuildId>, PortError> {
-        let submission = &build.submission;
+        let (submission, policy) = (&build.submission, &self.parts.policy);
+        // A build for an older minor stream of the platform has what this one would build, as long as nothing changed.
+        let base = submission.build_requires.iter().find(|require| policy.base_modules.contains(&require.name));
+        let build_contexts = match base {
+            Some(base) if policy.base_streams.compatibility == Compatibility::Older => {
+                let compatible = policy.base_streams.compatible(&base.name, &base.stream);
+                compatible.iter().map(|stream| submission.build_context_on(Some((&base.name, stream)))).collect()
+            }
+            _ => vec![submission.build_context()],
+        };
         let wanted = DonorQuery {
             name: submission.nsvc.name.clone(),
             stream: submission.nsvc.stream.clone(),
-            build_context: submission.build_context(),
+            build_contexts,
             strategies: submission.rebuild_strategy.donors().to_vec(),
         };
         self.parts.store.donor(&wanted).await.map_err(unavailable)

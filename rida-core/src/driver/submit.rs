@@ -1,5 +1,6 @@
 //! Accepts submissions.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::{Driver, Parts, room};
@@ -8,10 +9,11 @@ use crate::context;
 use crate::deadline::look_at;
 use crate::error::PortError;
 use crate::event::{Event, Fact};
-use crate::id::{BuildId, Nsvc, Owner, TagName};
-use crate::intake::{self, Origin};
+use crate::expand;
+use crate::id::{BuildId, ModuleName, Nsvc, Owner, StreamName, TagName};
+use crate::intake::{self, Origin, Taken};
 use crate::plan::RebuildStrategy;
-use crate::policy::RebuildPolicy;
+use crate::policy::{Policy, RebuildPolicy};
 use crate::ports::{BuildFilter, Commit, ListQuery, QueueFull, StoreError, StoreErrorKind};
 use crate::scm::{ScmUrl, ScmUrlError};
 use crate::state::BuildState;
@@ -40,13 +42,35 @@ pub struct Request {
     pub reuse_from: Option<String>,
     /// The side tag of the distribution to build against.
     pub side_tag: Option<TagName>,
+    /// Which streams of other modules are taken in place of those that the modulemd names.
+    pub streams: StreamChoices,
+}
+
+/// Which streams of other modules a submission takes in place of those that the modulemd names.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct StreamChoices {
+    /// In place of those that its build requirements list, written as these are.
+    pub buildrequires: BTreeMap<ModuleName, BTreeSet<String>>,
+    /// In place of those that it lists for run time.
+    pub requires: BTreeMap<ModuleName, BTreeSet<String>>,
+    /// Where the modulemd leaves a choice of streams to build against.
+    pub preferred: BTreeMap<ModuleName, StreamName>,
 }
 
 impl Request {
     /// Asks for an ordinary build, as the service does them by default.
     pub fn new(scm_url: impl Into<String>, owner: Owner) -> Self {
         let scm_url = scm_url.into();
-        Self { scm_url, branch: None, owner, scratch: false, rebuild_strategy: None, reuse_from: None, side_tag: None }
+        Self {
+            scm_url,
+            branch: None,
+            owner,
+            scratch: false,
+            rebuild_strategy: None,
+            reuse_from: None,
+            side_tag: None,
+            streams: StreamChoices::default(),
+        }
     }
 }
 
@@ -71,6 +95,9 @@ pub enum SubmitError {
     /// The rebuild strategy is none, or none that may be asked for.
     #[error("{0}")]
     Strategy(String),
+    /// Streams are asked for in place of others that the modulemd does not have.
+    #[error("{0}")]
+    Streams(String),
     /// The modulemd cannot be read from git.
     #[error("the modulemd cannot be retrieved: {0}")]
     Unretrievable(PortError),
@@ -144,11 +171,12 @@ impl Driver {
         let fetched = scm.fetch_modulemd(&url).await.map_err(|error| {
             if error.is_retryable() { SubmitError::ScmUnavailable(error) } else { SubmitError::Unretrievable(error) }
         })?;
-        let Request { branch, owner, scratch, side_tag, .. } = request;
-        let taken = intake::take(&fetched, &url, branch.as_deref(), allow, policy).map_err(SubmitError::Invalid)?;
+        let Request { branch, owner, scratch, side_tag, streams, .. } = request;
+        let mut taken = intake::take(&fetched, &url, branch.as_deref(), allow, policy).map_err(SubmitError::Invalid)?;
+        let preferred = choose_streams(&mut taken, &streams, policy)?;
         let origin = Origin { url: &url, owner, scratch, rebuild_strategy, at: clock.now() };
         let mut submissions: Vec<Submission> = Vec::new();
-        for (combination, requires) in self.expand(&taken).await? {
+        for (combination, requires) in self.expand(&taken, &preferred).await? {
             let mut submission = taken.submission(&combination, requires, &fetched, &origin, policy);
             submission.reuse_from = reuse_from;
             submission.side_tag.clone_from(&side_tag);
@@ -368,6 +396,52 @@ impl Driver {
         let context = context::scratch_context(&nsvc.context, number).ok_or_else(full)?;
         Ok(Nsvc { context, ..nsvc.clone() })
     }
+}
+
+/// Puts the streams into a modulemd that it is built with: those that the request asks for, and of base modules those
+/// virtual stream means. Returns those that are preferred where there is a choice.
+fn choose_streams(
+    taken: &mut Taken,
+    choices: &StreamChoices,
+    policy: &Policy,
+) -> Result<BTreeMap<ModuleName, StreamName>, SubmitError> {
+    let (mut built, mut run): (Vec<_>, Vec<_>) = (Vec::new(), Vec::new());
+    let mut problems = Vec::new();
+    for stream in &mut taken.streams {
+        built.push(expand::put_streams(stream, |block| &mut block.buildrequires, &choices.buildrequires));
+        run.push(expand::put_streams(stream, |block| &mut block.requires, &choices.requires));
+        problems.extend(expand::put_base_streams(stream, &policy.base_modules, &policy.base_streams).err().into_iter());
+    }
+    for (field, kind, missing) in
+        [("buildrequire_overrides", "buildrequires", built), ("require_overrides", "requires", run)]
+    {
+        // What any of its contexts has is not missing.
+        let nowhere = missing.into_iter().reduce(|some, other| some.intersection(&other).cloned().collect());
+        let nowhere: Vec<String> = nowhere.unwrap_or_default().iter().map(ToString::to_string).collect();
+        if !nowhere.is_empty() {
+            return Err(SubmitError::Streams(format!(
+                "{field} names modules that the modulemd does not have in its {kind}: {}; take them out",
+                nowhere.join(", ")
+            )));
+        }
+    }
+    let problems: Vec<String> = problems.into_iter().flatten().map(|problem| taken.located(problem)).collect();
+    if !problems.is_empty() {
+        return Err(SubmitError::Invalid(intake::distinct(problems)));
+    }
+    let mut preferred = choices.preferred.clone();
+    for (module, stream) in &mut preferred {
+        if !policy.base_modules.contains(module) || policy.base_streams.of(module).next().is_none() {
+            continue;
+        }
+        let Some(named) = policy.base_streams.named(module, stream.as_str()) else {
+            let problem = format!("default_streams names {module}:{stream}, which is not known here");
+            let hint = policy.base_streams.told(module);
+            return Err(SubmitError::Streams(format!("{problem}; {hint}")));
+        };
+        *stream = named.clone();
+    }
+    Ok(preferred)
 }
 
 /// Where a submission is recorded.

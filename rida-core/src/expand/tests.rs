@@ -30,7 +30,7 @@ fn shown(stream: &ModuleStream, known: &Known) -> Vec<String> {
         });
         each.collect::<Vec<_>>().join(" ")
     };
-    let found = combinations(stream, known, 64).unwrap();
+    let found = combinations(stream, known, &BTreeMap::new(), 64).unwrap();
     found
         .iter()
         .map(|it| {
@@ -40,7 +40,7 @@ fn shown(stream: &ModuleStream, known: &Known) -> Vec<String> {
 }
 
 fn refused(stream: &ModuleStream, known: &Known, most: usize) -> String {
-    let problems = combinations(stream, known, most).unwrap_err();
+    let problems = combinations(stream, known, &BTreeMap::new(), most).unwrap_err();
     problems.iter().map(|problem| format!("{}: {problem}", problem.rule)).collect::<Vec<_>>().join("; ")
 }
 
@@ -92,7 +92,7 @@ fn each_block_is_expanded_by_itself() {
         (&[("platform", &["f29"]), ("perl", &["5"])], &[]),
     ]);
     assert_eq!(shown(&blocks, &Known::new()), ["platform:f28 => platform:f28", "perl:5 platform:f29 => "]);
-    let none = combinations(&ModuleStream::default(), &Known::new(), 1).unwrap();
+    let none = combinations(&ModuleStream::default(), &Known::new(), &BTreeMap::new(), 1).unwrap();
     assert_eq!((none.len(), &none[0].stream, none[0].chosen.len()), (1, &ModuleStream::default(), 0));
 }
 

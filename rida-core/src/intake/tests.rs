@@ -34,7 +34,7 @@ fn submission(
 ) -> Result<Submission, Vec<String>> {
     let taken = take(fetched, origin.url, branch, allow, policy)?;
     let stream = taken.streams.first().unwrap();
-    let combinations = expand::combinations(stream, &expand::Known::new(), 1);
+    let combinations = expand::combinations(stream, &expand::Known::new(), &BTreeMap::new(), 1);
     let combinations =
         combinations.map_err(|found| found.into_iter().map(|problem| taken.located(problem)).collect::<Vec<_>>())?;
     let chosen = combinations[0].chosen.iter();

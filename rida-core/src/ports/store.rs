@@ -56,15 +56,17 @@ pub trait Store: Send + Sync {
     /// Returns the build that components may be taken over from: of those that match, the one that ended last.
     async fn donor(&self, wanted: &DonorQuery) -> Result<Option<BuildId>, StoreError>;
 
-    /// Returns the ready build of a stream with the highest version of those that are built against a base module in
-    /// this stream, or not against it at all; never a scratch build.
+    /// Returns, for each of some streams of a base module in their order, the ready builds of a stream with the highest
+    /// version of those that are built against the base module in that stream; what is not built against it at all
+    /// counts for the first. They differ in what else they are built against. Never a scratch build, and at most 64 in
+    /// all.
     async fn latest_ready_on(
         &self,
         name: &ModuleName,
         stream: &StreamName,
         base: &ModuleName,
-        base_stream: &StreamName,
-    ) -> Result<Option<BuildSummary>, StoreError>;
+        base_streams: &[StreamName],
+    ) -> Result<Vec<BuildSummary>, StoreError>;
 
     /// Returns the streams of a module that have a ready build which is no scratch build, in their order, at most
     /// `limit`.
@@ -211,8 +213,8 @@ pub struct DonorQuery {
     pub name: ModuleName,
     /// Of this stream.
     pub stream: StreamName,
-    /// With this [`build_context`](crate::Submission::build_context).
-    pub build_context: String,
+    /// With one of these [`build_context`](crate::Submission::build_context)s; one with an earlier of them goes before.
+    pub build_contexts: Vec<String>,
     /// Built by one of these strategies.
     pub strategies: Vec<RebuildStrategy>,
 }

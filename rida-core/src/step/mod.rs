@@ -16,7 +16,7 @@ use crate::announce::Announcement;
 use crate::build::{ModuleBuild, Phase, Submission};
 use crate::effect::{Action, Effect};
 use crate::event::{Event, Fact};
-use crate::id::{BuildId, DistTag, GrammarError};
+use crate::id::{BuildId, DistTag, GrammarError, StreamName};
 use crate::macros;
 use crate::policy::Policy;
 
@@ -62,11 +62,15 @@ pub fn submit(id: BuildId, submission: Submission, policy: &Policy) -> Result<Ad
 
 fn dist_tag(id: BuildId, submission: &Submission, policy: &Policy) -> Result<DistTag, GrammarError> {
     let platform = submission.build_requires.iter().find(|require| policy.base_modules.contains(&require.name));
-    let platform = platform.map_or("", |require| require.stream.as_str());
+    let marking = platform.map(|require| {
+        let known = policy.base_streams.get(&require.name, &require.stream);
+        known.and_then(|known| known.dist_tag_marking.as_ref()).unwrap_or(&require.stream)
+    });
+    let marking = marking.map_or("", StreamName::as_str);
     let prefix = if submission.scratch { macros::SCRATCH_DIST_PREFIX } else { &policy.dist_tag_prefix };
     // Builds of one submission share the number, so that their packages are of one age.
     let index = submission.siblings.iter().copied().fold(id, BuildId::min);
-    macros::dist_tag(prefix, platform, index, &submission.nsvc)
+    macros::dist_tag(prefix, marking, index, &submission.nsvc)
 }
 
 /// Decides what a fact does to a build.

@@ -158,10 +158,14 @@ impl Store for MemoryStore {
                 && nsvc.stream == wanted.stream
                 && build.state() == BuildState::Ready
                 && wanted.strategies.contains(&submission.rebuild_strategy)
-                && submission.build_context() == wanted.build_context
         };
-        let last = kept.builds.values().filter(fits).max_by_key(|build| (build.completed_at(), build.id));
-        Ok(last.map(|build| build.id))
+        let place = |build: &ModuleBuild| {
+            let context = build.submission.build_context();
+            wanted.build_contexts.iter().position(|wanted| *wanted == context)
+        };
+        let fitting = kept.builds.values().filter(fits).filter_map(|build| Some((place(build)?, build)));
+        let last = fitting.max_by_key(|(place, build)| (std::cmp::Reverse(*place), build.completed_at(), build.id));
+        Ok(last.map(|(_, build)| build.id))
     }
 
     async fn latest_ready_on(
@@ -169,15 +173,29 @@ impl Store for MemoryStore {
         name: &ModuleName,
         stream: &StreamName,
         base: &ModuleName,
-        base_stream: &StreamName,
-    ) -> Result<Option<BuildSummary>, StoreError> {
+        base_streams: &[StreamName],
+    ) -> Result<Vec<BuildSummary>, StoreError> {
         let kept = self.kept();
-        let fits = |build: &&ModuleBuild| {
+        let place = |build: &ModuleBuild| {
             let mut requires = build.submission.build_requires.iter();
-            !requires.any(|require| require.name == *base && require.stream != *base_stream)
+            match requires.find(|require| require.name == *base) {
+                Some(require) => base_streams.iter().position(|stream| *stream == require.stream),
+                None => Some(0),
+            }
         };
-        let ready = kept.ready(name).filter(|build| build.nsvc().stream == *stream).filter(fits);
-        Ok(ready.max_by_key(|build| (build.nsvc().version, build.id)).map(summary))
+        let mut found: BTreeMap<usize, Vec<&ModuleBuild>> = BTreeMap::new();
+        for build in kept.ready(name).filter(|build| build.nsvc().stream == *stream) {
+            if let Some(place) = place(build) {
+                found.entry(place).or_default().push(build);
+            }
+        }
+        let latest = found.into_values().flat_map(|mut builds| {
+            let highest = builds.iter().map(|build| build.nsvc().version).max();
+            builds.retain(|build| Some(build.nsvc().version) == highest);
+            builds.sort_by_key(|build| std::cmp::Reverse(build.id));
+            builds
+        });
+        Ok(latest.take(64).map(summary).collect())
     }
 
     async fn ready_streams(&self, name: &ModuleName, limit: usize) -> Result<Vec<StreamName>, StoreError> {

@@ -8,6 +8,7 @@ mod object;
 mod page;
 mod parameters;
 pub(crate) mod service;
+mod stream_choices;
 mod submission;
 
 pub(crate) use build::problems;

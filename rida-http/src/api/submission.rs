@@ -1,9 +1,10 @@
 //! The bodies of requests that change something.
 
-use rida_core::{BUILD_STATES, BuildState, Owner, Request, TagName};
+use rida_core::{BUILD_STATES, BuildState, Owner, Request, StreamChoices, TagName};
 use serde_json::Value;
 
 use super::object::{Object, kind, shown};
+use super::stream_choices;
 use crate::reply::ApiError;
 
 const SUBMIT_EXAMPLE: &str = r#"{"scmurl": "https://git.example.org/modules/foo.git?#<commit or branch>"}"#;
@@ -13,7 +14,7 @@ const CHANGE_EXAMPLE: &str = r#"{"state": "failed"} to cancel, or {"state": "rea
 const LONGEST_TEXT: usize = 4096;
 
 /// The body of a submission: `{"scmurl": …, "branch"?: …, "owner"?: …, "scratch"?: …,
-/// "rebuild_strategy"?: …, "reuse_components_from"?: …, "side_tag"?: …}`.
+/// "rebuild_strategy"?: …, "reuse_components_from"?: …, "side_tag"?: …}`, and the fields of [`stream_choices`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct SubmitBody {
     scm_url: String,
@@ -23,6 +24,7 @@ pub(crate) struct SubmitBody {
     rebuild_strategy: Option<String>,
     reuse_from: Option<String>,
     side_tag: Option<TagName>,
+    streams: StreamChoices,
 }
 
 /// The body of a change: `{"state": …, "owner"?: …}`.
@@ -44,8 +46,18 @@ pub(crate) enum StateChange {
 impl SubmitBody {
     /// Reads the body of a submission.
     pub(crate) fn read(bytes: &[u8]) -> Result<Self, ApiError> {
-        const KNOWN: [&str; 7] =
-            ["scmurl", "branch", "owner", "scratch", "rebuild_strategy", "reuse_components_from", "side_tag"];
+        const KNOWN: [&str; 10] = [
+            "scmurl",
+            "branch",
+            "owner",
+            "scratch",
+            "rebuild_strategy",
+            "reuse_components_from",
+            "side_tag",
+            stream_choices::FIELDS[0],
+            stream_choices::FIELDS[1],
+            stream_choices::FIELDS[2],
+        ];
         let mut body = Object::read(bytes, &KNOWN, SUBMIT_EXAMPLE)?;
         let scm_url = bounded("scmurl", body.take_text("scmurl")?)?;
         let branch = bounded("branch", body.take_text("branch")?)?;
@@ -55,16 +67,17 @@ impl SubmitBody {
         let side_tag = bounded("side_tag", body.take_text("side_tag")?)?.map(|tag| TagName::new(&tag)).transpose();
         let side_tag =
             side_tag.map_err(|error| ApiError::bad_request(format!("\"side_tag\" is no name of a tag: {error}")))?;
+        let streams = stream_choices::take(&mut body)?;
         let missing = || ApiError::bad_request(format!("\"scmurl\" is missing; send a body such as {SUBMIT_EXAMPLE}"));
         let scm_url = scm_url.ok_or_else(missing)?;
-        Ok(Self { scm_url, branch, owner, scratch, rebuild_strategy, reuse_from, side_tag })
+        Ok(Self { scm_url, branch, owner, scratch, rebuild_strategy, reuse_from, side_tag, streams })
     }
 
     /// Makes the request that the core takes; `nobody` is who submits what names no owner.
     pub(crate) fn into_request(self, nobody: &Owner) -> Request {
         let owner = self.owner.unwrap_or_else(|| nobody.clone());
-        let Self { scm_url, branch, scratch, rebuild_strategy, reuse_from, side_tag, .. } = self;
-        Request { scm_url, branch, owner, scratch, rebuild_strategy, reuse_from, side_tag }
+        let Self { scm_url, branch, scratch, rebuild_strategy, reuse_from, side_tag, streams, .. } = self;
+        Request { scm_url, branch, owner, scratch, rebuild_strategy, reuse_from, side_tag, streams }
     }
 }
 

@@ -109,6 +109,12 @@ pub(super) struct Builds {
     pub(super) rebuild: Option<RebuildStrategy>,
     pub(super) rebuild_choices: Option<Vec<RebuildStrategy>>,
     pub(super) base_streams: Option<Vec<String>>,
+    pub(super) virtual_streams: Option<Vec<String>>,
+    pub(super) stream_versions: Option<Vec<String>>,
+    pub(super) dist_tag_markings: Option<Vec<String>>,
+    pub(super) excluded_streams: Option<Vec<String>>,
+    pub(super) ended_streams: Option<Vec<String>>,
+    pub(super) compatible_streams: Option<CompatibleStreams>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -301,6 +307,18 @@ pub(super) enum BuildSystemChoice {
     Local,
     /// In Koji.
     Koji,
+}
+
+/// Which builds may stand for what was never built against a stream of a base module.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum CompatibleStreams {
+    /// Those against older minor streams.
+    Older,
+    /// Those against any that shares a virtual stream.
+    Any,
+    /// None.
+    Same,
 }
 
 /// How packages get into a module's tags in Koji.

@@ -1,5 +1,6 @@
 //! What the configuration means: every default, and what cannot be.
 
+mod base_streams;
 mod bus;
 #[cfg(feature = "koji")]
 mod koji;
@@ -10,7 +11,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use rida_core::scm::{AllowList, Repository};
-use rida_core::{Deadlines, Limits, ModuleName, Policy, RebuildPolicy, SourcePolicy, StreamName};
+use rida_core::{Deadlines, Limits, Policy, RebuildPolicy, SourcePolicy};
 use rida_store::{Location, StoreConfig};
 use serde::Serialize;
 
@@ -89,14 +90,16 @@ pub(super) fn resolve(layers: &[Layer]) -> Resolved {
     // Said again where its section is; other settings have other defaults by it.
     let chosen = layers.iter().rev().find_map(|layer| layer.raw.builds.build_system);
     let build_system = chosen.unwrap_or(BuildSystemChoice::Local);
-    let (policy, mut unclear_streams) = policy(&mut pick, build_system);
+    let (policy, listed, mut unclear_streams) = policy(&mut pick, build_system);
     let absolute = std::path::absolute(&data).unwrap_or_else(|_| data.clone());
     let git = local::git(&mut pick, &absolute, &allow, &policy);
     let local = local::build_system(&mut pick, &absolute);
     #[cfg(feature = "koji")]
     let (koji, unclear) = koji::build_system(&mut pick, build_system);
     #[cfg(feature = "koji")]
-    let policy = koji.iter().fold(policy, koji::with_what_it_allows);
+    let policy = koji.iter().fold(policy, |policy, koji| koji::with_what_it_allows(policy, listed, koji));
+    #[cfg(not(feature = "koji"))]
+    let _ = listed;
     if build_system == BuildSystemChoice::Koji {
         // No folder of local builds is locked, so that any number of services may share the database.
         store.remembered = 0;
@@ -232,14 +235,8 @@ fn store(pick: &mut Picker<'_>, data: &std::path::Path) -> StoreConfig {
 /// How long what Koji has to do by itself may take: it may be away for hours.
 const KOJI_AWAY: Duration = Duration::from_secs(24 * 3600);
 
-/// Reads `name:stream`.
-fn base_stream(text: &str) -> Option<(ModuleName, StreamName)> {
-    let (name, stream) = text.split_once(':')?;
-    Some((ModuleName::new(name).ok()?, StreamName::new(stream).ok()?))
-}
-
-/// Returns what is decided by, and what is not clear of it.
-fn policy(pick: &mut Picker<'_>, build_system: BuildSystemChoice) -> (Policy, Vec<String>) {
+/// Returns what is decided by; whether the operator said which streams of base modules there are; and what is not clear.
+fn policy(pick: &mut Picker<'_>, build_system: BuildSystemChoice) -> (Policy, bool, Vec<String>) {
     let mut defaults = Policy::default();
     if build_system == BuildSystemChoice::Koji {
         defaults.deadlines.prepare = KOJI_AWAY;
@@ -283,14 +280,9 @@ fn policy(pick: &mut Picker<'_>, build_system: BuildSystemChoice) -> (Policy, Ve
         |raw| raw.limits.builds_per_submission,
         defaults.builds_per_submission,
     );
-    let (mut base_streams, mut unclear) = (defaults.base_streams, Vec::new());
-    for text in pick.or("builds.base_streams", |raw| raw.builds.base_streams.clone(), Vec::new()) {
-        match base_stream(&text) {
-            Some((name, stream)) => drop(base_streams.entry(name).or_default().insert(stream)),
-            None => unclear.push(format!("builds.base_streams has {text:?}, which is no name:stream")),
-        }
-    }
     let base = |raw: &Raw| raw.builds.base_modules.clone().map(|modules| modules.into_iter().collect());
+    let base_modules = pick.or("builds.base_modules", base, defaults.base_modules);
+    let base_streams::Known { streams: base_streams, listed, problems } = base_streams::known(pick, &base_modules);
     let choices = |raw: &Raw| raw.builds.rebuild_choices.clone().map(|choices| choices.into_iter().collect());
     let policy = Policy {
         limits,
@@ -312,12 +304,12 @@ fn policy(pick: &mut Picker<'_>, build_system: BuildSystemChoice) -> (Policy, Ve
             |raw| raw.builds.dist_tag_prefix.clone(),
             defaults.dist_tag_prefix,
         ),
-        base_modules: pick.or("builds.base_modules", base, defaults.base_modules),
+        base_modules,
         sources,
         rebuild: RebuildPolicy {
             strategy: pick.or("builds.rebuild", |raw| raw.builds.rebuild, defaults.rebuild.strategy),
             choices: pick.or("builds.rebuild_choices", choices, defaults.rebuild.choices),
         },
     };
-    (policy, unclear)
+    (policy, listed, problems)
 }

@@ -253,3 +253,68 @@ fn cleaning_up_in_koji_may_be_switched_off_and_not_be_too_quick() {
         "{problems:?}"
     );
 }
+
+#[test]
+fn the_streams_of_base_modules_are_settings() {
+    let file = r#"[builds]
+        base_streams = ["platform:el8.1.0", "platform:el8.2.0", "platform:rawhide"]
+        virtual_streams = ["platform:el8.1.0=el8", "platform:el8.2.0=el8", "platform:el8.2.0 = enterprise"]
+        stream_versions = ["platform:rawhide=430000"]
+        dist_tag_markings = ["platform:el8.2.0=el8"]
+        excluded_streams = ["platform:eln"]
+        ended_streams = ["platform:f39"]
+        compatible_streams = "any"
+    "#;
+    let resolved = layered(file, &[("RIDA_SOURCES__ALLOW", "https://git.example.org/")], &[]).unwrap();
+    assert_eq!(resolved.problems, Vec::<String>::new());
+    let streams = &resolved.config.policy.base_streams;
+    let platform = "platform".parse().unwrap();
+    let names = |list: Vec<String>| list.join(" ");
+    let offered = streams.offered(&platform).iter().map(ToString::to_string).collect();
+    assert_eq!(names(offered), "el8.1.0 el8.2.0 rawhide");
+    assert_eq!(streams.named(&platform, "el8").map(ToString::to_string).as_deref(), Some("el8.2.0"));
+    assert_eq!(streams.named(&platform, "eln").map(ToString::to_string).as_deref(), Some("eln"));
+    assert_eq!(streams.named(&platform, "f39"), None);
+    let version = streams.version(&platform, &"rawhide".parse().unwrap()).unwrap();
+    assert_eq!((version.to_string(), streams.compatibility), ("430000".to_owned(), rida_core::Compatibility::Any));
+    let newest = streams.get(&platform, &"el8.2.0".parse().unwrap()).unwrap();
+    assert_eq!(newest.dist_tag_marking.as_ref().map(ToString::to_string).as_deref(), Some("el8"));
+    assert_eq!(newest.virtual_streams.len(), 2);
+}
+
+#[test]
+fn what_is_not_clear_of_the_streams_of_base_modules_is_told() {
+    for (setting, told) in [
+        ("base_streams = [\"platform\"]", "builds.base_streams has \"platform\", which is no name:stream"),
+        ("base_streams = [\"perl:5\"]", "perl is no base module; add it to builds.base_modules"),
+        ("virtual_streams = [\"platform:el8\"]", "write a stream and what it has, such as \"platform:el8.2.0=el8\""),
+        ("virtual_streams = [\"platform:el8=a b\"]", "is not a stream"),
+        ("stream_versions = [\"platform:el8=eight\"]", "\"eight\" is not a stream version"),
+        ("dist_tag_markings = [\"el8=x\"]", "which is no name:stream"),
+    ] {
+        let resolved = layered(&format!("[builds]\n{setting}\n"), &[], &[]).unwrap();
+        assert!(resolved.problems.iter().any(|problem| problem.contains(told)), "{setting}: {:?}", resolved.problems);
+    }
+    assert!(error("[builds]\ncompatible_streams = \"newer\"", &[]).contains("older"));
+}
+
+#[cfg(feature = "koji")]
+#[test]
+fn what_has_a_tag_in_koji_can_be_built_against() {
+    let platform = "platform".parse().unwrap();
+    let streams = |more: &str| {
+        let file = format!(
+            "[builds]\nbuild_system = \"koji\"\n{more}\n[koji]\nbase_tags = [\"platform:el8=el8\", \"platform:el9=el9\"]"
+        );
+        layered(&file, &[], &[]).unwrap().config.policy.base_streams
+    };
+    let shown = |more: &str| {
+        let known = streams(more);
+        let offered: Vec<String> = known.offered(&platform).iter().map(ToString::to_string).collect();
+        let named = ["el8", "el9", "el10"].map(|stream| known.named(&platform, stream).is_some());
+        (offered.join(" "), named)
+    };
+    assert_eq!(shown(""), ("el8 el9".to_owned(), [true, true, false]));
+    assert_eq!(shown("base_streams = [\"platform:el9\"]"), ("el9".to_owned(), [true, true, false]));
+    assert_eq!(shown("excluded_streams = [\"platform:el8\"]"), ("el9".to_owned(), [true, true, false]));
+}

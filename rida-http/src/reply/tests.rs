@@ -21,6 +21,7 @@ fn every_way_to_refuse_a_submission_has_its_code() {
         (SubmitError::BadUrl(url_error), 400),
         (SubmitError::Donor("not there".to_owned()), 400),
         (SubmitError::Strategy("not here".to_owned()), 400),
+        (SubmitError::Streams("not there".to_owned()), 400),
         (SubmitError::NotAllowed("git://evil/x".to_owned()), 403),
         (SubmitError::NoScratch, 403),
         (SubmitError::Unretrievable(PortError::permanent("no such branch")), 422),

@@ -73,11 +73,34 @@ async fn any_stream_is_each_that_the_operator_named() {
     let named = Server::with_policy(
         |_| {},
         |policy| {
-            let streams = ["f28", "f29", "f30"].map(|it| it.parse().unwrap());
-            policy.base_streams = [("platform".parse().unwrap(), streams.into())].into();
+            let streams = ["f28", "f29", "f30"].map(|it| ("platform".parse().unwrap(), it.parse().unwrap()));
+            policy.base_streams = streams.into_iter().collect();
         },
     )
     .await;
     let answer = named.post(submission("any")).await;
     assert_eq!((answer.status.as_u16(), &answer.json()["siblings"]), (201, &json!([2, 3])), "{}", answer.text());
+}
+
+#[tokio::test]
+async fn a_submission_chooses_streams() {
+    let server = Server::start().await;
+    let body = |more: Value| {
+        let mut body = json!({"scmurl": "https://src.example.org/modules/many.git?#main"});
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        body.to_string()
+    };
+    let shown = async |more: Value| {
+        let answer = server.post(body(more)).await;
+        assert_eq!(answer.status, 201, "{}", answer.text());
+        let id = answer.json()["id"].clone();
+        assert_eq!(answer.json()["siblings"], json!([]));
+        server.get(&format!("/rida/module-builds/{id}?verbose=true")).await.json()["build_requires"].clone()
+    };
+    assert_eq!(shown(json!({"buildrequire_overrides": {"platform": ["el10"]}})).await, json!(["platform:el10"]));
+    assert_eq!(shown(json!({"default_streams": {"platform": "el9"}})).await, json!(["platform:el9"]));
+    let refused = server.post(body(json!({"require_overrides": {"gone": ["1"]}}))).await.error(400);
+    assert!(refused.contains("require_overrides names modules that the modulemd does not have"), "{refused}");
+    let refused = server.post(body(json!({"default_streams": {"platform": "f42"}}))).await.error(422);
+    assert!(refused.contains("the request asks for platform:f42"), "{refused}");
 }

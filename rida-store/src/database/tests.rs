@@ -374,7 +374,7 @@ async fn ask_everything(database: &Database, last: &Written) -> usize {
     let donor = DonorQuery {
         name: nsvc.name.clone(),
         stream: nsvc.stream.clone(),
-        build_context: last.after.submission.build_context(),
+        build_contexts: vec![last.after.submission.build_context()],
         strategies: vec![last.after.submission.rebuild_strategy],
     };
     let errors = [

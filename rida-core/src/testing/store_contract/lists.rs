@@ -295,16 +295,20 @@ pub(super) async fn the_donor_is_the_one_that_ended_last_of_those_that_fit(store
             }
         }
     }
-    let ask = async |name: &str, stream: &str, platform: &str, strategies: &[RebuildStrategy]| {
+    let context_on = |platform: &str| {
         let build_requires = against(platform);
+        Submission { build_requires, ..sample::submission(nsvc("foo:1:1:a")) }.build_context()
+    };
+    let ask_on = async |name: &str, stream: &str, platforms: &[&str], strategies: &[RebuildStrategy]| {
         let wanted = DonorQuery {
             name: ModuleName::new(name).expect("a good name"),
             stream: StreamName::new(stream).expect("a good stream"),
-            build_context: Submission { build_requires, ..sample::submission(nsvc("foo:1:1:a")) }.build_context(),
+            build_contexts: platforms.iter().map(|platform| context_on(platform)).collect(),
             strategies: strategies.to_vec(),
         };
         store.donor(&wanted).await.expect("it can be asked").map(BuildId::get)
     };
+    let ask = async |name, stream, platform: &str, strategies| ask_on(name, stream, &[platform], strategies).await;
     let all = RebuildStrategy::ALL;
     assert_eq!(ask("foo", "1", "el8", &all).await, Some(3), "the one that ended last, not that of the highest version");
     assert_eq!(ask("foo", "1", "el8", ChangedAndAfter.donors()).await, Some(2), "the strategies are a part of it");
@@ -315,6 +319,12 @@ pub(super) async fn the_donor_is_the_one_that_ended_last_of_those_that_fit(store
     assert_eq!(ask("bar", "1", "el8", &all).await, Some(6));
     assert_eq!(ask("bar", "2", "el8", &all).await, None);
     assert_eq!(ask("foo", "1", "el7", &all).await, None);
+    assert_eq!(ask_on("foo", "1", &["el9", "el8"], &all).await, Some(4), "the first has one");
+    assert_eq!(ask_on("foo", "1", &["el8", "el9"], &all).await, Some(3));
+    assert_eq!(ask_on("foo", "1", &["el7", "el9", "el8"], &all).await, Some(4), "the first has none");
+    assert_eq!(ask_on("foo", "1", &["el9", "el8"], ChangedAndAfter.donors()).await, Some(4));
+    assert_eq!(ask_on("foo", "1", &["el9", "el8"], &[OnlyChanged]).await, Some(3));
+    assert_eq!(ask_on("foo", "1", &[], &all).await, None);
 }
 
 pub(super) async fn ready_builds_are_found_by_what_they_are_built_against(store: &dyn Store) {
@@ -328,6 +338,10 @@ pub(super) async fn ready_builds_are_found_by_what_they_are_built_against(store:
         ("foo:2:1:a", None, Phase::Ready),
         ("foo:3:1:a", Some("f28"), Phase::Done),
         ("bar:4:1:a", Some("f28"), Phase::Ready),
+        ("foo:1:9:e", Some("f28"), Phase::Ready),
+        ("foo:4:1:a", None, Phase::Ready),
+        ("foo:4:2:a", Some("f29"), Phase::Ready),
+        ("foo:4:3:a", Some("f28"), Phase::Ready),
     ];
     for (number, (text, platform, phase)) in (1..).zip(builds) {
         let mut submission = sample::submission(nsvc(text));
@@ -343,20 +357,26 @@ pub(super) async fn ready_builds_are_found_by_what_they_are_built_against(store:
     let tried = Written::of_submission(id(20), tried);
     commit(store, &tried).await;
     commit(store, &tried.entering(Fact::TimePassed { because: None }, Phase::Ready, None)).await;
-    let found = async |of: &str, platform: &str| {
-        let found = store.latest_ready_on(&name("foo"), &stream(of), &name("platform"), &stream(platform)).await;
-        found.expect("it can be asked").map(|summary| summary.id.get())
+    let found = async |of: &str, platforms: &[&str]| {
+        let platforms: Vec<StreamName> = platforms.iter().map(|it| stream(it)).collect();
+        let found = store.latest_ready_on(&name("foo"), &stream(of), &name("platform"), &platforms).await;
+        found.expect("it can be asked").iter().map(|summary| summary.id.get()).collect::<Vec<_>>()
     };
-    assert_eq!(found("1", "f28").await, Some(1), "the highest version that is ready");
-    assert_eq!(found("1", "f29").await, Some(2));
-    assert_eq!(found("1", "f30").await, None);
-    assert_eq!(found("2", "f30").await, Some(5), "it is not built against any");
-    assert_eq!(found("9", "el8").await, None, "it is only tried");
+    assert_eq!(found("1", &["f28"]).await, [8, 1], "those of the highest version that is ready");
+    assert_eq!(found("1", &["f29"]).await, [2]);
+    assert!(found("1", &["f30"]).await.is_empty());
+    assert_eq!(found("1", &["f29", "f28"]).await, [2, 8, 1], "in the order of the platforms");
+    assert_eq!(found("1", &["f28", "f30", "f29"]).await, [8, 1, 2]);
+    assert!(found("1", &[]).await.is_empty());
+    assert_eq!(found("2", &["f30"]).await, [5], "it is not built against any");
+    assert_eq!(found("4", &["f30", "f29"]).await, [9, 10], "which counts for the first");
+    assert_eq!(found("4", &["f29"]).await, [10], "and is older there");
+    assert!(found("9", &["el8"]).await.is_empty(), "it is only tried");
     let streams = async |of: &str, limit| {
         let found = store.ready_streams(&name(of), limit).await.expect("it can be asked");
         found.iter().map(ToString::to_string).collect::<Vec<_>>()
     };
-    assert_eq!(streams("foo", 10).await, ["1", "2"]);
+    assert_eq!(streams("foo", 10).await, ["1", "2", "4"]);
     assert_eq!(streams("foo", 1).await, ["1"]);
     assert!(streams("baz", 10).await.is_empty());
 }

@@ -20,6 +20,37 @@ fn a_submission_is_read() {
 }
 
 #[test]
+fn streams_of_other_modules_are_read() {
+    let body = br#"{"scmurl": "git://h/foo?#main", "buildrequire_overrides": {"platform": ["el8", "-el9"], "perl": []},
+        "require_overrides": {}, "default_streams": {"platform": "el8"}}"#;
+    let request = SubmitBody::read(body).unwrap().into_request(&Owner::new("anonymous").unwrap());
+    let list = |list: &[&str]| list.iter().map(|stream| (*stream).to_owned()).collect();
+    let expected = StreamChoices {
+        buildrequires: [("platform".parse().unwrap(), list(&["-el9", "el8"])), ("perl".parse().unwrap(), list(&[]))]
+            .into(),
+        requires: [].into(),
+        preferred: [("platform".parse().unwrap(), "el8".parse().unwrap())].into(),
+    };
+    assert_eq!(request.streams, expected);
+    for (field, told) in [
+        (r#""buildrequire_overrides": {"platform": "f28"}"#, r#"has for "platform" a string; send an object"#),
+        (r#""require_overrides": {"platform": [28]}"#, r#"has for "platform" a number in its list"#),
+        (r#""require_overrides": {"platform": ["a b"]}"#, "is not a stream"),
+        (r#""buildrequire_overrides": {"a b": ["1"]}"#, "names no module"),
+        (r#""buildrequire_overrides": "platform:f28""#, "is a string"),
+        (r#""buildrequire_overrides": []"#, "is a list"),
+        (
+            r#""default_streams": {"platform": ["f28"]}"#,
+            r#"has for "platform" a list; send an object such as {"platform": "el8"}"#,
+        ),
+        (r#""default_streams": {"platform": "-f28"}"#, "is not a stream"),
+    ] {
+        let said = refused(&format!(r#"{{"scmurl": "git://h/foo?#main", {field}}}"#)).replace("\\\"", "\"");
+        assert!(said.contains(told), "{field}: {said}");
+    }
+}
+
+#[test]
 fn what_is_wrong_is_said() {
     let deep = format!("{}{}", "[".repeat(5000), "]".repeat(5000));
     let deep_field = format!(r#"{{"scmurl": {deep}}}"#);

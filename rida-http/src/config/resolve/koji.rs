@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use rida_core::Policy;
+use rida_core::{Policy, StreamUse};
 use rida_koji::{CleanUp, ImportConfig, KojiConfig, Profile};
 
-use super::{Picker, base_stream};
+use super::Picker;
+use super::base_streams::base_stream;
 use crate::config::raw::{BuildSystemChoice, Tagging};
 use crate::config::units::Span;
 use crate::koji::{CleanUpSettings, KojiSettings};
@@ -100,13 +101,16 @@ fn clean_up(pick: &mut Picker<'_>) -> CleanUpSettings {
 }
 
 /// Adds to a policy what follows from how modules are built in Koji.
-pub(super) fn with_what_it_allows(mut policy: Policy, koji: &KojiSettings) -> Policy {
+///
+/// What can be built with is what has a tag. Where the operator said which streams there are, others with a tag are good
+/// for who names them.
+pub(super) fn with_what_it_allows(mut policy: Policy, listed: bool, koji: &KojiSettings) -> Policy {
     policy.allow_side_tags = !koji.builds.side_tags.is_empty();
-    if policy.base_streams.is_empty() {
-        // What can be built with is what has a tag.
-        let known = koji.builds.base_tags.keys().filter_map(|name| base_stream(name));
-        for (name, stream) in known.filter(|(name, _)| policy.base_modules.contains(name)) {
-            policy.base_streams.entry(name).or_default().insert(stream);
+    let tagged = koji.builds.base_tags.keys().filter_map(|name| base_stream(name));
+    for (name, stream) in tagged.filter(|(name, _)| policy.base_modules.contains(name)) {
+        if policy.base_streams.get(&name, &stream).is_none() {
+            let usage = if listed { StreamUse::Named } else { StreamUse::Offered };
+            policy.base_streams.entry(name, stream).usage = usage;
         }
     }
     policy

@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "in a test it is the assertion")]
 
+mod streams;
+
 use std::sync::Arc;
 
 use rida_core::scm::AllowList;
@@ -10,8 +12,8 @@ use rida_core::testing::{
     Fates, Faulty, Layered, MemoryBuildSystem, MemoryPublisher, MemoryScm, MemoryStore, TestClock, sample,
 };
 use rida_core::{
-    BuildId, BuildState, Clock, Driver, Fact, ModuleBuild, Parts, Policy, Request, Store, Submission, SubmitError,
-    TagName, WorkerId,
+    BuildId, BuildState, Clock, Driver, Fact, ModuleBuild, Parts, Policy, Request, Store, StreamChoices, Submission,
+    SubmitError, TagName, WorkerId,
 };
 
 struct World {
@@ -204,8 +206,8 @@ fn module(name: &str, buildrequires: &str, requires: &str) -> String {
 }
 
 fn platforms(streams: &[&str]) -> Policy {
-    let streams = streams.iter().map(|it| it.parse().unwrap()).collect();
-    Policy { base_streams: [("platform".parse().unwrap(), streams)].into(), ..Policy::default() }
+    let streams = streams.iter().map(|it| ("platform".parse().unwrap(), it.parse().unwrap())).collect();
+    Policy { base_streams: streams, ..Policy::default() }
 }
 
 /// Builds a module and returns its builds, all ready.
@@ -267,8 +269,11 @@ fn what_a_required_module_needs_is_built_against_too() {
     let refused =
         submit_all(&world, "none", &module("none", "{platform: [f29], middle: []}", "{}")).unwrap_err().to_string();
     assert!(refused.contains("middle:1 has no ready build against platform:f29 here"), "{refused}");
-    // What is named is taken all the same.
-    assert_eq!(built(&world, "named", &module("named", "{platform: [f29], middle: ['1']}", "{}")).len(), 1);
+    // What is named is taken from elsewhere, if it runs on this platform.
+    let refused = submit_all(&world, "named", &module("named", "{platform: [f29], middle: ['1']}", "{}")).unwrap_err();
+    assert!(refused.to_string().contains("middle:1, whose build 2 needs platform: [f28]"), "{refused}");
+    built(&world, "tool", &module("tool", "{platform: [f28]}", "{platform: []}"));
+    assert_eq!(built(&world, "named", &module("named", "{platform: [f29], tool: ['1']}", "{}")).len(), 1);
     let refused = submit_all(&world, "gone", &module("gone", "{platform: [f28], gone: ['1', '2']}", "{}")).unwrap_err();
     let SubmitError::Invalid(problems) = refused else { panic!("{refused}") };
     assert_eq!(problems.len(), 2, "all that is missing is told: {problems:?}");
@@ -370,6 +375,7 @@ fn contexts_that_a_document_names_are_taken_as_they_are() {
         rebuild_strategy: None,
         reuse_from: None,
         side_tag: None,
+        streams: StreamChoices::default(),
     };
     assert_eq!(world.context(block_on(world.driver.submit(tried)).unwrap()), "fixed_1");
 }

@@ -1,0 +1,255 @@
+//! Base modules with virtual and compatible streams, and streams that a request asks for.
+
+use rida_core::{BaseStreams, Compatibility, Fact, ModuleName, StreamName, StreamUse, StreamVersion};
+
+use super::*;
+
+fn platform() -> ModuleName {
+    "platform".parse().unwrap()
+}
+
+fn name(text: &str) -> StreamName {
+    text.parse().unwrap()
+}
+
+/// Three minor streams of a distribution, and one of the next.
+fn enterprise() -> BaseStreams {
+    let mut known = BaseStreams::default();
+    for stream in ["el8.1.0", "el8.2.0", "el8.10.0", "el9.0.0"] {
+        let major = name(&stream[..3]);
+        known.entry(platform(), name(stream)).virtual_streams.insert(major);
+    }
+    known
+}
+
+fn with(compatibility: Compatibility) -> BaseStreams {
+    let mut known = enterprise();
+    known.compatibility = compatibility;
+    known
+}
+
+fn on(base_streams: BaseStreams) -> World {
+    World::new(Policy { base_streams, ..Policy::default() })
+}
+
+fn read(world: &World, id: BuildId) -> rida_core::modulemd::Dependencies {
+    let text = world.build(id).submission.modulemd.to_string();
+    let stream = rida_core::modulemd::read(text.as_bytes()).unwrap().into_stream().unwrap();
+    stream.dependencies[0].clone()
+}
+
+fn asked(world: &World, name: &str, data: &str, streams: StreamChoices) -> Result<Vec<BuildId>, SubmitError> {
+    let url: rida_core::scm::ScmUrl = format!("https://src.example.org/modules/{name}.git?#main").parse().unwrap();
+    world.scm.put_modulemd(&url, data, world.clock.now());
+    let request = Request { streams, ..Request::new(url.to_string(), sample::owner("alice")) };
+    block_on(world.driver.submit_all(request))
+}
+
+#[test]
+fn a_virtual_stream_is_built_against_the_newest_that_has_it() {
+    let world = on(enterprise());
+    let ids = built(&world, "foo", &module("foo", "{platform: [el8]}", "{platform: [el8]}"));
+    assert_eq!(requires(&world, ids[0]), ["platform:el8.10.0/0"]);
+    let document = read(&world, ids[0]);
+    assert_eq!(document.buildrequires["platform"].iter().collect::<Vec<_>>(), ["el8.10.0"]);
+    assert_eq!(document.requires["platform"].iter().collect::<Vec<_>>(), ["el8"], "it runs on all of them");
+    let build = world.build(ids[0]);
+    assert!(build.nsvc().version.to_string().starts_with("81000"), "{}", build.nsvc());
+    assert!(build.dist_tag.as_str().starts_with(".module+el8.10.0+1+"), "{}", build.dist_tag);
+    // One that is of several builds, among real streams.
+    let both = built(&world, "bar", &module("bar", "{platform: [el8, el9.0.0]}", "{}"));
+    assert_eq!((requires(&world, both[0])[0].as_str(), both.len()), ("platform:el8.10.0/0", 2));
+    let packager = "document: modulemd-packager\nversion: 3\ndata:\n  name: baz\n  stream: \"1\"\n  summary: A\n  description: \
+        B\n  license: [MIT]\n  configurations:\n  - {context: CTX1, platform: el8}\n";
+    assert_eq!(requires(&world, built(&world, "baz", packager)[0]), ["platform:el8.10.0/0"], "a static context too");
+}
+
+#[test]
+fn a_stream_that_is_not_known_is_refused_with_those_that_are() {
+    let mut known = enterprise();
+    known.entry(platform(), name("el8.1.0")).usage = StreamUse::Ended;
+    let world = on(known);
+    let data = module("foo", "{platform: [el8, f42, el8.1.0]}", "{platform: [f41]}");
+    let SubmitError::Invalid(problems) = submit_all(&world, "foo", &data).unwrap_err() else { panic!("another error") };
+    assert_eq!(problems.len(), 2, "{problems:?}");
+    assert!(problems[0].contains("no stream el8.1.0 of the base module platform is known here"), "{problems:?}");
+    let hint = "write one of el8, el8.10.0, el8.2.0, el9, el9.0.0; the operator names the streams";
+    assert!(problems[1].contains("no stream f42") && problems[1].contains(hint), "{problems:?}");
+    assert!(problems[1].starts_with("10:"), "with its place: {problems:?}");
+    // Where none are known, every stream is good.
+    assert_eq!(submit_all(&on(BaseStreams::default()), "foo", &data).unwrap().len(), 3);
+}
+
+#[test]
+fn what_was_built_for_an_older_minor_stream_is_built_against() {
+    let old = module("lib", "{platform: [el8.1.0]}", "{platform: [el8]}");
+    let new = module("lib", "{platform: [el8.10.0]}", "{platform: [el8]}");
+    let app = module("app", "{platform: [el8.2.0], lib: []}", "{platform: [el8]}");
+    let world = on(enterprise());
+    let first = built(&world, "lib", &old)[0];
+    let ids = built(&world, "app", &app);
+    assert_eq!(requires(&world, ids[0])[0], format!("lib:1/{first}"));
+    // What is built for a newer one is not, though its version is higher.
+    built(&world, "lib", &new);
+    let ids = built(&world, "app", &app);
+    assert_eq!(requires(&world, ids[0])[0], format!("lib:1/{first}"));
+    // What is built for the same one goes before.
+    let own = built(&world, "lib", &module("lib", "{platform: [el8.2.0]}", "{platform: [el8]}"))[0];
+    let ids = built(&world, "app", &app);
+    assert_eq!(requires(&world, ids[0])[0], format!("lib:1/{own}"));
+
+    let refused = |compatibility| {
+        let world = on(with(compatibility));
+        built(&world, "lib", &old);
+        built(&world, "lib", &new);
+        submit_all(&world, "app", &app).map(|ids| requires(&world, ids[0])[0].clone()).map_err(|it| it.to_string())
+    };
+    assert!(refused(Compatibility::Same).unwrap_err().contains("lib:1 has no ready build against platform:el8.2.0"));
+    assert_eq!(refused(Compatibility::Any).unwrap(), "lib:1/1", "and still not what is built for a newer one");
+}
+
+#[test]
+fn streams_that_are_excluded_are_built_against_only_by_name() {
+    let mut known = enterprise();
+    known.entry(platform(), name("el9.0.0")).usage = StreamUse::Named;
+    known.entry(platform(), name("el8.1.0")).usage = StreamUse::Ended;
+    let world = on(known);
+    let all = |name: &str, list: &str| {
+        let ids = submit_all(&world, name, &module(name, &format!("{{platform: {list}}}"), "{platform: []}")).unwrap();
+        ids.iter().map(|id| requires(&world, *id).concat()).collect::<Vec<_>>()
+    };
+    assert_eq!(all("a", "[]"), ["platform:el8.10.0/0", "platform:el8.2.0/0"]);
+    assert_eq!(all("b", "['-el8.2.0']"), ["platform:el8.10.0/0"]);
+    assert_eq!(all("c", "[el9.0.0]"), ["platform:el9.0.0/0"]);
+}
+
+#[test]
+fn an_operator_says_what_dist_tags_have_and_how_streams_are_ordered() {
+    let mut known = enterprise();
+    known.entry(platform(), name("el8.10.0")).dist_tag_marking = Some(name("el8"));
+    known.entry(platform(), name("el8.2.0")).version = Some(StreamVersion::new(990_000));
+    let world = on(known);
+    let ids = built(&world, "foo", &module("foo", "{platform: [el8.10.0]}", "{}"));
+    assert!(world.build(ids[0]).dist_tag.as_str().starts_with(".module+el8+1+"), "{}", world.build(ids[0]).dist_tag);
+    let ids = built(&world, "foo", &module("foo", "{platform: [el8]}", "{}"));
+    assert_eq!(requires(&world, ids[0]), ["platform:el8.2.0/0"]);
+}
+
+#[test]
+fn components_are_taken_over_from_a_build_for_an_older_minor_stream() {
+    for (compatibility, taken) in
+        [(Compatibility::Older, true), (Compatibility::Same, false), (Compatibility::Any, false)]
+    {
+        let world = on(with(compatibility));
+        let data = |stream: &str| {
+            let data = module("foo", &format!("{{platform: [{stream}]}}"), "{platform: [el8]}");
+            format!("{data}  components:\n    rpms:\n      bash: {{rationale: tested, ref: main}}\n")
+        };
+        let newer = built(&world, "foo", &data("el8.10.0"))[0];
+        let older = built(&world, "foo", &data("el8.1.0"))[0];
+        assert_eq!(world.build(older).donor(), None, "never from a newer one");
+        let id = built(&world, "foo", &data("el8.2.0"))[0];
+        assert_eq!(world.build(id).donor(), taken.then_some(older), "{compatibility:?}");
+        let id = built(&world, "foo", &data("el8.10.0"))[0];
+        assert_eq!(world.build(id).donor(), Some(newer), "that for the same one goes before");
+    }
+}
+
+#[test]
+fn a_request_puts_other_streams_in_place_of_the_documents() {
+    let world = on(enterprise());
+    let data = module("foo", "{platform: [el9.0.0]}", "{platform: [el9]}");
+    let choices = StreamChoices {
+        buildrequires: [(platform(), ["el8".to_owned()].into())].into(),
+        requires: [(platform(), ["el8".to_owned(), "el9".to_owned()].into())].into(),
+        ..StreamChoices::default()
+    };
+    let ids = asked(&world, "foo", &data, choices.clone()).unwrap();
+    assert_eq!(requires(&world, ids[0]), ["platform:el8.10.0/0"]);
+    assert_eq!(read(&world, ids[0]).requires["platform"].iter().collect::<Vec<_>>(), ["el8", "el9"]);
+    let usual = asked(&world, "foo", &data, StreamChoices::default()).unwrap();
+    assert_ne!(world.context(ids[0]), world.context(usual[0]), "it is another build");
+    // An empty list is any stream.
+    let any = StreamChoices { buildrequires: [(platform(), [].into())].into(), ..StreamChoices::default() };
+    assert_eq!(asked(&world, "bar", &module("bar", "{platform: [el9.0.0]}", "{}"), any).unwrap().len(), 4);
+    // What the document does not have is told.
+    let gone = ["zip", "app"].map(|it| (it.parse().unwrap(), ["1".to_owned()].into()));
+    let other = StreamChoices { requires: gone.into(), ..choices };
+    let refused = asked(&world, "foo", &data, other).unwrap_err();
+    let told = "require_overrides names modules that the modulemd does not have in its requires: app, zip";
+    assert!(matches!(&refused, SubmitError::Streams(text) if text.contains(told)), "{refused}");
+    assert_eq!(block_on(world.store.count(&rida_core::BuildFilter::default())).unwrap(), 6, "nothing was recorded");
+}
+
+#[test]
+fn a_request_chooses_where_the_document_leaves_a_choice() {
+    let world = on(enterprise());
+    for stream in ["1", "2"] {
+        built(&world, "lib", &module("lib", "{platform: [el8]}", "{}").replace("\"1\"", &format!("\"{stream}\"")));
+    }
+    let prefer = |list: &[(&str, &str)]| StreamChoices {
+        preferred: list.iter().map(|(module, stream)| (module.parse().unwrap(), name(stream))).collect(),
+        ..StreamChoices::default()
+    };
+    let open = module("app", "{platform: [], lib: []}", "{lib: []}");
+    let ids = asked(&world, "app", &open, prefer(&[("platform", "el8"), ("lib", "1"), ("unused", "3")])).unwrap();
+    assert_eq!(ids.len(), 1);
+    assert_eq!(requires(&world, ids[0]), ["lib:1/1", "platform:el8.10.0/0"]);
+    assert_eq!(read(&world, ids[0]).requires["lib"].iter().collect::<Vec<_>>(), ["1"], "it listed the same");
+    let listed = module("many", "{platform: [el8], lib: ['1', '2']}", "{lib: ['1', '2']}");
+    let ids = asked(&world, "many", &listed, prefer(&[("lib", "2")])).unwrap();
+    assert_eq!((ids.len(), requires(&world, ids[0])[0].as_str()), (1, "lib:2/2"));
+    let refused = |list| asked(&world, "many", &listed, prefer(list)).unwrap_err().to_string();
+    assert!(refused(&[("lib", "3")]).contains("the request asks for lib:3, which is not among its streams"));
+    assert!(refused(&[("platform", "f42")]).contains("default_streams names platform:f42, which is not known here"));
+    let log = block_on(world.store.log_of(ids[0])).unwrap();
+    assert!(matches!(log[0].event.fact, Fact::Submitted));
+}
+
+#[test]
+fn compatible_streams_cost_the_store_no_more_questions() {
+    let mut known = BaseStreams::default();
+    for minor in 0..=10 {
+        known.entry(platform(), name(&format!("el8.{minor}.0"))).virtual_streams.insert(name("el8"));
+    }
+    let world = on(known);
+    let libraries: Vec<String> = (0..6).map(|number| format!("lib{number}")).collect();
+    for library in &libraries {
+        // Four contexts each, by what they are built with.
+        let oldest = module(library, "{platform: [el8.0.0]}", "{platform: [el8]}");
+        built(&world, library, &oldest);
+    }
+    let all: Vec<String> = libraries.iter().map(|library| format!("{library}: ['1']")).collect();
+    let app = module("app", &format!("{{platform: [el8], {}}}", all.join(", ")), "{}");
+    let before = world.fates.store_calls();
+    let ids = submit_all(&world, "app", &app).unwrap();
+    assert_eq!(requires(&world, ids[0]).len(), 7);
+    // A look at the queue; each module's build, found and read; a name and a number; and the build.
+    assert_eq!(world.fates.store_calls() - before, 1 + 6 * 2 + 2 + 1);
+}
+
+#[test]
+fn contexts_of_a_required_module_cost_a_look_only_when_they_are_tried() {
+    let world = on(enterprise());
+    let tools = ["1", "2", "3", "4"];
+    for stream in tools {
+        built(&world, "tool", &module("tool", "{platform: [el8]}", "{}").replace("\"1\"", &format!("\"{stream}\"")));
+    }
+    let libraries: Vec<String> = (0..6).map(|number| format!("lib{number}")).collect();
+    for library in &libraries {
+        let ids = built(&world, library, &module(library, "{platform: [el8], tool: []}", "{tool: []}"));
+        assert_eq!(ids.len(), tools.len(), "a context for each");
+    }
+    let all: Vec<String> = libraries.iter().map(|library| format!("{library}: ['1']")).collect();
+    for (stream, looks) in [("4", 1), ("1", 4)] {
+        let app = module("app", &format!("{{platform: [el8], tool: ['{stream}'], {}}}", all.join(", ")), "{}");
+        let before = world.fates.store_calls();
+        let ids = submit_all(&world, "app", &app).unwrap();
+        for library in &requires(&world, ids[0])[..6] {
+            let id = library.rsplit_once('/').unwrap().1.parse().unwrap();
+            assert!(requires(&world, id).iter().any(|it| it.starts_with(&format!("tool:{stream}/"))), "{library}");
+        }
+        assert_eq!(world.fates.store_calls() - before, 1 + 6 * (1 + looks) + 2 + 2 + 1, "tool:{stream}");
+        world.clock.advance(std::time::Duration::from_secs(60));
+    }
+}
