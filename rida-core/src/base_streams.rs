@@ -63,8 +63,8 @@ pub struct BaseStreams {
 
 impl StreamVersion {
     /// Makes the version of a whole number.
-    pub const fn new(number: u32) -> Self {
-        Self { thousandths: number as u64 * 1000 }
+    pub fn new(number: u32) -> Self {
+        Self { thousandths: u64::from(number) * 1000 }
     }
 
     /// Returns the number that a stream's name tells: its first run of digits and points, each number with two places,

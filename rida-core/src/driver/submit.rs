@@ -410,7 +410,7 @@ fn choose_streams(
     for stream in &mut taken.streams {
         built.push(expand::put_streams(stream, |block| &mut block.buildrequires, &choices.buildrequires));
         run.push(expand::put_streams(stream, |block| &mut block.requires, &choices.requires));
-        problems.extend(expand::put_base_streams(stream, &policy.base_modules, &policy.base_streams).err().into_iter());
+        problems.extend(expand::put_base_streams(stream, &policy.base_modules, &policy.base_streams).err());
     }
     for (field, kind, missing) in
         [("buildrequire_overrides", "buildrequires", built), ("require_overrides", "requires", run)]
