@@ -88,6 +88,7 @@ impl App {
         if let Some(koji) = &config.koji {
             return Self::open_koji(config, koji, database, scm, hints).await;
         }
+        database.own().await?;
         // A hint that finds no room is no loss: the build is looked at in its turn.
         let hint = move |id| {
             let _ = hint.try_send(id);
@@ -95,14 +96,14 @@ impl App {
         let builds = Arc::new(LocalBuildSystem::open(config.local.clone(), scm.clone(), hint).await?);
         // Two folders would each have a part of the builds.
         database.belong_to(&format!("local builds {}", builds.identity())).await?;
-        // Only now, with the build system's folder locked, is every other service of this database known to be gone.
-        let released = database.release_leases().await.map_err(StartError::Leases)?;
-        tracing::debug!(released, "instructions that an earlier run was performing are due again");
+        // Only now, with the build system's folder locked, is every other service of this database known to be gone:
+        // it may be one that several share.
+        release_leases(&database).await?;
         let service = service(config, Arc::new(database), builds.clone(), scm, hints);
         Self::assemble(config, service, Builds::Local(builds)).await
     }
 
-    /// The same in Koji, where any number of services may share a database.
+    /// The same in Koji, where any number of services may share a database that is not a file.
     #[cfg(feature = "koji")]
     async fn open_koji(
         config: &Config,
@@ -111,10 +112,14 @@ impl App {
         scm: GitScm,
         hints: mpsc::Receiver<BuildId>,
     ) -> Result<Self, StartError> {
+        let alone = database.own().await?;
         let database = Arc::new(database);
         let (builds, calls) = koji.open(database.clone())?;
         // Another hub would not know the tasks.
         database.belong_to(&format!("Koji {}", builds.client().config().server)).await?;
+        if alone {
+            release_leases(&database).await?;
+        }
         let builds = Arc::new(builds);
         let mut service = service(config, database.clone(), builds.clone(), scm, hints);
         calls.register(service.metrics());
@@ -249,6 +254,13 @@ fn service(
         maintenance: Some(config.data.join(MAINTENANCE_FILE)),
     };
     Service::new(parts, settings, hints)
+}
+
+/// Makes what earlier runs were doing due again, once they are known to be gone.
+async fn release_leases(database: &Database) -> Result<(), StartError> {
+    let released = database.release_leases().await.map_err(StartError::Leases)?;
+    tracing::debug!(released, "instructions that an earlier run was performing are due again");
+    Ok(())
 }
 
 /// Opens the database and brings it to this version.

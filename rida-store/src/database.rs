@@ -1,6 +1,7 @@
 //! The connections, and the two ways to use them: to read and to write.
 
 mod health;
+mod owner;
 mod postgres;
 mod retry;
 mod sqlite;
@@ -17,6 +18,7 @@ use crate::error::{Failed, Fate, SetupError, no_answer};
 use crate::memory::Memory;
 use crate::queries::{effects, readers};
 use health::Health;
+use owner::Owner;
 use postgres::Outdated;
 use retry::Patience;
 
@@ -43,6 +45,7 @@ pub struct Database {
     outdated: Outdated,
     pub(crate) memory: Memory,
     health: Health,
+    owner: Owner,
 }
 
 impl Database {
@@ -52,9 +55,9 @@ impl Database {
     /// When it cannot be opened.
     pub async fn connect(config: &StoreConfig) -> Result<Self, SetupError> {
         let outdated = Outdated::default();
-        let (writers, readers) = match &config.location {
-            Location::Sqlite(file) => sqlite::connect(file, config).await?,
-            Location::Postgres(url) => postgres::connect(url, config, &outdated).await?,
+        let ((writers, readers), owner) = match &config.location {
+            Location::Sqlite(file) => (sqlite::connect(file, config).await?, Owner::of_file(file)),
+            Location::Postgres(url) => (postgres::connect(url, config, &outdated).await?, Owner::nobody()),
         };
         let network = matches!(config.location, Location::Postgres(_));
         Ok(Self {
@@ -66,7 +69,19 @@ impl Database {
             outdated,
             memory: Memory::new(config.remembered),
             health: Health::default(),
+            owner,
         })
+    }
+
+    /// Makes this process the only service of an SQLite file, until the last clone of this is dropped or the process is
+    /// gone, however it went; returns whether that is so. On PostgreSQL any number may work together, and it is not.
+    ///
+    /// Commands that look after the database need not do this, and may be used meanwhile.
+    ///
+    /// # Errors
+    /// [`InUse`](SetupError::InUse) when another service has the file; [`Lock`](SetupError::Lock) when nobody can.
+    pub async fn own(&self) -> Result<bool, SetupError> {
+        self.owner.lock().await
     }
 
     /// Ends every lease of instructions and of readers of the log, so that what workers who are gone were doing is due at

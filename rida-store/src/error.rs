@@ -3,6 +3,8 @@
 mod postgres;
 mod sqlite;
 
+use std::io;
+
 use rida_core::{StoreError, StoreErrorKind};
 use sea_orm::sqlx;
 use sea_orm::{DbErr, RuntimeErr, SqlErr};
@@ -28,6 +30,12 @@ pub enum SetupError {
     /// The database is of a kind that cannot be used.
     #[error("the database cannot be used: {0}")]
     Unfit(String),
+    /// Another service has it for itself.
+    #[error("another service uses the database file; stop it first, or give this one a data folder of its own")]
+    InUse,
+    /// No service can have it for itself.
+    #[error("the file beside the database that keeps other services away cannot be locked")]
+    Lock(#[source] io::Error),
     /// Its tables were brought to a version that this software does not know and cannot work with.
     #[error(
         "the database was brought to a newer version ({newest}) that this software is too old for; install the software \

@@ -210,10 +210,9 @@ const REMEMBERED: usize = 20_000;
 fn store(pick: &mut Picker<'_>, data: &std::path::Path) -> StoreConfig {
     let default = DatabasePlace(Location::Sqlite(data.join("rida.sqlite")));
     let place = pick.or("data.database", |raw| raw.data.database.clone(), default).0;
-    // The data folder has one service at a time, because the build system locks its folder in there. A database
-    // elsewhere may have several.
+    // A file has one service at a time, which locks it. Other databases may have several.
     let remembered = match &place {
-        Location::Sqlite(file) if file.parent() == Some(data) => REMEMBERED,
+        Location::Sqlite(_) => REMEMBERED,
         _ => 0,
     };
     let mut config = StoreConfig { remembered, ..StoreConfig::new(place) };

@@ -6,7 +6,8 @@ use std::time::Duration;
 use rida_koji::testing::Hub;
 use serde_json::json;
 
-use crate::running::{Running, body, repository, run, stderr, stdout};
+use crate::lease_everything;
+use crate::running::{Running, Starting, body, repository, run, stderr, stdout, until};
 
 const MODULE: &str = "document: modulemd\nversion: 2\ndata:\n  stream: rolling\n  summary: A gate\n  \
     description: A gate.\n  license: {module: [MIT]}\n";
@@ -84,6 +85,45 @@ async fn a_module_is_made_in_koji() {
         assert!(cleaned.status.success(), "{}", stderr(&cleaned));
         assert!(stdout(&cleaned).starts_with("deleted the target module-"), "{}", stdout(&cleaned));
         assert_eq!(hub.world().targets().count(), 0);
+    });
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_service_has_a_file_and_takes_over_at_once_from_one_that_was_killed() {
+    let (folder, hub) = (tempfile::tempdir().unwrap(), Hub::start().await.unwrap());
+    let root = std::fs::canonicalize(folder.path()).unwrap();
+    repository(&root.join("git/gate"), "gate.yaml", MODULE);
+    let (data, git) = (root.join("data"), format!("file://{}/git", root.display()));
+    let mut more = settings(&root, &hub, "secret");
+    more.extend(["--allow".to_owned(), git.clone(), "--set".to_owned(), "worker.lease=5m".to_owned()]);
+    let more: Vec<&str> = more.iter().map(String::as_str).collect();
+    let service = tokio::task::block_in_place(|| {
+        let service = Running::start(&data, &more);
+        let other = Starting::new(&data, &root.join("other"), &more);
+        until("a second one is refused", || {
+            let said = std::fs::read_to_string(root.join("other")).unwrap();
+            if said.contains("another service uses the database file") { Ok(()) } else { Err(said) }
+        });
+        other.kill_9();
+        service
+    });
+    // Maintenance keeps what comes first waiting.
+    hub.world().offline = true;
+    tokio::task::block_in_place(|| {
+        let submission = json!({"scmurl": format!("{git}/gate?#main")}).to_string();
+        let answer = service.send("POST /rida/module-builds/", &submission);
+        assert!(answer.starts_with("HTTP/1.1 201"), "{answer}");
+        service.kill_9();
+    });
+    assert_ne!(lease_everything(&data).await, 0, "something was still to be done");
+    hub.world().offline = false;
+    tokio::task::block_in_place(|| {
+        let service = Running::start(&data, &more);
+        until("it goes on", || {
+            hub.advance(Duration::from_secs(10));
+            let build = service.json("/rida/module-builds/1?verbose=true");
+            if build["state"] == "ready" { Ok(()) } else { Err(build.to_string()) }
+        });
     });
 }
 

@@ -17,6 +17,7 @@ use rida_core::{Clock, LeaseTimes, PUBLISHER, Store, WorkerId};
 use rida_http::SystemClock;
 use rida_store::{Database, StoreConfig};
 use serde_json::json;
+use std::path::Path;
 use std::time::Duration;
 
 use crate::running::{Running, body, names, program, repository, run, stderr, stdout, until};
@@ -105,19 +106,7 @@ async fn what_a_killed_service_had_leased_is_free_at_once() {
     let answer = service.send("POST /rida/module-builds/", &submission);
     assert!(answer.starts_with("HTTP/1.1 201"), "{answer}");
     service.kill_9();
-    // As when it is killed while it performs an instruction, and while it publishes.
-    let database = Database::connect(&StoreConfig::sqlite(data.join("rida.sqlite"))).await.unwrap();
-    let (now, killed) = (SystemClock.now(), WorkerId("killed".to_owned()));
-    let end = now.plus(Duration::from_secs(300));
-    let times = LeaseTimes { now, until: end, latest: end };
-    database.take_effects(&killed, times, 100).await.unwrap();
-    let reader = database.take_reader(
-        PUBLISHER,
-        &killed,
-        LeaseTimes { now: end, until: end.plus(Duration::from_secs(1)), latest: end },
-    );
-    assert!(reader.await.unwrap().is_some());
-    database.close().await;
+    lease_everything(&data).await;
 
     let service = Running::start(&data, &more);
     // There is no such repository of components, so that it ends as soon as somebody looks.
@@ -130,6 +119,20 @@ async fn what_a_killed_service_had_leased_is_free_at_once() {
         if text.contains("rida_publish_lag_seconds 0.0") { Ok(()) } else { Err(text) }
     });
     assert!(std::fs::read_to_string(data.join("announcements.jsonl")).unwrap().lines().count() >= 2);
+}
+
+/// Leases everything to nobody for ten minutes, as when a service is killed while it performs instructions, and while it
+/// publishes; returns how many instructions there were.
+async fn lease_everything(data: &Path) -> usize {
+    let database = Database::connect(&StoreConfig::sqlite(data.join("rida.sqlite"))).await.unwrap();
+    let killed = WorkerId("killed".to_owned());
+    let now = SystemClock.now().plus(Duration::from_secs(300));
+    let until = now.plus(Duration::from_secs(300));
+    let times = LeaseTimes { now, until, latest: until };
+    let taken = database.take_effects(&killed, times, 100).await.unwrap();
+    assert!(database.take_reader(PUBLISHER, &killed, times).await.unwrap().is_some());
+    database.close().await;
+    taken.len()
 }
 
 #[test]

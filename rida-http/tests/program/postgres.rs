@@ -105,11 +105,16 @@ fn two_folders_do_not_share_a_file_either() {
     let folder = tempfile::tempdir().unwrap();
     let file = format!("data.database={}", folder.path().join("shared.sqlite").display());
     let first = Running::start(&folder.path().join("first"), &["--set", &file]);
-    let other = Starting::new(&folder.path().join("other"), &folder.path().join("said"), &["--set", &file]);
-    until("it is refused", || {
-        let said = std::fs::read_to_string(folder.path().join("said")).unwrap();
-        if said.contains("belongs to the build system") { Ok(()) } else { Err(said) }
-    });
-    other.kill_9();
+    let refused = |because: &str| {
+        let said = folder.path().join("said");
+        let other = Starting::new(&folder.path().join("other"), &said, &["--set", &file]);
+        until("it is refused", || {
+            let said = std::fs::read_to_string(&said).unwrap();
+            if said.contains(because) { Ok(()) } else { Err(said) }
+        });
+        other.kill_9();
+    };
+    refused("another service uses the database file");
     first.kill_9();
+    refused("belongs to the build system");
 }

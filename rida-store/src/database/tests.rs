@@ -287,6 +287,24 @@ async fn who_is_alone_ends_the_leases_of_those_before() {
     fixture.assert_sound().await;
 }
 
+#[tokio::test]
+async fn a_file_has_one_service_at_a_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = StoreConfig::sqlite(folder.path().join("rida.sqlite"));
+    let (first, second) = (Database::connect(&config).await.unwrap(), Database::connect(&config).await.unwrap());
+    assert!(first.own().await.unwrap());
+    assert!(first.clone().own().await.unwrap(), "it has it already");
+    // Whoever only looks after it may do so meanwhile.
+    second.migrate().await.unwrap();
+    let error = second.own().await.unwrap_err();
+    assert!(matches!(error, SetupError::InUse), "{error}");
+    let kept = first.clone();
+    drop(first);
+    assert!(second.own().await.is_err(), "a clone has it still");
+    drop(kept);
+    assert!(second.own().await.unwrap());
+}
+
 /// Columns, each with the table that has it.
 const COLUMNS: [(&str, &str); 34] = [
     ("module_builds", "id"),
