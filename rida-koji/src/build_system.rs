@@ -19,6 +19,7 @@ mod module;
 mod parents;
 mod repository;
 mod reuse;
+mod starts;
 mod tagging;
 mod xmd;
 
@@ -37,6 +38,7 @@ pub use self::clean::{CleanUp, Cleaned};
 use self::follow::Watched;
 use self::index::Index;
 use self::repository::Awaited;
+use self::starts::Starts;
 use crate::client::Client;
 use crate::config::KojiConfig;
 use crate::map::{Names, port_error};
@@ -52,6 +54,8 @@ pub struct KojiBuildSystem {
     memory: Mutex<Memory>,
     /// Tells how much time has gone by.
     elapsed: Elapsed,
+    /// Components that are to start, by module.
+    starts: Starts,
     /// Held while the hub is asked about tasks, so that who comes meanwhile finds the answer.
     asking: tokio::sync::Mutex<()>,
 }
@@ -90,6 +94,7 @@ impl KojiBuildSystem {
             builds,
             memory: Mutex::default(),
             elapsed: Box::new(move || began.elapsed()),
+            starts: Starts::default(),
             asking: tokio::sync::Mutex::default(),
         }
     }

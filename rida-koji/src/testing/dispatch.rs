@@ -5,6 +5,7 @@ use super::args::Args;
 use super::auth::{Caller, Claim};
 use super::price::price;
 use super::serve::several;
+use super::trouble::{Trouble, When};
 use super::world::World;
 use crate::error::fault;
 use crate::xmlrpc::{Answer, Call, Fault, Value};
@@ -70,7 +71,11 @@ impl World {
             };
             names.push(method.clone());
             let changes = !is_reading(&method);
-            let answer = self.method(caller, claim, Call::from_parameters(method, parameters));
+            let number = names.iter().filter(|name| **name == method).count() - 1;
+            let answer = match self.refusal_among(&method, number) {
+                Some(fault) => Err(fault),
+                None => self.method(caller, claim, Call::from_parameters(method, parameters)),
+            };
             changed |= changes && answer.is_ok();
             answers.push(answer);
         }
@@ -78,6 +83,16 @@ impl World {
         self.hub_time += price(caller.session.is_some(), false, questions, names.len() - questions);
         self.calls.push(format!("{name} multiCall({})", names.join(" ")));
         Ok((Ok(several(answers)), changed))
+    }
+
+    /// Returns what one of several calls is refused with on purpose.
+    fn refusal_among(&mut self, method: &str, number: usize) -> Option<Fault> {
+        let is_it = |when: &When| matches!(when, When::Among(name, wanted) if name == method && *wanted == number);
+        let place = self.troubles.iter().position(|(when, _)| is_it(when))?;
+        match self.troubles.remove(place)? {
+            (_, Trouble::Fault(fault)) => Some(fault),
+            _ => None,
+        }
     }
 
     fn method(&mut self, caller: Caller, claim: &Claim, call: Call) -> Answer {

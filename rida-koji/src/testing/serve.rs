@@ -25,7 +25,7 @@ use super::tickets::{Seen, show};
 use super::trouble::{Trouble, When};
 use super::world::World;
 use crate::error::fault;
-use crate::xmlrpc::{Answer, Value, decode_call, encode_fault, encode_response};
+use crate::xmlrpc::{Answer, Call, Value, decode_call, encode_fault, encode_response};
 
 /// How long requests may be.
 const LONGEST: usize = 64 * 1024 * 1024;
@@ -113,7 +113,8 @@ async fn answer(request: Request<Incoming>, certificate: Option<String>, state: 
         (None, None)
     };
     let method = call.as_ref().map_or("upload", |call| call.method.as_str()).to_owned();
-    let trouble = take_trouble(&mut state.world(), &method);
+    let among = call.as_ref().map(methods).unwrap_or_default();
+    let trouble = take_trouble(&mut state.world(), &method, &among);
     match &trouble {
         Some(Trouble::BreakBefore) => return None,
         Some(Trouble::Status(code)) => return Some(status(*code)),
@@ -156,12 +157,28 @@ async fn answer(request: Request<Incoming>, certificate: Option<String>, state: 
     }
 }
 
-fn take_trouble(world: &mut World, method: &str) -> Option<Trouble> {
+/// Returns the methods of several calls in one.
+fn methods(call: &Call) -> Vec<String> {
+    let calls = match call.parameters().into_iter().next() {
+        Some(Value::Array(calls)) if call.method == "multiCall" => calls,
+        _ => return Vec::new(),
+    };
+    let named = calls.into_iter().filter_map(|call| match call {
+        Value::Struct(mut members) => members.remove("methodName"),
+        _ => None,
+    });
+    named.filter_map(|name| name.text("methodName").ok().map(str::to_owned)).collect()
+}
+
+fn take_trouble(world: &mut World, method: &str, among: &[String]) -> Option<Trouble> {
     let number = world.call_number;
     world.call_number += 1;
     let fits = |when: &When| match when {
         When::Method(name) => name == method,
         When::Number(wanted) => *wanted == number,
+        When::Having(name) => among.contains(name),
+        // Of one call, where that is done.
+        When::Among(..) => false,
         When::Always => true,
     };
     let index = world.troubles.iter().position(|(when, _)| fits(when))?;

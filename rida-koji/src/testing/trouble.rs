@@ -32,6 +32,11 @@ pub enum When {
     Method(String),
     /// The call with this number, of all that are made from now on; the next one is 0.
     Number(u64),
+    /// The next several calls in one that have one of this method among them.
+    Having(String),
+    /// Of the next several calls in one that have so many of this method, the one with this number, the first being 0:
+    /// it is refused, which needs a [`Trouble::Fault`], and the others are done.
+    Among(String, usize),
     /// Every call, until it is taken away.
     Always,
 }

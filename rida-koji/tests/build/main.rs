@@ -14,5 +14,6 @@ mod races;
 mod reuse;
 mod roots;
 mod scratch;
+mod starting;
 mod whole;
 mod world;
