@@ -1,6 +1,7 @@
 //! The [`Store`] port.
 
 use async_trait::async_trait;
+use rida_core::scm::ScmUrl;
 use rida_core::{
     AnnouncementId, BuildFilter, BuildId, BuildSummary, Commit, ComponentFilter, ComponentQuery, ComponentSummary,
     DonorQuery, EffectId, LeaseTimes, Limits, ListQuery, LogLine, LookTimes, ModuleBuild, ModuleName, Nsvc, Parked,
@@ -59,6 +60,10 @@ impl Store for Database {
             self.memory.read(before, build);
         }
         Ok(build)
+    }
+
+    async fn of_documents(&self, scm_urls: &[ScmUrl], limit: usize) -> Result<Vec<BuildSummary>, StoreError> {
+        list::of_documents(self, scm_urls, limit).await
     }
 
     async fn load_all(&self, ids: &[BuildId]) -> Result<Vec<ModuleBuild>, StoreError> {

@@ -5,6 +5,7 @@ mod perform;
 mod publish;
 mod resolve;
 mod reuse;
+mod siblings;
 mod submit;
 mod turn;
 

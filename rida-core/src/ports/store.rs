@@ -15,6 +15,7 @@ use crate::id::{BuildId, EffectId, ModuleName, Nsvc, StreamName};
 use crate::plan::RebuildStrategy;
 use crate::policy::Limits;
 use crate::reader::{Parked, ParkedFilter, ReaderState};
+use crate::scm::ScmUrl;
 use crate::timestamp::Timestamp;
 
 /// Keeps builds, instructions and the log.
@@ -46,6 +47,10 @@ pub trait Store: Send + Sync {
     /// Returns builds as they were last committed, in the order that they are asked for in, without those that there
     /// are not. How often the database is asked does not grow with their number, up to some hundreds.
     async fn load_all(&self, ids: &[BuildId]) -> Result<Vec<ModuleBuild>, StoreError>;
+
+    /// Returns the builds whose modulemd came from one of these places, commits included, in the order of their ids and
+    /// at most `limit`; scratch builds left out.
+    async fn of_documents(&self, scm_urls: &[ScmUrl], limit: usize) -> Result<Vec<BuildSummary>, StoreError>;
 
     /// Returns the build with this NSVC.
     async fn find(&self, nsvc: &Nsvc) -> Result<Option<BuildSummary>, StoreError>;

@@ -26,6 +26,7 @@ use crate::ports::{
     WorkerId,
 };
 use crate::reader::{Parked, ParkedFilter, ReaderState};
+use crate::scm::ScmUrl;
 use crate::state::BuildState;
 use crate::timestamp::Timestamp;
 
@@ -131,6 +132,13 @@ impl Store for MemoryStore {
 
     async fn load(&self, id: BuildId) -> Result<Option<ModuleBuild>, StoreError> {
         Ok(self.kept().builds.get(&id).cloned())
+    }
+
+    async fn of_documents(&self, scm_urls: &[ScmUrl], limit: usize) -> Result<Vec<BuildSummary>, StoreError> {
+        let kept = self.kept();
+        let lasting = kept.builds.values().filter(|build| !build.is_scratch());
+        let found = lasting.filter(|build| scm_urls.contains(&build.submission.scm_url));
+        Ok(found.take(limit).map(summary).collect())
     }
 
     async fn load_all(&self, ids: &[BuildId]) -> Result<Vec<ModuleBuild>, StoreError> {

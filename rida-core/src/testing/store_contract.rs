@@ -71,6 +71,7 @@ promises! {
         hostile_text_matches_nothing,
         extreme_numbers_are_harmless,
         the_latest_ready_build_has_the_highest_version,
+        builds_of_one_document_are_found,
         the_donor_is_the_one_that_ended_last_of_those_that_fit,
         ready_builds_are_found_by_what_they_are_built_against;
     components:

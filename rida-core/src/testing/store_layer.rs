@@ -13,6 +13,7 @@ use crate::ports::{
     ListQuery, LogLine, LookTimes, PendingEffect, Queue, Store, StoreError, TakenEffect, WorkerId,
 };
 use crate::reader::{Parked, ParkedFilter, ReaderState};
+use crate::scm::ScmUrl;
 use crate::timestamp::Timestamp;
 
 /// A [`Store`] that passes every call through a [`StoreLayer`].
@@ -76,6 +77,7 @@ store_layer! {
     fn commit_all(&self, commits: &[Commit<'_>]) -> ();
     fn load(&self, id: BuildId) -> Option<ModuleBuild>;
     fn load_all(&self, ids: &[BuildId]) -> Vec<ModuleBuild>;
+    fn of_documents(&self, scm_urls: &[ScmUrl], limit: usize) -> Vec<BuildSummary>;
     fn find(&self, nsvc: &Nsvc) -> Option<BuildSummary>;
     fn latest_ready(&self, name: &ModuleName, stream: &StreamName) -> Option<BuildSummary>;
     fn donor(&self, wanted: &DonorQuery) -> Option<BuildId>;

@@ -253,3 +253,41 @@ fn contexts_of_a_required_module_cost_a_look_only_when_they_are_tried() {
         world.clock.advance(std::time::Duration::from_secs(60));
     }
 }
+
+#[test]
+fn builds_of_one_document_know_each_other_whenever_they_were_submitted() {
+    let mut known = enterprise();
+    known.entry(platform(), name("el9.0.0")).usage = StreamUse::Named;
+    let policy = Policy { base_streams: known, allow_scratch: true, ..Policy::default() };
+    let world = World::new(policy.clone());
+    let data = module("foo", "{platform: []}", "{platform: []}");
+    let first = asked(&world, "foo", &data, StreamChoices::default()).unwrap();
+    assert_eq!(first.len(), 3);
+    // Another stream is offered, and the document is submitted again.
+    let parts = Parts { policy: Policy { base_streams: enterprise(), ..policy }, ..world.driver.parts().clone() };
+    let world = World { driver: Driver::new(parts, WorkerId("later".to_owned())), ..world };
+    let all = asked(&world, "foo", &data, StreamChoices::default()).unwrap();
+    let other = asked(&world, "other", &module("other", "{platform: [el8]}", "{}"), StreamChoices::default()).unwrap();
+    let url = "https://src.example.org/modules/foo.git?#main";
+    let tried = Request { scratch: true, ..Request::new(url, sample::owner("alice")) };
+    let tried = block_on(world.driver.submit_all(tried)).unwrap();
+    assert_eq!((all.len(), tried.len()), (4, 4));
+    assert_eq!(world.build(first[0]).submission.siblings, first[1..], "as it was recorded");
+    let mut builds: Vec<ModuleBuild> = all.iter().chain(&other).chain(&tried).map(|id| world.build(*id)).collect();
+    let before = world.fates.store_calls();
+    block_on(world.driver.find_siblings(&mut builds)).unwrap();
+    assert_eq!(world.fates.store_calls() - before, 1, "for all of them");
+    for build in builds {
+        let group = [&all, &other, &tried].into_iter().find(|group| group.contains(&build.id)).unwrap();
+        let mut rest = group.clone();
+        rest.retain(|id| *id != build.id);
+        rest.sort();
+        assert_eq!(build.submission.siblings, rest, "{}", build.id);
+    }
+    // A later commit is another document.
+    world.clock.advance(std::time::Duration::from_secs(60));
+    let later = asked(&world, "foo", &data, StreamChoices::default()).unwrap();
+    let mut build = world.build(later[0]);
+    block_on(world.driver.find_siblings(std::slice::from_mut(&mut build))).unwrap();
+    assert_eq!(build.submission.siblings, later[1..]);
+}

@@ -17,14 +17,15 @@ pub(super) async fn show(api: Arc<Api>, asked: Asked) -> Result<Response, ApiErr
     if let Dialect::Service(version) = asked.dialect {
         let view = View::read(&Parameters::read(&asked.query, &["verbose", "short"])?)?;
         let build = load(&api, id).await?;
-        let shown = show_all(&api, std::slice::from_ref(&build), view, version).await?;
+        let shown = show_all(&api, vec![build], view, version).await?;
         return Ok(json(StatusCode::OK, &shown.first()));
     }
     let verbose = Parameters::read(&asked.query, &["verbose"])?.flag("verbose")?;
-    let build = load(&api, id).await?;
+    let mut build = load(&api, id).await?;
     if !verbose {
         return Ok(json(StatusCode::OK, &Item::from(&build)));
     }
+    api.driver.find_siblings(std::slice::from_mut(&mut build)).await?;
     let Parts { store, policy, clock, .. } = api.driver.parts();
     let queue = if build.state() == BuildState::Wait { store.queue().await? } else { Queue::default() };
     let pending = if build.state().is_active() { store.pending(id).await? } else { Vec::new() };
@@ -35,14 +36,15 @@ pub(super) async fn show(api: Arc<Api>, asked: Asked) -> Result<Response, ApiErr
 /// Shows builds as the Module Build Service does. What they are built against is read at once.
 pub(super) async fn show_all(
     api: &Api,
-    builds: &[ModuleBuild],
+    mut builds: Vec<ModuleBuild>,
     view: View,
     version: ServiceVersion,
 ) -> Result<Vec<Shown>, ApiError> {
     let requires = match view {
         View::Short => Requires::default(),
         View::Usual | View::Verbose => {
-            let required = Requires::of(builds);
+            api.driver.find_siblings(&mut builds).await?;
+            let required = Requires::of(&builds);
             let known =
                 if required.is_empty() { Vec::new() } else { api.driver.parts().store.load_all(&required).await? };
             Requires::new(known)
@@ -56,7 +58,7 @@ pub(super) async fn show_all(
 pub(super) async fn as_service(api: &Api, id: BuildId, build: Option<&ModuleBuild>, version: ServiceVersion) -> Shown {
     let recorded = Shown::Recorded { id };
     let Some(build) = build else { return recorded };
-    let shown = show_all(api, std::slice::from_ref(build), View::Verbose, version).await;
+    let shown = show_all(api, vec![build.clone()], View::Verbose, version).await;
     shown.ok().and_then(|shown| shown.into_iter().next()).unwrap_or(recorded)
 }
 

@@ -60,7 +60,7 @@ async fn with_meta(
         listed.iter().map(Shown::from).collect()
     } else {
         let ids: Vec<BuildId> = listed.iter().map(|build| build.id).collect();
-        show_all(api, &store.load_all(&ids).await?, request.view, version).await?
+        show_all(api, store.load_all(&ids).await?, request.view, version).await?
     };
     let meta = Meta::new(headers, path, &request.parameters, page, total);
     Ok(crate::reply::json(StatusCode::OK, &Paged { items, meta }))

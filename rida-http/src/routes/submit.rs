@@ -52,6 +52,7 @@ pub(super) async fn submit(api: Arc<Api>, asked: Asked, headers: HeaderMap, body
         }
         builds.push((*id, build));
     }
+    tell_siblings(&api, &mut builds).await;
     let Some((id, first)) = builds.first() else {
         return Err(ApiError::unprocessable("the modulemd makes no build", Vec::new()));
     };
@@ -76,6 +77,20 @@ pub(super) async fn submit(api: Arc<Api>, asked: Asked, headers: HeaderMap, body
         answer.insert(PREFERENCE_APPLIED, HeaderValue::from_static(RESPOND_ASYNC));
     }
     Ok(response)
+}
+
+/// Tells builds that were accepted which others there are of their document; where that cannot be read, those that they
+/// were recorded with have to do.
+async fn tell_siblings(api: &Api, builds: &mut [(BuildId, Option<ModuleBuild>)]) {
+    let mut known: Vec<ModuleBuild> = builds.iter_mut().filter_map(|(_, build)| build.take()).collect();
+    if let Err(error) = api.driver.find_siblings(&mut known).await {
+        tracing::warn!(error = %crate::reply::chain(&error).escape_debug(), "the builds of a document cannot be listed");
+    }
+    for build in known {
+        if let Some(place) = builds.iter_mut().find(|(id, _)| *id == build.id) {
+            place.1 = Some(build);
+        }
+    }
 }
 
 /// Shows a build that was accepted, as far as it can be read again.

@@ -90,15 +90,21 @@ async fn a_submission_chooses_streams() {
         body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         body.to_string()
     };
-    let shown = async |more: Value| {
+    let shown = async |more: Value, siblings: Value| {
         let answer = server.post(body(more)).await;
         assert_eq!(answer.status, 201, "{}", answer.text());
         let id = answer.json()["id"].clone();
-        assert_eq!(answer.json()["siblings"], json!([]));
+        assert_eq!(answer.json()["siblings"], siblings);
         server.get(&format!("/rida/module-builds/{id}?verbose=true")).await.json()["build_requires"].clone()
     };
-    assert_eq!(shown(json!({"buildrequire_overrides": {"platform": ["el10"]}})).await, json!(["platform:el10"]));
-    assert_eq!(shown(json!({"default_streams": {"platform": "el9"}})).await, json!(["platform:el9"]));
+    assert_eq!(
+        shown(json!({"buildrequire_overrides": {"platform": ["el10"]}}), json!([])).await,
+        json!(["platform:el10"])
+    );
+    assert_eq!(shown(json!({"default_streams": {"platform": "el9"}}), json!([1])).await, json!(["platform:el9"]));
+    // Both are of one document, and the first one knows it too.
+    assert_eq!(server.get("/rida/module-builds/1?verbose=true").await.json()["siblings"], json!([2]));
+    assert_eq!(server.get("/module-build-service/2/module-builds/1").await.json()["siblings"], json!([2]));
     let refused = server.post(body(json!({"require_overrides": {"gone": ["1"]}}))).await.error(400);
     assert!(refused.contains("require_overrides names modules that the modulemd does not have"), "{refused}");
     let refused = server.post(body(json!({"default_streams": {"platform": "f42"}}))).await.error(422);

@@ -1,5 +1,6 @@
 //! Lists of builds, and the queue.
 
+use rida_core::scm::ScmUrl;
 use rida_core::{
     BuildFilter, BuildState, BuildSummary, ListQuery, OrderKey, Queue, QueuedBuild, StoreError, Timestamp,
 };
@@ -37,6 +38,33 @@ pub(crate) async fn list(database: &Database, query: &ListQuery) -> Result<Vec<B
         database.read(|| async |connection| Ok(select.clone().into_model::<SummaryRow>().all(connection).await?)).await;
     let rows = rows.map_err(|error| error.during("list builds"))?;
     rows.into_iter().map(convert::summary).collect()
+}
+
+/// How many places are looked for at once.
+const URLS_AT_ONCE: usize = 500;
+
+/// Returns the builds whose modulemd came from one of some places.
+pub(crate) async fn of_documents(
+    database: &Database,
+    scm_urls: &[ScmUrl],
+    limit: usize,
+) -> Result<Vec<BuildSummary>, StoreError> {
+    let mut rows = Vec::new();
+    for some in scm_urls.chunks(URLS_AT_ONCE) {
+        let select = summaries()
+            .filter(Column::ScmUrl.is_in(some.iter().map(ScmUrl::as_str)))
+            .filter(Column::Scratch.eq(false))
+            .order_by_asc(Column::Id)
+            .limit(bound(u64::try_from(limit).unwrap_or(u64::MAX)).unsigned_abs());
+        let found = database
+            .read(|| async |connection| Ok(select.clone().into_model::<SummaryRow>().all(connection).await?))
+            .await;
+        rows.extend(found.map_err(|error| error.during("list the builds of documents"))?);
+    }
+    let mut builds = rows.into_iter().map(convert::summary).collect::<Result<Vec<_>, _>>()?;
+    builds.sort_by_key(|build| build.id);
+    builds.truncate(limit);
+    Ok(builds)
 }
 
 /// Returns how many builds a filter matches.

@@ -6,6 +6,7 @@ use crate::event::Fact;
 use crate::id::{BuildId, ModuleName, StreamName};
 use crate::plan::RebuildStrategy;
 use crate::ports::{BuildFilter, BuildSummary, DonorQuery, ListQuery, OrderKey, Store};
+use crate::scm::ScmUrl;
 use crate::state::BuildState;
 use crate::testing::sample::{self, Written, at, id, nsvc};
 
@@ -325,6 +326,30 @@ pub(super) async fn the_donor_is_the_one_that_ended_last_of_those_that_fit(store
     assert_eq!(ask_on("foo", "1", &["el9", "el8"], ChangedAndAfter.donors()).await, Some(4));
     assert_eq!(ask_on("foo", "1", &["el9", "el8"], &[OnlyChanged]).await, Some(3));
     assert_eq!(ask_on("foo", "1", &[], &all).await, None);
+}
+
+pub(super) async fn builds_of_one_document_are_found(store: &dyn Store) {
+    let url = |text: &str| text.parse::<ScmUrl>().expect("a good URL");
+    let (here, there) = (url("https://src.example.org/a.git?#main"), url("https://src.example.org/a.git?#other"));
+    let builds = [
+        ("foo:1:1:a", &here, false),
+        ("foo:1:2:b", &there, false),
+        ("bar:1:1:a", &here, false),
+        ("foo:1:1:a_1", &here, true),
+    ];
+    for (number, (text, scm_url, scratch)) in (1..).zip(builds) {
+        let submission = Submission { scm_url: scm_url.clone(), scratch, ..sample::submission(nsvc(text)) };
+        commit(store, &Written::of_submission(id(number), submission)).await;
+    }
+    let found = async |urls: &[ScmUrl], limit| {
+        let found = store.of_documents(urls, limit).await.expect("it can be asked");
+        found.iter().map(|build| build.id.get()).collect::<Vec<_>>()
+    };
+    assert_eq!(found(std::slice::from_ref(&here), 10).await, [1, 3], "but what is only tried");
+    assert_eq!(found(&[there.clone(), here.clone()], 10).await, [1, 2, 3]);
+    assert_eq!(found(&[there, here], 2).await, [1, 2]);
+    assert!(found(&[url("https://src.example.org/a.git?#x")], 10).await.is_empty());
+    assert!(found(&[], 10).await.is_empty());
 }
 
 pub(super) async fn ready_builds_are_found_by_what_they_are_built_against(store: &dyn Store) {
