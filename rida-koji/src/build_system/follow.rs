@@ -105,6 +105,12 @@ impl Watched {
         self.tasks.iter().filter(|(_, known)| !is_fresh(known)).map(|(id, _)| *id).collect()
     }
 
+    /// Returns those that there was a message about a little while ago.
+    fn eager(&self, ids: &[i64], now: Duration) -> Vec<i64> {
+        let is_eager = |id: &i64| self.tasks.get(id).is_some_and(|known| now < known.eager_until);
+        ids.iter().copied().filter(is_eager).collect()
+    }
+
     fn learn(&mut self, id: i64, state: Option<TaskState>, now: Duration) {
         if let Some(known) = self.tasks.get_mut(&id) {
             known.state = state;
@@ -157,10 +163,14 @@ impl KojiBuildSystem {
         }
         let stale = self.memory().watched.stale(ids, now, |waited| self.freshness(waited));
         for batch in stale.chunks(BATCH) {
-            let tasks = self.tasks(batch).await?;
+            let eager = self.memory().watched.eager(batch, now);
+            let (tasks, complete) = self.tasks_and_packages(batch, &eager).await?;
             let mut memory = self.memory();
             for (id, task) in batch.iter().zip(tasks) {
-                memory.watched.learn(*id, task.map(|task: Task| task.state), now);
+                let state = task.map(|task: Task| task.state);
+                // Its packages are told of before it ends; it has nothing more to do.
+                let is_done = complete.contains(id) && state.is_some_and(|state| state.is_active());
+                memory.watched.learn(*id, if is_done { Some(TaskState::Closed) } else { state }, now);
             }
         }
         Ok(())

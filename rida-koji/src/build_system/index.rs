@@ -1,9 +1,10 @@
 //! Which task was started for which try of which component: read off the tasks' options, again and again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rida_core::{ComponentKey, ModuleBuild, PortError, Timestamp};
 
+use super::components::builds_of;
 use super::{KojiBuildSystem, unreadable};
 use crate::map::{Names, port_error, refused};
 use crate::wire::{Task, TaskState};
@@ -22,6 +23,8 @@ pub(super) const MARK: &str = "rida_build";
 const OVERLAP: f64 = 1800.0;
 /// How many tasks are asked for at once.
 const PAGE: i64 = 1000;
+/// The state of a build that has its packages.
+const COMPLETE: i64 = 1;
 /// How many tasks are remembered.
 const REMEMBERED: usize = 200_000;
 
@@ -163,22 +166,40 @@ impl KojiBuildSystem {
 
     /// Asks for tasks by their numbers; one that is not known is absent.
     pub(super) async fn tasks(&self, ids: &[i64]) -> Result<Vec<Option<Task>>, PortError> {
+        Ok(self.tasks_and_packages(ids, &[]).await?.0)
+    }
+
+    /// Asks for tasks by their numbers, and in the same request which of `eager` have made their packages.
+    pub(super) async fn tasks_and_packages(
+        &self,
+        ids: &[i64],
+        eager: &[i64],
+    ) -> Result<(Vec<Option<Task>>, BTreeSet<i64>), PortError> {
         if ids.is_empty() {
-            return Ok(Vec::new());
+            return Ok((Vec::new(), BTreeSet::new()));
         }
-        let call = Call::new("getTaskInfo", [Value::from(ids.to_vec())]);
-        let answer = self.client.read_many(&[call]).await.map_err(port_error)?.into_iter().next();
-        let answer = answer.unwrap_or(Ok(Value::Nil)).map_err(|fault| refused("tasks cannot be looked up", fault))?;
+        let made = |task: &i64| Call::new("listBuilds", []).with("taskID", *task).with("state", COMPLETE);
+        let calls: Vec<Call> = std::iter::once(Call::new("getTaskInfo", [Value::from(ids.to_vec())]))
+            .chain(eager.iter().map(made))
+            .collect();
+        let mut answers = self.client.read_many(&calls).await.map_err(port_error)?.into_iter();
+        let answer =
+            answers.next().unwrap_or(Ok(Value::Nil)).map_err(|fault| refused("tasks cannot be looked up", fault))?;
         let tasks = answer.array("getTaskInfo").map_err(unreadable)?.into_iter();
         let tasks: Vec<Option<Task>> = tasks
             .map(|task| if task.is_nil() { Ok(None) } else { Task::from_value(task).map(Some) })
             .collect::<Result<_, _>>()
             .map_err(unreadable)?;
-        if tasks.len() == ids.len() {
-            Ok(tasks)
-        } else {
-            Err(PortError::temporary(format!("Koji told of {} of {} tasks", tasks.len(), ids.len())))
+        if tasks.len() != ids.len() {
+            return Err(PortError::temporary(format!("Koji told of {} of {} tasks", tasks.len(), ids.len())));
         }
+        let mut complete = BTreeSet::new();
+        for (task, answer) in eager.iter().zip(answers) {
+            if !builds_of(answer)?.is_empty() {
+                complete.insert(*task);
+            }
+        }
+        Ok((tasks, complete))
     }
 }
 

@@ -11,6 +11,10 @@ use crate::xmlrpc::{Call, Value};
 
 /// The log that a builder writes while it builds.
 const LOG: &str = "build.log";
+/// What tells why, of a task that failed before it came to that: first what tells most.
+const EARLIER: &[&str] = &["root.log", "mock_output.log", "checkout.log"];
+/// The tasks that make a source package.
+const SOURCE_TASKS: &[&str] = &["buildSRPMFromSCM", "rebuildSRPM"];
 /// How much of a log is asked for at once.
 const LARGEST_CHUNK: usize = 4 * 1024 * 1024;
 
@@ -32,16 +36,20 @@ impl KojiBuildSystem {
         let children = self.client.read(&call).await.map_err(port_error)?;
         let children = children.array("getTaskChildren").map_err(unreadable)?.into_iter().map(Task::from_value);
         let mut children: Vec<Task> = children.collect::<Result<_, _>>().map_err(unreadable)?;
-        children.retain(|child| child.method == "buildArch");
+        // While the source package is made, nobody can know whether its log will be the one that counts.
+        let is_early = |child: &Task| child.state == TaskState::Failed && SOURCE_TASKS.contains(&child.method.as_str());
+        children.retain(|child| child.method == "buildArch" || is_early(child));
         // The one that failed tells why; otherwise they tell the same.
         children.sort_by(|a, b| (a.state != TaskState::Failed, &a.arch).cmp(&(b.state != TaskState::Failed, &b.arch)));
         let Some(child) = children.first() else { return Ok(LogChunk { bytes: Vec::new(), complete: ended }) };
-        let size = self.log_size(child.id).await?.unwrap_or(0);
+        let Some((file, size)) = self.log_of(child).await? else {
+            return Ok(LogChunk { bytes: Vec::new(), complete: ended });
+        };
         if offset >= size {
             return Ok(LogChunk { bytes: Vec::new(), complete: ended });
         }
         let most = i64::try_from(max.min(LARGEST_CHUNK)).unwrap_or(i64::MAX);
-        let call = Call::new("downloadTaskOutput", [Value::Int(child.id), Value::from(LOG)])
+        let call = Call::new("downloadTaskOutput", [Value::Int(child.id), Value::from(file)])
             .with("offset", i64::try_from(offset).unwrap_or(i64::MAX))
             .with("size", most);
         let bytes = match self.client.read(&call).await.map_err(port_error)? {
@@ -76,18 +84,26 @@ impl KojiBuildSystem {
         Ok(find(&self.names(&build)))
     }
 
-    async fn log_size(&self, task: i64) -> Result<Option<u64>, PortError> {
-        let call = Call::new("listTaskOutput", [Value::Int(task)]).with("stat", true);
+    /// Returns the log of a task, and how long it is.
+    async fn log_of(&self, task: &Task) -> Result<Option<(&'static str, u64)>, PortError> {
+        let call = Call::new("listTaskOutput", [Value::Int(task.id)]).with("stat", true);
         let mut files = self.client.read(&call).await.map_err(port_error)?.fields("files").map_err(unreadable)?;
-        let log = files.take(LOG);
-        if log.is_nil() {
-            return Ok(None);
+        let others = EARLIER.iter().filter(|_| task.state == TaskState::Failed);
+        for name in std::iter::once(&LOG).chain(others) {
+            let file = files.take(name);
+            if file.is_nil() {
+                continue;
+            }
+            // It is a text, since it may be longer than XML-RPC's numbers.
+            let size = match file.fields("log").map_err(unreadable)?.take("st_size") {
+                Value::Text(size) => size.parse().unwrap_or(0),
+                Value::Int(size) => u64::try_from(size).unwrap_or(0),
+                _ => 0,
+            };
+            if size > 0 {
+                return Ok(Some((name, size)));
+            }
         }
-        // It is a text, since it may be longer than XML-RPC's numbers.
-        Ok(match log.fields("log").map_err(unreadable)?.take("st_size") {
-            Value::Text(size) => size.parse().ok(),
-            Value::Int(size) => u64::try_from(size).ok(),
-            _ => None,
-        })
+        Ok(None)
     }
 }

@@ -13,8 +13,6 @@ const HOST: i64 = 1;
 const TRIES: i64 = 3;
 /// How long the builds of packages take that nothing was said of, in seconds.
 const BUILD_TIME: f64 = 60.0;
-/// How long after its packages are there, and that was told, a task ends, in seconds.
-const UNTIL_CLOSED: f64 = 1.0;
 /// How long it takes until a build that found no repository begins again, in seconds: it waits in a task of its own, and
 /// both tasks wait for their builders.
 const WAIT_FOR_REPOSITORY: f64 = 60.0;
@@ -109,9 +107,15 @@ impl World {
         };
         let (package, version, release) = self.nvr_of(source, &repo)?;
         let course = self.courses.get(&package).cloned().unwrap_or(Course::Succeeds(BUILD_TIME));
-        if course == Course::FailsEarly {
-            let text = format!("error building srpm, the spec of {package} cannot be parsed");
-            return Err(fault(fault::BUILD, text));
+        let failed = matches!(course, Course::FailsEarly).then(|| {
+            fault(
+                fault::BUILD,
+                "error building srpm, mock exited with status 1; see build.log or root.log for more information",
+            )
+        });
+        self.make_source_package(id, at, source, failed.clone());
+        if let Some(failed) = failed {
+            return Err(failed);
         }
         let known = self.builds.values().find(|b| (&b.name, &b.version, &b.release) == (&package, &version, &release));
         let build = match known {
@@ -161,6 +165,20 @@ impl World {
         Ok(None)
     }
 
+    /// Makes the source package, in a task of its own, which takes no time here.
+    fn make_source_package(&mut self, id: i64, at: f64, source: &str, failed: Option<Fault>) {
+        let method = if source.starts_with("cli-build/") { "rebuildSRPM" } else { "buildSRPMFromSCM" };
+        let owner = self.tasks.get(&id).map_or(0, |task| task.owner);
+        let child = self.new_task(method, Vec::new(), owner, Some(id), 20);
+        if let Some(task) = self.tasks.get_mut(&child) {
+            task.label = Some("srpm".to_owned());
+            task.host = Some(HOST);
+            (task.started, task.ended, task.due) = (Some(at), Some(at), f64::INFINITY);
+            task.state = if failed.is_some() { TaskState::Failed } else { TaskState::Closed };
+            task.result = Some(failed.map_or(Ok(Value::from([])), Err));
+        }
+    }
+
     /// Finds out what a source makes. The dist tag is that of the macros in the repository.
     fn nvr_of(&self, source: &str, repo: &Repo) -> Result<(String, String, String), Fault> {
         if let Some(path) = source.strip_prefix("cli-build/") {
@@ -202,7 +220,13 @@ impl World {
         if matches!(self.courses.get(&name), Some(Course::Fails(_))) {
             let text = "error building package (arch x86_64), mock exited with status 1; see build.log or root.log for \
                         more information";
-            return Err(fault(fault::BUILD, text));
+            let failed = fault(fault::BUILD, text);
+            // The first fails, and its siblings are cancelled with it.
+            let child = self.tasks.values().find(|task| task.parent == Some(id) && task.method == "buildArch");
+            if let Some(child) = child.map(|child| child.id) {
+                self.end_task(child, TaskState::Failed, Err(failed.clone()));
+            }
+            return Err(failed);
         }
         let children = self.tasks.values().filter(|task| task.parent == Some(id) && task.method == "buildArch");
         let mut arches: Vec<String> = children.map(|task| task.arch.clone()).collect();
@@ -227,7 +251,7 @@ impl World {
             build.ended = Some(at);
         }
         self.tell_build(number, Some(0));
-        self.sleep(id, at + UNTIL_CLOSED);
+        self.sleep(id, at + self.until_closed);
         Ok(None)
     }
 

@@ -213,27 +213,37 @@ impl World {
         Ok(Value::Array(shown.skip(start).take(limit).collect()))
     }
 
-    fn log_of(&self, id: i64) -> Option<String> {
-        let task = self.tasks.get(&id).filter(|task| task.method == "buildArch" && task.started.is_some())?;
-        let mut log = format!("task {id} builds for {}\n", task.arch);
-        if !task.state.is_active() {
-            log.push_str("Child return code was 0\nEnd of log\n");
+    /// Returns the logs of a task by their names.
+    fn logs_of(&self, id: i64) -> Vec<(&'static str, String)> {
+        let Some(task) = self.tasks.get(&id).filter(|task| task.started.is_some()) else { return Vec::new() };
+        let failed = task.state == TaskState::Failed;
+        match task.method.as_str() {
+            "buildArch" | "buildSRPMFromSCM" | "rebuildSRPM" => {}
+            _ => return Vec::new(),
         }
-        Some(log)
+        let what = if task.method == "buildArch" { task.arch.as_str() } else { "a source package" };
+        let mut root = format!("task {id} installs what it needs for {what}\n");
+        if failed && self.breaking_roots {
+            root.push_str("No matching package to install: 'nowhere'\n");
+            return vec![("build.log", String::new()), ("root.log", root)];
+        }
+        let mut log = format!("task {id} builds for {what}\n");
+        if !task.state.is_active() {
+            log.push_str(if failed { "Child return code was 1\n" } else { "Child return code was 0\n" });
+            log.push_str("End of log\n");
+        }
+        vec![("build.log", log), ("root.log", root)]
     }
 
     pub(super) fn list_task_output(&mut self, call: Call) -> Result {
         let mut args = Args::bind(call, &["taskID", "stat", "all_volumes", "strict"], false)?;
         let (id, stat) = (args.int("taskID")?, args.flag("stat", false));
-        let Some(log) = self.log_of(id) else {
-            return Ok(if stat { Value::from([]) } else { Value::Array(Vec::new()) });
-        };
-        let size = log.len().to_string();
-        Ok(if stat {
-            Value::from([("build.log", Value::from([("st_size", Value::from(size))]))])
-        } else {
-            Value::Array(vec![Value::from("build.log")])
-        })
+        let logs = self.logs_of(id);
+        if !stat {
+            return Ok(Value::Array(logs.iter().map(|(name, _)| Value::from(*name)).collect()));
+        }
+        let size = |log: &str| Value::from([("st_size", Value::from(log.len().to_string()))]);
+        Ok(Value::Struct(logs.iter().map(|(name, log)| ((*name).to_owned(), size(log))).collect()))
     }
 
     pub(super) fn download_task_output(&mut self, call: Call) -> Result {
@@ -241,7 +251,7 @@ impl World {
         let (id, name) = (args.int("taskID")?, args.text("fileName")?);
         let offset = args.maybe_int("offset")?.and_then(|offset| usize::try_from(offset).ok()).unwrap_or(0);
         let size = args.maybe_int("size")?.and_then(|size| usize::try_from(size).ok()).unwrap_or(usize::MAX);
-        let log = self.log_of(id).filter(|_| name == "build.log");
+        let log = self.logs_of(id).into_iter().find(|(known, _)| *known == name).map(|(_, log)| log);
         let log = log.ok_or_else(|| generic(format!("no such file: {name}")))?;
         let piece: Vec<u8> = log.bytes().skip(offset).take(size).collect();
         Ok(Value::from(base64::engine::general_purpose::STANDARD.encode(piece)))

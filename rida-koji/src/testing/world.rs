@@ -217,6 +217,10 @@ pub struct World {
     pub failing_repositories: u32,
     /// How long a task waits for a builder, in seconds: half of it until it is given to one, half until that takes it.
     pub wait_for_builder: f64,
+    /// How long after its packages are there, and that was told, a task ends, in seconds.
+    pub until_closed: f64,
+    /// What fails does so while its root is made, so that `root.log` alone tells why.
+    pub breaking_roots: bool,
     /// How long a repository takes, in seconds.
     pub repository_time: f64,
     /// The names of the packages that builds of a package make, beside those that are named as it.
@@ -265,6 +269,8 @@ impl World {
             policies: BTreeMap::new(),
             failing_repositories: 0,
             wait_for_builder: 2.0,
+            until_closed: 1.0,
+            breaking_roots: false,
             repository_time: 30.0,
             more_packages: BTreeMap::new(),
             noarch: BTreeSet::new(),

@@ -337,7 +337,8 @@ async fn what_is_waited_for_for_long_is_asked_about_less_often() {
     let id = flow.submit(MODULEMD, &[("alpha", 0)]).await;
     let driver = flow.sparing_driver();
     flow.until(&driver, |flow| flow.tasks("alpha") == 1).await;
-    let looks = |flow: &Flow| flow.world.hub.world().calls.iter().filter(|call| call.contains("getTaskInfo)")).count();
+    let looks =
+        |flow: &Flow| flow.world.hub.world().calls.iter().filter(|call| call.contains("multiCall(getTaskInfo")).count();
     let mut rounds = Vec::new();
     for _ in 0..3 {
         let before = looks(&flow);
@@ -434,4 +435,48 @@ async fn a_call_that_fails_once_fails_no_module() {
             assert_eq!((flow.tasks("module-build-macros"), flow.tasks("alpha")), (1, 1), "{context}");
         }
     }
+}
+
+#[tokio::test]
+async fn the_log_of_what_failed_tells_why_whichever_task_it_was() {
+    for (course, breaking_roots, expected) in [
+        (Course::Fails(20.0), false, "builds for x86_64\nChild return code was 1\n"),
+        (Course::Fails(20.0), true, "No matching package to install"),
+        (Course::FailsEarly, false, "builds for a source package\nChild return code was 1\n"),
+        (Course::FailsEarly, true, "No matching package to install"),
+    ] {
+        let flow = Flow::new().await;
+        {
+            let mut world = flow.world.hub.world();
+            world.courses.insert("alpha".to_owned(), course.clone());
+            world.breaking_roots = breaking_roots;
+        }
+        let id = flow.submit(MODULEMD, THREE).await;
+        let build = flow.until_ended(&flow.driver(), id).await;
+        let place = build.plan().index_of(&sample::component("alpha")).unwrap();
+        let log = flow.world.system().read_log(&build.key(place).unwrap(), 0, 1 << 20).await.unwrap();
+        let text = String::from_utf8(log.bytes).unwrap();
+        assert!(text.contains(expected), "{course:?} {breaking_roots}: {text:?}");
+        assert!(log.complete);
+    }
+}
+
+#[tokio::test]
+async fn packages_that_a_message_tells_of_are_taken_before_their_task_ends() {
+    let flow = Flow::new().await;
+    flow.world.hub.world().until_closed = 600.0;
+    let id = flow.submit(MODULEMD, THREE).await;
+    let system = std::sync::Arc::new(flow.world.system());
+    let driver = flow.driver_of(std::sync::Arc::clone(&system));
+    let complete = |flow: &Flow| flow.world.hub.world().builds().any(|build| build.state == 1);
+    flow.until(&driver, complete).await;
+    let build = flow.load(id).await;
+    let task = build.components[0].state.task().unwrap();
+    let _ = driver.look(id).await.unwrap();
+    assert!(matches!(flow.load(id).await.components[0].state, ComponentState::Building { .. }), "nobody told of it");
+    assert!(system.concerns(&BuildSystemHint { task: Some(task), ..BuildSystemHint::default() }, &build));
+    let _ = driver.look(id).await.unwrap();
+    assert!(flow.load(id).await.components[0].state.built().is_some());
+    let is_open = |task: i64| flow.world.hub.world().tasks().any(|t| t.id == task && t.state == TaskState::Open);
+    assert!(is_open(task.0), "the task itself goes on");
 }
