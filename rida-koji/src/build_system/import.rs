@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
-use md5::{Digest, Md5};
 use rida_core::modulemd::Xmd;
 use rida_core::{Arch, ComponentName, ModuleBuild, PortError};
 
+use self::metadata::{METADATA, described, metadata, output};
 use super::members::Package;
 use super::module::{Content, Kind, content, documents};
 use super::{KojiBuildSystem, unreadable};
@@ -14,7 +14,9 @@ use crate::config::ImportConfig;
 use crate::error::KojiErrorKind;
 use crate::map::{Names, port_error, refused};
 use crate::wire::{Build, Rpm, Tag};
-use crate::xmlrpc::{Call, Struct, Value};
+use crate::xmlrpc::{Call, Value};
+
+mod metadata;
 
 /// What is asked of source packages.
 const SOURCE_HEADERS: &[&str] = &["exclusivearch", "excludearch", "license"];
@@ -177,13 +179,11 @@ impl KojiBuildSystem {
             self.client.upload(&folder, name, &bytes).await.map_err(port_error)?;
             outputs.push(output(name, arch, kind, &bytes, packages));
         }
-        let metadata = Value::from([
-            ("metadata_version", Value::Int(0)),
-            ("buildroots", Value::Array(vec![build_root(import)])),
-            ("build", described(build, &names, module, documents.whole.to_yaml(), owner)),
-            ("output", Value::Array(outputs)),
-        ]);
-        let mut calls = vec![Call::new("CGImport", [metadata, Value::from(folder)])];
+        let described = described(build, &names, module, &documents.whole.to_yaml(), owner);
+        // It names each package several times. As a file it may be longer than a call.
+        let metadata = metadata(import, &described, &outputs);
+        self.client.upload(&folder, METADATA, &Bytes::from(metadata)).await.map_err(port_error)?;
+        let mut calls = vec![Call::new("CGImport", [METADATA, &folder].map(Value::from))];
         calls.extend(import.tag.iter().map(|tag| put_into(tag, module)));
         let error = match self.client.write_many(&calls).await {
             Ok(answers) => match answers.into_iter().find_map(Result::err) {
@@ -244,81 +244,4 @@ fn check_own(known: &Build, names: &Names) -> Result<(), PortError> {
         }
         _ => Ok(()),
     }
-}
-
-fn build_root(import: &ImportConfig) -> Value {
-    let version = env!("CARGO_PKG_VERSION");
-    let arch = std::env::consts::ARCH;
-    let named = |name: &str| Value::from([("name", Value::from(name)), ("version", Value::from(version))]);
-    Value::from([
-        ("id", Value::Int(1)),
-        ("host", Value::from([("arch", Value::from(arch)), ("os", Value::from(std::env::consts::OS))])),
-        ("content_generator", named(&import.generator)),
-        ("container", Value::from([("arch", Value::from(arch)), ("type", Value::from("none"))])),
-        ("components", Value::Array(Vec::new())),
-        ("tools", Value::Array(vec![named("rida")])),
-    ])
-}
-
-fn described(build: &ModuleBuild, names: &Names, module: &Imported, whole: String, owner: Option<&str>) -> Value {
-    let nsvc = build.nsvc();
-    let of_module = Value::from([
-        ("module_build_service_id", Value::Int(build.id.get())),
-        ("content_koji_tag", Value::from(names.tag.as_str())),
-        ("modulemd_str", Value::from(whole)),
-        ("name", Value::from(module.name.as_str())),
-        ("stream", Value::from(nsvc.stream.as_str())),
-        ("version", Value::from(nsvc.version.to_string())),
-        ("context", Value::from(nsvc.context.as_str())),
-    ]);
-    let mut members: Struct = [
-        ("name", Value::from(module.name.as_str())),
-        ("version", Value::from(module.version.as_str())),
-        ("release", Value::from(module.release.as_str())),
-        ("source", Value::from(build.submission.scm_url.to_string())),
-        ("start_time", Value::Int(build.submission.at.millis() / 1000)),
-        ("end_time", Value::Int(build.modified_at.millis() / 1000)),
-        ("extra", Value::from([("typeinfo", Value::from([("module", of_module)]))])),
-    ]
-    .into_iter()
-    .map(|(name, value)| (name.to_owned(), value))
-    .collect();
-    if let Some(owner) = owner {
-        members.insert("owner".to_owned(), Value::from(owner));
-    }
-    Value::Struct(members)
-}
-
-fn output(name: &str, arch: &str, kind: &str, content: &Bytes, packages: &[&Package]) -> Value {
-    let sum: String = Md5::digest(content).iter().map(|byte| format!("{byte:02x}")).collect();
-    let components = packages.iter().map(|package| {
-        let rpm = &package.rpm;
-        Value::from([
-            ("type", Value::from("rpm")),
-            ("name", Value::from(rpm.name.as_str())),
-            ("version", Value::from(rpm.version.as_str())),
-            ("release", Value::from(rpm.release.as_str())),
-            ("epoch", Value::from(rpm.epoch)),
-            ("arch", Value::from(rpm.arch.as_str())),
-            ("sigmd5", Value::from(rpm.payload_hash.as_deref())),
-        ])
-    });
-    let mut members: Struct = [
-        ("buildroot_id", Value::Int(1)),
-        ("arch", Value::from(arch)),
-        ("type", Value::from(kind)),
-        ("filename", Value::from(name)),
-        ("filesize", Value::Int(i64::try_from(content.len()).unwrap_or(i64::MAX))),
-        ("checksum_type", Value::from("md5")),
-        ("checksum", Value::from(sum)),
-        ("components", Value::Array(components.collect())),
-    ]
-    .into_iter()
-    .map(|(name, value)| (name.to_owned(), value))
-    .collect();
-    if kind == "file" {
-        let of_module = Value::from([("module", Value::Struct(Struct::new()))]);
-        members.insert("extra".to_owned(), Value::from([("typeinfo", of_module)]));
-    }
-    Value::Struct(members)
 }

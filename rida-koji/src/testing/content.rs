@@ -88,10 +88,32 @@ impl World {
         Value::Struct(all)
     }
 
+    /// Takes what is told of an import as the hub does: as a struct, as JSON, or as the name of a file of it.
+    fn metadata(&self, told: Value, folder: &str) -> Result<Struct> {
+        let told = match told {
+            Value::Struct(told) => return Ok(told),
+            Value::Nil => "metadata.json".to_owned(),
+            Value::Text(told) => told,
+            other => return Err(generic(format!("Invalid metadata: {}", other.kind()))),
+        };
+        let json = if told.ends_with(".json") {
+            let file = self.uploads.get(&format!("{folder}/{told}"));
+            let (_, content) = file.ok_or_else(|| generic(format!("No such file: {told}")))?;
+            serde_json::from_slice(content)
+        } else {
+            serde_json::from_str(&told)
+        };
+        match json.map(of_json) {
+            Ok(Value::Struct(told)) => Ok(told),
+            _ => Err(generic("Invalid metadata, cannot be read as JSON")),
+        }
+    }
+
     pub(super) fn import(&mut self, caller: Caller, call: Call) -> Result {
         let owner = self.user(caller)?.id;
         let mut args = Args::bind(call, &["metadata", "directory", "token"], false)?;
-        let (metadata, folder) = (args.members("metadata")?, args.text("directory")?);
+        let (metadata, folder) = (args.take("metadata"), args.text("directory")?);
+        let metadata = self.metadata(metadata, &folder)?;
         if int(&metadata, "metadata_version") != Some(0) {
             return Err(generic("Unsupported metadata version"));
         }
@@ -138,6 +160,22 @@ impl World {
         self.builds.insert(id, record);
         self.imported.insert(id, Value::Struct(metadata));
         Ok(Value::from([("id", Value::Int(id)), ("nvr", Value::from(nvr))]))
+    }
+}
+
+fn of_json(json: serde_json::Value) -> Value {
+    match json {
+        serde_json::Value::Null => Value::Nil,
+        serde_json::Value::Bool(flag) => Value::Bool(flag),
+        serde_json::Value::Number(number) => match number.as_i64() {
+            Some(number) => Value::Int(number),
+            None => Value::Double(number.as_f64().unwrap_or(f64::NAN)),
+        },
+        serde_json::Value::String(text) => Value::Text(text),
+        serde_json::Value::Array(values) => Value::Array(values.into_iter().map(of_json).collect()),
+        serde_json::Value::Object(members) => {
+            Value::Struct(members.into_iter().map(|(name, value)| (name, of_json(value))).collect())
+        }
     }
 }
 

@@ -141,3 +141,19 @@ async fn a_package_that_somebody_put_into_the_tag_is_in_the_companion() {
     assert_eq!(packages(&read(&world, MODULE, "x86_64"), dist), "alpha.src alpha.x86_64");
     assert_eq!(packages(&read(&world, DEVEL, "x86_64"), dist), "strange-0:1-1.src strange-0:1-1.x86_64");
 }
+
+/// What is told of a module names each package several times: more than a call of the hub may be long.
+#[tokio::test]
+async fn a_module_of_very_many_packages_is_imported() {
+    let flow = Flow::new().await;
+    let more = (0..900).map(|number| format!("alpha-langpack-{number}")).collect();
+    flow.world.hub.world().more_packages.insert("alpha".to_owned(), more);
+    let modulemd = format!("{MODULEMD}  buildopts: {{arches: [x86_64, aarch64, s390x]}}\n");
+    let id = flow.submit(&modulemd, &[("alpha", 0)]).await;
+    let build = flow.until_ended(&flow.driver(), id).await;
+    assert_eq!(build.state(), BuildState::Ready, "{:?}", build.reason());
+    let world = flow.world.hub.world();
+    // Each architecture has its packages and the source; the documents of none have all.
+    assert_eq!(listed(&world, MODULE, "modulemd.s390x.txt").len(), 902);
+    assert_eq!(listed(&world, MODULE, "modulemd.src.txt").len(), 3 * 901 + 1);
+}

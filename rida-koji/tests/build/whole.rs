@@ -68,7 +68,7 @@ async fn the_imported_module_has_its_documents_and_its_companion() {
     };
     let module = "bench-1.0-1.c0ffee";
     let files: Vec<&str> = world.uploads().filter(|path| path.contains(module)).collect();
-    assert_eq!(files.len(), 4, "{files:?}");
+    assert_eq!(files.len(), 5, "{files:?}");
     let document = text(module, "modulemd.x86_64.txt");
     let read = rida_core::modulemd::read(document.as_bytes()).unwrap().into_stream().unwrap();
     let release = format!("1{}", dist(&build));
