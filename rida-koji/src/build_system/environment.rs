@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use rida_core::modulemd::Xmd;
+use rida_core::modulemd::{ModuleStream, Xmd};
 use rida_core::{ComponentName, ComponentState, ModuleBuild, PortError};
 
 use super::parents::Parent;
@@ -18,9 +18,9 @@ use crate::xmlrpc::{Answer, Call, Struct, Value};
 /// The setting of a tag that says which module it was made for.
 pub(super) const MODULE: &str = "rida.module";
 /// The group whose packages are in every build root.
-const BUILD: &str = "build";
+pub(super) const BUILD: &str = "build";
 /// The group whose packages source packages are made with.
-const SRPM_BUILD: &str = "srpm-build";
+pub(super) const SRPM_BUILD: &str = "srpm-build";
 /// How often what is missing is looked for.
 const ROUNDS: u32 = 3;
 /// The step from one parent's priority to the next.
@@ -94,7 +94,7 @@ impl KojiBuildSystem {
             };
             let place = if by_queue { answers.last().cloned() } else { None };
             let refusals = calls.iter().zip(answers.drain(..)).filter_map(|(call, answer)| Some((call, answer.err()?)));
-            // What nobody ever built cannot be blocked, and need not be.
+            // What is in no list cannot be blocked, and need not be: it is not inherited.
             let mut refusals =
                 refusals.filter(|(call, fault)| call.method != "packageListBlock" || fault.code != fault::GENERIC);
             match refusals.next() {
@@ -130,17 +130,13 @@ impl KojiBuildSystem {
                 srpm_group.insert(name.clone());
             }
         }
-        let options = stream.xmd.get("mbs_options");
-        let blocked = match options.and_then(|options| options.get("blocked_packages")) {
-            Some(Xmd::List(packages)) => packages
-                .iter()
-                .filter_map(|package| match package {
-                    Xmd::Text(name) => Some(name.clone()),
-                    _ => None,
-                })
-                .collect(),
-            _ => BTreeSet::new(),
+        // What the module has built is its own, and was unblocked when it was tagged.
+        let is_built = |name: &String| {
+            let mut built = build.components().filter(|(_, component)| component.state.built().is_some());
+            built.any(|(planned, _)| planned.name.as_str() == name)
         };
+        let mut blocked = blocked(&stream);
+        blocked.retain(|name| !is_built(name));
         let mut packages: BTreeSet<String> = build.plan().iter().map(|component| component.name.to_string()).collect();
         packages.insert(macros.to_string());
         let mut extra = self.config.tag_extra.clone();
@@ -277,6 +273,8 @@ impl KojiBuildSystem {
                     None => calls
                         .push(Call::new("packageListAdd", [name.as_str(), package, &wanted.owner].map(Value::from))),
                     Some(false) => {}
+                    // Until it is built here.
+                    Some(true) if name == build_tag && wanted.blocked.contains(package) => {}
                     Some(true) => {
                         return Err(PortError::permanent(format!(
                             "somebody blocked the package {package} in Koji's tag {name}; unblock it there"
@@ -285,10 +283,6 @@ impl KojiBuildSystem {
                 }
             }
         }
-        let blocked = wanted.blocked.iter().filter(|package| found.build_packages.get(*package) != Some(&true));
-        calls.extend(
-            blocked.map(|package| Call::new("packageListBlock", [build_tag.as_str(), package].map(Value::from))),
-        );
         // Before the inheritance: what is inherited already would not be added.
         for (group, packages) in &wanted.groups {
             let known = found.groups.get(*group);
@@ -301,6 +295,11 @@ impl KojiBuildSystem {
             }));
         }
         calls.extend(inheritance(wanted, found));
+        // After it: what is in no list of what is inherited cannot be blocked.
+        let blocked = wanted.blocked.iter().filter(|package| found.build_packages.get(*package) != Some(&true));
+        calls.extend(
+            blocked.map(|package| Call::new("packageListBlock", [build_tag.as_str(), package].map(Value::from))),
+        );
         if let Some((tag, names)) = &wanted.finished {
             let missing = names.iter().zip(&found.finished).filter(|(_, is_listed)| !**is_listed);
             calls
@@ -324,6 +323,21 @@ impl KojiBuildSystem {
             }
         }
         Ok(calls)
+    }
+}
+
+/// Returns the packages that a module wants none of that is inherited.
+pub(super) fn blocked(stream: &ModuleStream) -> BTreeSet<String> {
+    let options = stream.xmd.get("mbs_options");
+    match options.and_then(|options| options.get("blocked_packages")) {
+        Some(Xmd::List(packages)) => packages
+            .iter()
+            .filter_map(|package| match package {
+                Xmd::Text(name) => Some(name.clone()),
+                _ => None,
+            })
+            .collect(),
+        _ => BTreeSet::new(),
     }
 }
 
@@ -408,7 +422,7 @@ fn structs(answer: Answer, is_there: bool) -> Result<Vec<Struct>, PortError> {
 }
 
 /// Reads a tag's list of packages, each with whether it is blocked.
-fn packages(answer: Answer, is_there: bool) -> Result<BTreeMap<String, bool>, PortError> {
+pub(super) fn packages(answer: Answer, is_there: bool) -> Result<BTreeMap<String, bool>, PortError> {
     let each = structs(answer, is_there)?.into_iter().map(|item| {
         let mut fields = Value::Struct(item).fields("package")?;
         Ok((fields.text("package_name")?, fields.flag("blocked")?))
@@ -416,7 +430,7 @@ fn packages(answer: Answer, is_there: bool) -> Result<BTreeMap<String, bool>, Po
     each.collect::<Result<_, _>>().map_err(unreadable)
 }
 
-fn groups(answer: Answer, is_there: bool) -> Result<BTreeMap<String, BTreeSet<String>>, PortError> {
+pub(super) fn groups(answer: Answer, is_there: bool) -> Result<BTreeMap<String, BTreeSet<String>>, PortError> {
     let each = structs(answer, is_there)?.into_iter().map(|item| {
         let mut fields = Value::Struct(item).fields("group")?;
         let name = fields.text("name")?;

@@ -1,54 +1,85 @@
 //! Putting what was built into the module's tags.
 
+use std::collections::BTreeSet;
+
 use rida_core::{ComponentKey, ComponentName, ModuleBuild, PortError};
 use tokio::time::sleep;
 
-use super::{KojiBuildSystem, unreadable};
+use super::{KojiBuildSystem, document, environment, unreadable};
 use crate::config::Tagging;
 use crate::error::KojiErrorKind;
 use crate::map::{Names, port_error, refused};
 use crate::wire::{Build, Tag, Task};
-use crate::xmlrpc::{Call, Fault, Value};
+use crate::xmlrpc::{Answer, Call, Fault, Value};
 
 /// How often it is looked whether builders have tagged what they were asked to.
 const LOOKS: u32 = 10;
 
+/// Something that is to be so when packages are tagged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Step {
+    /// A package of the build tag's list that is blocked, so that nothing is inherited, is blocked no more.
+    Unblocked(String),
+    /// The macros are in a group of the build tag: in every build root of what is made of it from now on.
+    Grouped(&'static str),
+    /// A build is in a tag.
+    Tagged(String, String),
+}
+
+impl Step {
+    fn call(&self, names: &Names, tagging: Tagging) -> Call {
+        let build_tag = names.build_tag.as_str();
+        match self {
+            Self::Unblocked(package) => Call::new("packageListUnblock", [build_tag, package].map(Value::from)),
+            Self::Grouped(group) => {
+                let macros = ComponentName::macros();
+                Call::new("groupPackageListAdd", [build_tag, group, macros.as_str()].map(Value::from))
+            }
+            Self::Tagged(tag, nvr) => {
+                let method = match tagging {
+                    Tagging::Direct => "tagBuildBypass",
+                    Tagging::Task => "tagBuild",
+                };
+                Call::new(method, [tag.as_str(), nvr].map(Value::from))
+            }
+        }
+    }
+
+    /// Says what could not be done.
+    fn refused(&self, fault: Fault) -> PortError {
+        match self {
+            Self::Unblocked(package) => refused(&format!("the package {package} cannot be unblocked"), fault),
+            Self::Grouped(group) => refused(&format!("the macros cannot be put into the group {group}"), fault),
+            Self::Tagged(..) => refused("a package cannot be tagged", fault),
+        }
+    }
+}
+
 impl KojiBuildSystem {
     pub(super) async fn tag_components(&self, build: &ModuleBuild, keys: &[ComponentKey]) -> Result<(), PortError> {
         let names = self.names(build);
-        let mut packages = Vec::new();
+        let blocked = environment::blocked(&document(build)?);
+        let mut steps = Vec::new();
         for key in keys {
             let component = build.component(&key.component).filter(|(_, component)| component.attempt == key.attempt);
             let built = component.and_then(|(_, component)| component.state.built());
             let not_built = || PortError::permanent(format!("{} was not built", key.component));
-            packages.push((&key.component, built.ok_or_else(not_built)?.nvr.to_string()));
-        }
-        let method = match self.config.tagging {
-            Tagging::Direct => "tagBuildBypass",
-            Tagging::Task => "tagBuild",
-        };
-        let tag = |tag: &str, nvr: &str| Call::new(method, [tag, nvr].map(Value::from));
-        let mut calls = Vec::new();
-        let mut wanted = Vec::new();
-        for (component, nvr) in &packages {
-            if **component == ComponentName::macros() {
-                // In every build root from now on, before the repository that has it.
-                let add = |group: &str| {
-                    let name = component.as_str();
-                    Call::new("groupPackageListAdd", [names.build_tag.as_str(), group, name].map(Value::from))
-                };
-                calls.extend(["build", "srpm-build"].map(add));
-            } else {
-                calls.push(tag(&names.tag, nvr));
-                wanted.push((names.tag.as_str(), nvr.as_str()));
+            let nvr = built.ok_or_else(not_built)?.nvr.to_string();
+            if blocked.contains(key.component.as_str()) {
+                steps.push(Step::Unblocked(key.component.to_string()));
             }
-            calls.push(tag(&names.build_tag, nvr));
-            wanted.push((names.build_tag.as_str(), nvr.as_str()));
+            if key.component == ComponentName::macros() {
+                // Before the repository that has it.
+                steps.extend([environment::BUILD, environment::SRPM_BUILD].map(Step::Grouped));
+            } else {
+                steps.push(Step::Tagged(names.tag.clone(), nvr.clone()));
+            }
+            steps.push(Step::Tagged(names.build_tag.clone(), nvr));
         }
         let missing = match self.config.tagging {
-            Tagging::Direct => wanted,
+            Tagging::Direct => steps,
             // Asked first: a task for what is tagged already would fail.
-            Tagging::Task => self.untagged(&names, &wanted).await?,
+            Tagging::Task => self.missing_steps(&names, &steps).await?,
         };
         if missing.is_empty() {
             return Ok(());
@@ -57,13 +88,8 @@ impl KojiBuildSystem {
             Tagging::Direct => Vec::new(),
             Tagging::Task => self.being_tagged(&names, &missing).await?,
         };
-        calls.retain(|call| match call.arguments.as_slice() {
-            [Value::Text(tag), Value::Text(nvr)] => {
-                let pair = (tag.as_str(), nvr.as_str());
-                missing.contains(&pair) && !asked.contains(&pair)
-            }
-            _ => true,
-        });
+        let asking: Vec<&Step> = missing.iter().filter(|step| !asked.contains(step)).collect();
+        let calls: Vec<Call> = asking.iter().map(|step| step.call(&names, self.config.tagging)).collect();
         let written = if calls.is_empty() { Ok(Vec::new()) } else { self.client.write_many(&calls).await };
         let answers = match written {
             Ok(answers) => Some(answers),
@@ -72,32 +98,39 @@ impl KojiBuildSystem {
             Err(error) => return Err(port_error(error)),
         };
         let is_told = answers.is_some();
-        let refusals: Vec<Fault> = answers.into_iter().flatten().filter_map(Result::err).collect();
+        let answers = asking.into_iter().zip(answers.into_iter().flatten());
+        let mut refusals: Vec<(&Step, Fault)> =
+            answers.filter_map(|(step, answer)| Some((step, answer.err()?))).collect();
         if is_told && refusals.is_empty() && self.config.tagging == Tagging::Direct {
             return Ok(());
         }
-        // What was tagged before is refused; so that is looked at.
+        // What was so before is refused; so that is looked at.
         for _ in 0..LOOKS {
-            if self.untagged(&names, &missing).await?.is_empty() {
+            let missing = self.missing_steps(&names, &missing).await?;
+            if missing.is_empty() {
                 return Ok(());
             }
+            refusals.retain(|(step, _)| missing.contains(step));
             if !refusals.is_empty() {
                 break;
             }
             sleep(self.config.tagging_pause).await;
         }
         match refusals.into_iter().next() {
-            Some(fault) => Err(refused("a package cannot be tagged", fault)),
+            Some((step, fault)) => Err(step.refused(fault)),
             None => Err(PortError::pending("Koji is still tagging packages of the module", self.config.tagging_pause)),
         }
     }
 
     /// Returns what builders have been asked to tag and have not done yet: who asks again would get another task.
-    async fn being_tagged<'a>(
-        &self,
-        names: &Names,
-        wanted: &[(&'a str, &'a str)],
-    ) -> Result<Vec<(&'a str, &'a str)>, PortError> {
+    async fn being_tagged(&self, names: &Names, wanted: &[Step]) -> Result<Vec<Step>, PortError> {
+        let wanted: Vec<(&str, &str)> = wanted
+            .iter()
+            .filter_map(|step| match step {
+                Step::Tagged(tag, nvr) => Some((tag.as_str(), nvr.as_str())),
+                Step::Unblocked(_) | Step::Grouped(_) => None,
+            })
+            .collect();
         // Tasks name both by their numbers.
         let options = [
             ("method", Value::from("tagBuild")),
@@ -127,31 +160,47 @@ impl KojiBuildSystem {
         for (tag, nvr) in wanted {
             let Some(build) = Some(next()?).filter(|build| !build.is_nil()) else { continue };
             let build = Build::from_value(build).map_err(unreadable)?.id;
-            let of_tag = tags.iter().find(|(name, _)| name == tag).map(|(_, id)| *id);
+            let of_tag = tags.iter().find(|(name, _)| *name == tag).map(|(_, id)| *id);
             if of_tag.is_some_and(|tag| tasks.contains(&(tag, build))) {
-                asked.push((*tag, *nvr));
+                asked.push(Step::Tagged(tag.to_owned(), nvr.to_owned()));
             }
         }
         Ok(asked)
     }
 
-    /// Returns which packages are not in which tags.
-    async fn untagged<'a>(
-        &self,
-        names: &Names,
-        wanted: &[(&'a str, &'a str)],
-    ) -> Result<Vec<(&'a str, &'a str)>, PortError> {
-        let list = |tag: &str| Call::new("listTagged", [Value::from(tag)]).with("inherit", false);
-        let answers = self.client.read_many(&[list(&names.tag), list(&names.build_tag)]).await.map_err(port_error)?;
-        let mut tagged = Vec::new();
-        for (answer, tag) in answers.into_iter().zip([&names.tag, &names.build_tag]) {
-            let builds = answer.map_err(|fault| refused("a tag cannot be looked up", fault))?;
+    /// Returns what of it is not so.
+    async fn missing_steps(&self, names: &Names, wanted: &[Step]) -> Result<Vec<Step>, PortError> {
+        let of = |method: &str, tag: &str| Call::new(method, [Value::from(tag)]);
+        let mut calls = vec![
+            of("listTagged", &names.tag).with("inherit", false),
+            of("listTagged", &names.build_tag).with("inherit", false),
+        ];
+        let has_macros = wanted.iter().any(|step| matches!(step, Step::Grouped(_)));
+        calls.extend(has_macros.then(|| of("getTagGroups", &names.build_tag)));
+        let is_blocking = wanted.iter().any(|step| matches!(step, Step::Unblocked(_)));
+        calls.extend(is_blocking.then(|| Call::new("listPackages", []).with("tagID", names.build_tag.as_str())));
+        let mut answers = self.client.read_many(&calls).await.map_err(port_error)?.into_iter();
+        let mut next = || answers.next().unwrap_or(Ok(Value::Nil));
+        let mut tagged = BTreeSet::new();
+        for tag in [&names.tag, &names.build_tag] {
+            let builds = next().map_err(|fault| refused("a tag cannot be looked up", fault))?;
             for build in builds.array("listTagged").map_err(unreadable)? {
-                let build = Build::from_value(build).map_err(unreadable)?;
-                tagged.push((tag.as_str(), build.nvr));
+                tagged.insert((tag.as_str(), Build::from_value(build).map_err(unreadable)?.nvr));
             }
         }
-        let is_tagged = |(tag, nvr): &&(&str, &str)| tagged.iter().any(|(known, name)| known == tag && name == nvr);
-        Ok(wanted.iter().filter(|pair| !is_tagged(pair)).copied().collect())
+        let groups = environment::groups(next_if(has_macros, &mut next), has_macros)?;
+        let packages = environment::packages(next_if(is_blocking, &mut next), is_blocking)?;
+        let macros = ComponentName::macros();
+        let is_so = |step: &&Step| match step {
+            Step::Unblocked(package) => packages.get(package) != Some(&true),
+            Step::Grouped(group) => groups.get(*group).is_some_and(|packages| packages.contains(macros.as_str())),
+            Step::Tagged(tag, nvr) => tagged.contains(&(tag.as_str(), nvr.clone())),
+        };
+        Ok(wanted.iter().filter(|step| !is_so(step)).cloned().collect())
     }
+}
+
+/// Returns the next answer when it was asked for.
+fn next_if(is_asked: bool, next: impl FnOnce() -> Answer) -> Answer {
+    if is_asked { next() } else { Ok(Value::Nil) }
 }

@@ -81,7 +81,9 @@ impl World {
         let line = if inherit { self.line(tag) } else { self.tags.get(&tag).into_iter().collect() };
         let all =
             line.into_iter().flat_map(|tag| tag.builds.iter().rev().map(|(build, event)| (tag.id, *event, *build)));
-        all.filter_map(|(tag, event, build)| Some((tag, event, self.builds.get(&build)?))).collect()
+        let all = all.filter_map(|(tag, event, build)| Some((tag, event, self.builds.get(&build)?)));
+        // What is blocked is not there, wherever it is tagged.
+        all.filter(|(_, _, build)| self.listed(tag, &build.name).is_none_or(|(_, _, blocked)| !blocked)).collect()
     }
 
     pub(super) fn list_tagged(&mut self, call: Call) -> Result {

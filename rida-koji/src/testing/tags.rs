@@ -324,10 +324,40 @@ impl World {
         if !self.known_packages.contains(&package) {
             return Err(generic(format!("No such entry in table package: {package}")));
         }
-        self.change_tag(id, |tag| {
-            tag.packages.entry(package).or_insert((1, block)).1 = block;
-        });
+        let name = self.tag(&Value::Int(id))?.name.clone();
+        let known = self.listed(id, &package);
+        if block {
+            let missing = || generic(format!("Package {package} is not in tag listing for {name}"));
+            let (_, owner, _) = known.ok_or_else(missing)?;
+            self.change_tag(id, |tag| {
+                let _ = tag.packages.insert(package, (owner, true));
+            });
+            return Ok(Value::Nil);
+        }
+        let missing = || generic(format!("no data (blocked or otherwise) for package {package} in tag {name}"));
+        let (place, owner, blocked) = known.ok_or_else(missing)?;
+        if !blocked {
+            return Err(generic(format!("package {package} NOT blocked in tag {name}")));
+        }
+        // A block of the tag's own is taken away; what is inherited is unblocked by an entry of the tag's own.
+        if place == id {
+            self.change_tag(id, |tag| {
+                let _ = tag.packages.remove(&package);
+            });
+        }
+        if self.listed(id, &package).is_none_or(|(_, _, blocked)| blocked) {
+            self.change_tag(id, |tag| {
+                let _ = tag.packages.insert(package, (owner, false));
+            });
+        }
         Ok(Value::Nil)
+    }
+
+    /// Returns what a tag's list, with what it inherits, says of a package: the tag that says it, the owner, and whether
+    /// it is blocked.
+    pub(super) fn listed(&self, tag: i64, package: &str) -> Option<(i64, i64, bool)> {
+        let mut line = self.line(tag).into_iter();
+        line.find_map(|tag| tag.packages.get(package).map(|(owner, blocked)| (tag.id, *owner, *blocked)))
     }
 
     fn shown_target(&self, name: &str, target: &Target) -> Value {
@@ -432,9 +462,12 @@ impl World {
         {
             return Err(super::answer::not_allowed(format!("tag {} requires {needed} permission", tag.name)));
         }
-        let known = self.line(tag.id).iter().any(|tag| tag.packages.get(package).is_some_and(|(_, blocked)| !blocked));
-        if listed && !known {
-            return Err(tag_fault(format!("Package {package} not in list for {}", tag.name)));
+        if listed {
+            match self.listed(tag.id, package) {
+                Some((_, _, false)) => {}
+                Some(_) => return Err(tag_fault(format!("Package {package} blocked in {}", tag.name))),
+                None => return Err(tag_fault(format!("Package {package} not in list for {}", tag.name))),
+            }
         }
         if tag.builds.iter().any(|(id, _)| self.builds.get(id).is_some_and(|build| build.nvr() == nvr)) && !listed {
             return Err(tag_fault(format!("build {nvr} already tagged ({})", tag.name)));

@@ -399,6 +399,33 @@ impl World {
         }
     }
 
+    /// Puts a package into a tag's list.
+    pub fn list_package(&mut self, tag: &str, package: &str, blocked: bool) {
+        self.known_packages.insert(package.to_owned());
+        if let Some(tag) = self.tags.values_mut().find(|known| known.name == tag) {
+            tag.packages.insert(package.to_owned(), (1, blocked));
+        }
+    }
+
+    /// Tells whether a package is blocked in a tag, by the tag itself or by what it inherits from.
+    pub fn is_blocked(&self, tag: &str, package: &str) -> bool {
+        let tag = self.tags.values().find(|known| known.name == tag);
+        tag.and_then(|tag| self.listed(tag.id, package)).is_some_and(|(_, _, blocked)| blocked)
+    }
+
+    /// Returns what is in a group of a tag.
+    pub fn group(&self, tag: &str, group: &str) -> BTreeSet<String> {
+        let tag = self.tags.values().find(|known| known.name == tag);
+        tag.and_then(|tag| tag.groups.get(group)).cloned().unwrap_or_default()
+    }
+
+    /// Takes a group away from a tag.
+    pub fn remove_group(&mut self, tag: &str, group: &str) {
+        if let Some(tag) = self.tags.values_mut().find(|known| known.name == tag) {
+            tag.groups.remove(group);
+        }
+    }
+
     /// Gives a tag an external repository.
     pub fn add_external_repo(&mut self, tag: &str, url: &str) {
         if let Some(tag) = self.tags.values_mut().find(|known| known.name == tag) {
