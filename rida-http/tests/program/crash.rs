@@ -218,7 +218,7 @@ fn is_whole(path: &Path) -> bool {
     path.file_name().is_some_and(|name| !name.to_string_lossy().starts_with('.'))
 }
 
-fn number_of(variable: &str) -> Option<u64> {
+pub(crate) fn number_of(variable: &str) -> Option<u64> {
     let value = std::env::var(variable).ok()?;
     Some(value.parse().unwrap_or_else(|_| panic!("{variable}={value} is not a whole number")))
 }
@@ -328,7 +328,7 @@ fn database<T>(data: &Path, look: impl AsyncFnOnce(&Database) -> T) -> Option<T>
 }
 
 /// Checks that the database is whole: the file itself, and all that is in it.
-fn sound(data: &Path) {
+pub(crate) fn sound(data: &Path) {
     let log = database(data, async |database| match database.integrity_check().await {
         Ok(found) => found,
         // Killed before there were tables.
@@ -405,7 +405,7 @@ fn check(world: &World, seen: &BTreeSet<(String, String)>) -> usize {
 
 /// Checks the published lines against the log in the database: each change at least once, in order for each build, and
 /// the same whenever it is repeated.
-fn check_lines(data: &Path) {
+pub(crate) fn check_lines(data: &Path) {
     let text = std::fs::read_to_string(data.join("announcements.jsonl")).unwrap();
     let mut first: BTreeMap<i64, Vec<String>> = BTreeMap::new();
     let mut lines: BTreeMap<String, &str> = BTreeMap::new();

@@ -6,11 +6,14 @@ mod crash;
 mod disk;
 mod idle;
 mod koji;
+mod koji_crash;
+mod koji_modules;
 mod postgres;
 mod reuse;
 mod rpkg;
 mod running;
 mod secrets;
+mod sources;
 mod streams;
 
 use rida_core::{Clock, LeaseTimes, PUBLISHER, Store, WorkerId};
