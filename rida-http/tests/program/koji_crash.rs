@@ -106,9 +106,7 @@ async fn killed_at_any_instant_it_builds_each_component_once_in_koji() {
     }
     tokio::task::block_in_place(|| {
         let sources = Sources::serve(root.join("git"));
-        let mut settings = sources.settings(&root, &hub);
-        // What a killed service was performing is performed again when its lease has ended.
-        settings.extend(["--set", "worker.lease=2s"].map(str::to_owned));
+        let settings = sources.settings(&root, &hub);
         let more: Vec<&str> = settings.iter().map(String::as_str).collect();
         let (data, said) = (root.join("data"), root.join("said"));
         let mut world = World { hub: &hub, sources: &sources, modules: Vec::new() };

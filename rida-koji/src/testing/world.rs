@@ -89,6 +89,13 @@ pub struct HubTask {
     pub(super) result: Option<Answer>,
 }
 
+impl HubTask {
+    /// Returns when it was asked for and when it ended, in seconds.
+    pub fn during(&self) -> (f64, Option<f64>) {
+        (self.created, self.ended)
+    }
+}
+
 /// A build, as tests look at it.
 #[derive(Clone, Debug)]
 pub struct HubBuild {

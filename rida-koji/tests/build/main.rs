@@ -2,11 +2,13 @@
 
 #![expect(clippy::unwrap_used, reason = "in what tests share it is the assertion, as in the tests themselves")]
 
+mod batches;
 mod blocked;
 mod check;
 mod clean;
 mod contract;
 mod cost;
+mod crashes;
 mod flow;
 mod import;
 mod measured;

@@ -45,6 +45,18 @@ async fn a_module_is_tried_in_tags_of_its_own_and_not_imported() {
     let build = flow.until_ended(&driver, third).await;
     assert_eq!((build.state(), build.nsvc().context.as_str()), (BuildState::Done, "c0ffee_2"));
     assert_eq!(flow.tasks("alpha"), 3, "each is built by itself");
+    // The module itself, after it was tried, and tried once more beside it.
+    let module = Submission { scratch: false, ..(*build.submission).clone() };
+    let module = Submission { nsvc: rida_core::testing::sample::nsvc("bench:1.0:1:c0ffee"), ..module };
+    let id = driver.record(module.clone()).await.unwrap();
+    let build = flow.until_ended(&driver, id).await;
+    assert_eq!((build.state(), build.nsvc().context.as_str()), (BuildState::Ready, "c0ffee"));
+    flow.pass();
+    assert_eq!((flow.tasks("alpha"), flow.world.hub.world().tagged("modular-candidate").len()), (4, 2));
+    let id = driver.record(Submission { scratch: true, ..module }).await.unwrap();
+    let build = flow.until_ended(&driver, id).await;
+    assert_eq!((build.state(), build.nsvc().context.as_str()), (BuildState::Done, "c0ffee_3"));
+    assert_eq!(flow.world.hub.world().tagged("modular-candidate").len(), 2);
 }
 
 #[tokio::test]
