@@ -55,7 +55,6 @@ impl Sources {
     }
 
     /// Adds a module of components, each with its buildorder, and their repositories.
-
     pub(crate) fn add(&self, module: &str, components: &[(&str, u32)]) {
         let mut text = format!(
             "document: modulemd\nversion: 2\ndata:\n  name: {module}\n  stream: rolling\n  summary: A module\n  \
