@@ -14,7 +14,7 @@ use rida_test_keeper::Home;
 fn victim() -> PathBuf {
     let test = std::env::current_exe().unwrap();
     let program = test.ancestors().nth(2).expect("a test is in target/<profile>/deps").join("examples/keeper-victim");
-    assert!(program.exists(), "{} is not built; run the test with --examples, too", program.display());
+    assert!(program.exists(), "{} is not built; cargo build --example keeper-victim does that", program.display());
     program
 }
 

@@ -8,6 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use rida_core::testing::Random;
+use rida_test_keeper::Home;
 use rida_test_postgres::{Cluster, TestDatabase};
 use serde_json::{Value, json};
 
@@ -29,6 +30,11 @@ pub(crate) struct Settings {
     pub(crate) chaos: Duration,
 }
 
+/// Tells whether a module is built a second time, once it is ready; none of these fails.
+fn comes_again(number: u64) -> bool {
+    number % 5 == 0
+}
+
 /// Who submits a module.
 pub(crate) fn owner(number: u64) -> String {
     format!("packager{}", number % 5)
@@ -39,7 +45,7 @@ fn program() -> PathBuf {
     let test = std::env::current_exe().unwrap();
     let folder = test.ancestors().nth(2).expect("a test is in target/<profile>/deps");
     let program = folder.join("examples/several-process");
-    assert!(program.exists(), "{} is not built; run the test with --examples, too", program.display());
+    assert!(program.exists(), "{} is not built; cargo build --example several-process does that", program.display());
     program
 }
 
@@ -58,6 +64,7 @@ impl Servers {
             farm: farm.address.to_string(),
             database: of.url(),
             lines: folder.join("lines.jsonl").display().to_string(),
+            notes: folder.join("notes.jsonl").display().to_string(),
             modules,
         });
         let mut servers = Self { told: told.collect(), running: Vec::new(), folder: folder.to_owned(), kills: 0 };
@@ -68,6 +75,8 @@ impl Servers {
     fn start(&self, index: usize) -> Child {
         let said = File::options().create(true).append(true).open(self.said(index)).unwrap();
         Command::new(program())
+            // It ends with its home, also when this process is killed.
+            .arg(&self.folder)
             .env(TOLD, serde_json::to_string(&self.told[index]).unwrap())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -125,7 +134,7 @@ impl Drop for Servers {
 /// Does everything, and checks what came of it.
 pub(crate) fn run(settings: &Settings) {
     let mut random = Random::new(settings.seed);
-    let folder = tempfile::tempdir().unwrap();
+    let folder = Home::new();
     let cluster = Cluster::start(rida_test_postgres::Settings::default());
     let of = cluster.database();
     let farm = Farm::start(random.next());
@@ -133,8 +142,10 @@ pub(crate) fn run(settings: &Settings) {
     let (start, mut ids) = (Instant::now(), BTreeMap::new());
     let (mut next, mut outages) = (0, 0);
     let mut outage: Option<Instant> = None;
+    let mut again: Vec<u64> = (0..settings.modules).filter(|number| comes_again(*number)).collect();
     while start.elapsed() < settings.chaos {
         // Some submissions, a blow, a little time.
+        submit_again(&servers, &mut random, &mut again, &mut ids);
         for _ in 0..4 {
             if next < settings.modules && submit(&servers, &mut random, next, &mut ids) {
                 next += 1;
@@ -158,7 +169,7 @@ pub(crate) fn run(settings: &Settings) {
             cluster.start_again();
             outage = None;
         }
-        if next == settings.modules && outage.is_none() && all_ended(&servers, &ids) {
+        if next == settings.modules && again.is_empty() && outage.is_none() && all_ended(&servers, &ids) {
             break;
         }
     }
@@ -174,7 +185,8 @@ pub(crate) fn run(settings: &Settings) {
         }
         assert!(calm.elapsed() < CALM, "only {next} modules are submitted");
     }
-    while !all_ended(&servers, &ids) {
+    while !(again.is_empty() && all_ended(&servers, &ids)) {
+        submit_again(&servers, &mut random, &mut again, &mut ids);
         assert!(calm.elapsed() < CALM, "some builds do not end: {:#?}", not_ended(&servers, &ids));
         std::thread::sleep(Duration::from_millis(200));
     }
@@ -188,6 +200,7 @@ pub(crate) fn run(settings: &Settings) {
     let told = check::all_told(&lines, &builds, calm + CALM);
     check::builds(&builds, &farm);
     check::lines(&told, &builds);
+    check::one_at_a_time(&folder.path().join("notes.jsonl"), &farm);
     println!("{} tasks, {} lines, {:?} in all", farm.state().tasks.len(), told.len(), start.elapsed());
     check::store(&of, calm + CALM);
 }
@@ -204,6 +217,17 @@ fn submit(servers: &Servers, random: &mut Random, number: u64, ids: &mut BTreeMa
         Some((503, _)) | None => false,
         Some(other) => panic!("{number}: {other:?}"),
     }
+}
+
+/// Submits those a second time that are ready by now, and whose components can be taken over therefore.
+fn submit_again(servers: &Servers, random: &mut Random, again: &mut Vec<u64>, ids: &mut BTreeMap<u64, i64>) {
+    let Some((200, list)) = servers.ask(random.index(SERVERS), "GET /rida/module-builds/", "") else { return };
+    let builds = list.as_array().cloned().unwrap_or_default();
+    let ready = |id: &i64| builds.iter().any(|build| build["id"] == *id && build["state"] == "ready");
+    again.retain(|number| {
+        let is_ready = ids.get(number).is_some_and(ready);
+        !(is_ready && submit(servers, random, modules::AGAIN + number, ids))
+    });
 }
 
 fn has_ended(state: &Value) -> bool {

@@ -67,6 +67,7 @@ pub(crate) fn builds(builds: &Builds, farm: &Farm) {
     for ((build, name), attempts) in &started {
         assert_eq!(attempts, &[1], "{name} of build {build} was started once");
     }
+    let first: BTreeMap<u64, i64> = builds.iter().map(|(id, (number, _))| (*number, *id)).collect();
     for (id, (number, build)) in builds {
         let components = build["components"].as_array().unwrap();
         assert_eq!(components.len(), modules::components(*number), "{build}");
@@ -74,7 +75,21 @@ pub(crate) fn builds(builds: &Builds, farm: &Farm) {
         assert_eq!(build["state"], if fails { "failed" } else { "ready" }, "{build}");
         assert_eq!(farm.finished.contains(id), !fails, "{build}");
         assert_eq!(build["owner"], chaos::owner(*number));
-        for component in components {
+        let taken_over =
+            |component: &&Value| component["state_reason"].as_str().is_some_and(|why| why.starts_with("Reused"));
+        if *number >= modules::AGAIN {
+            let donor = first[&(number - modules::AGAIN)];
+            assert_eq!(build["reused_module_id"], donor, "{build}");
+            let rest: Vec<&Value> = components.iter().filter(|component| !taken_over(component)).collect();
+            // What comes before the others, and has nothing to come before.
+            assert!(rest.len() == 1 && rest[0]["state"] == "unneeded", "nothing is built again: {build}");
+            assert!(!started.keys().any(|(of, _)| of == id), "nothing is started for {build}");
+        }
+        for component in components.iter().filter(taken_over) {
+            let name = component["name"].as_str().unwrap();
+            assert!(farm.tagged.contains(&(*id, name.to_owned())), "{name} of {id} is tagged");
+        }
+        for component in components.iter().filter(|it| !taken_over(it) && it["state"] != "unneeded") {
             let name = component["name"].as_str().unwrap();
             let task = component["task"].as_u64().map(|task| &farm.tasks[usize::try_from(task).unwrap() - 1]);
             if fails && name != BAD && task.is_none() {
@@ -90,7 +105,8 @@ pub(crate) fn builds(builds: &Builds, farm: &Farm) {
             }
         }
         let tasks = farm.tasks.iter().filter(|(of, ..)| of.0 == *id).count();
-        let known = components.iter().filter(|component| !component["task"].is_null()).count();
+        let own = components.iter().filter(|component| !taken_over(component));
+        let known = own.filter(|component| !component["task"].is_null()).count();
         assert_eq!(tasks, known, "no result is lost: {build}");
     }
 }
@@ -148,6 +164,35 @@ pub(crate) fn lines(lines: &[Value], builds: &Builds) {
             .collect();
         assert!(silent.is_empty(), "the last change of {silent:?} of {id} is told: {build}");
     }
+}
+
+/// Within this time after a process took part of the work nobody else has it, whatever became of that process: it has a
+/// lease, of three seconds, which it renews in time before it publishes.
+const ONE_ALONE: i64 = 1000;
+
+/// How often it may seem otherwise: when a process, or the machine, stood still for longer than a lease lasts.
+const STOOD_STILL: usize = 3;
+
+/// Checks that the processes shared the work: no instruction was performed by two at once, and none published what
+/// another had just published.
+pub(crate) fn one_at_a_time(notes: &Path, farm: &Farm) {
+    let at_once = &farm.state().at_once;
+    assert!(at_once.len() <= STOOD_STILL, "{} instructions were performed by two at once: {at_once:#?}", at_once.len());
+    let mut last: BTreeMap<String, (u64, i64)> = BTreeMap::new();
+    let (mut processes, mut twice) = (BTreeSet::new(), Vec::new());
+    for note in std::fs::read_to_string(notes).unwrap().lines() {
+        let note: Value = serde_json::from_str(note).unwrap();
+        let (who, at) = (note["who"].as_u64().unwrap(), note["at"].as_i64().unwrap());
+        processes.insert(who);
+        if let Some((other, before)) = last.insert(note["id"].as_str().unwrap().to_owned(), (who, at))
+            && other != who
+            && at - before < ONE_ALONE
+        {
+            twice.push(format!("{note}, and {other} {} ms before", at - before));
+        }
+    }
+    assert!(twice.len() <= STOOD_STILL, "{} lines were published by two at once: {twice:#?}", twice.len());
+    assert!(processes.len() > 1, "one process alone published everything");
 }
 
 /// The edges as documented.

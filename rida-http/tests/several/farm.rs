@@ -16,6 +16,11 @@ use crate::modules::BAD;
 const TASK: Duration = Duration::from_millis(300);
 const REPOSITORY: Duration = Duration::from_millis(150);
 
+/// How long an instruction takes at least, and how much longer at most: long enough that another process which has it,
+/// too, is seen beside the first.
+const PERFORMING: Duration = Duration::from_millis(20);
+const LONGER: u64 = 40;
+
 /// In how many of a hundred requests the answer is lost, and in how many nothing is done at all.
 const LOST: u64 = 3;
 const REFUSED: u64 = 2;
@@ -40,6 +45,10 @@ pub(crate) struct State {
     pub(crate) tagged: BTreeSet<Component>,
     repositories: BTreeMap<(i64, u64), (Instant, BTreeSet<String>)>,
     pub(crate) finished: BTreeSet<i64>,
+    /// The instructions that are being performed, and by which process.
+    performing: BTreeMap<String, u64>,
+    /// Those that two processes performed at once.
+    pub(crate) at_once: Vec<String>,
     /// What should not have been asked.
     pub(crate) violations: Vec<String>,
 }
@@ -68,7 +77,12 @@ impl Farm {
         stream.set_read_timeout(Some(Duration::from_secs(10))).ok()?;
         let mut line = String::new();
         BufReader::new(stream).read_line(&mut line).ok()?;
-        let request: Value = serde_json::from_str(&line).ok()?;
+        let mut request: Value = serde_json::from_str(&line).ok()?;
+        let who = request.as_object_mut()?.remove("who")?.as_u64()?;
+        // Who only asks may do so beside others.
+        if !matches!(request["do"].as_str()?, "follow" | "reusable") {
+            self.take_time(&request, who)?;
+        }
         let mut state = self.state();
         let chance = state.random.as_mut()?.below(100);
         if chance < REFUSED {
@@ -84,6 +98,23 @@ impl Farm {
     }
 }
 
+impl Farm {
+    /// Performs an instruction for a while, and sees whether another process performs it meanwhile.
+    fn take_time(&self, request: &Value, who: u64) -> Option<()> {
+        let instruction = request.to_string();
+        let longer = {
+            let mut state = self.state();
+            if let Some(other) = state.performing.insert(instruction.clone(), who).filter(|other| *other != who) {
+                state.at_once.push(format!("{other} and {who}: {instruction}"));
+            }
+            Duration::from_millis(state.random.as_mut()?.below(LONGER))
+        };
+        std::thread::sleep(PERFORMING + longer);
+        self.state().performing.remove(&instruction);
+        Some(())
+    }
+}
+
 impl State {
     fn perform(&mut self, request: &Value) -> Option<Value> {
         let build = request["build"].as_i64()?;
@@ -96,8 +127,13 @@ impl State {
             }
             "build" => return self.build(&component()?, request, now),
             "tag" => {
-                for name in texts(&request["components"]) {
-                    if !self.tasks.iter().any(|task| task.0 == (build, name.clone()) && has_ended(task, now)) {
+                for component in request["components"].as_array()? {
+                    let name = component["name"].as_str()?.to_owned();
+                    if let Some(donor) = component["from"].as_i64() {
+                        if !self.tagged.contains(&(donor, name.clone())) {
+                            self.violations.push(format!("{build} took {name} over from {donor}, which has it not"));
+                        }
+                    } else if !self.tasks.iter().any(|task| task.0 == (build, name.clone()) && has_ended(task, now)) {
                         self.violations.push(format!("{name} of {build} was tagged before it was built"));
                     }
                     self.tagged.insert((build, name));
@@ -110,6 +146,11 @@ impl State {
                 self.repositories.entry((build, generation)).or_insert((now + REPOSITORY, contents));
             }
             "follow" => return self.follow(build, request, now),
+            "reusable" => {
+                let mut there = texts(&request["components"]);
+                there.retain(|name| self.tagged.contains(&(build, name.clone())));
+                return Some(json!({"there": there}));
+            }
             "cancel" => {
                 self.cancelled.insert((component()?, request["attempt"].as_u64()?));
             }

@@ -12,22 +12,31 @@ pub(crate) const PLACE: &str = "https://src.example.org/modules";
 /// A component whose builds fail.
 pub(crate) const BAD: &str = "bad";
 
+/// What is added to the number of a module when it is built a second time, of the same sources.
+pub(crate) const AGAIN: u64 = 1_000_000;
+
 /// The name of a module.
 pub(crate) fn name(number: u64) -> String {
-    format!("module{}", number / STREAMS)
+    format!("module{}", number % AGAIN / STREAMS)
+}
+
+/// The stream of a module.
+pub(crate) fn stream(number: u64) -> String {
+    format!("stream{}", number % AGAIN % STREAMS)
 }
 
 /// The address of a module, with which it is submitted.
 pub(crate) fn address(number: u64) -> String {
-    format!("{PLACE}/{}.git?#stream{}", name(number), number % STREAMS)
+    let place = if number < AGAIN { PLACE.to_owned() } else { format!("{PLACE}/again") };
+    format!("{place}/{}.git?#{}", name(number), stream(number))
 }
 
 /// Tells whether one of its components fails.
 pub(crate) fn fails(number: u64) -> bool {
-    number % 10 == 7
+    number % AGAIN % 10 == 7
 }
 
 /// How many components it has, the macros included.
 pub(crate) fn components(number: u64) -> usize {
-    usize::try_from(3 + number % 3).unwrap()
+    usize::try_from(3 + number % AGAIN % 3).unwrap()
 }

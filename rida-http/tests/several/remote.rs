@@ -7,7 +7,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use rida_core::plan::WaitsFor;
 use rida_core::{
-    BuildSystem, ComponentKey, ComponentState, Fact, LogChunk, ModuleBuild, Phase, PortError, TaskId, TaskProgress,
+    BuildSystem, ComponentKey, ComponentName, ComponentState, Fact, LogChunk, ModuleBuild, Phase, PortError, TaskId,
+    TaskProgress,
 };
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -20,7 +21,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub(crate) struct Remote(pub(crate) SocketAddr);
 
 impl Remote {
-    async fn ask(&self, request: Value) -> Result<Value, PortError> {
+    async fn ask(&self, mut request: Value) -> Result<Value, PortError> {
+        request["who"] = json!(std::process::id());
         let asked = tokio::time::timeout(PATIENCE, async {
             let mut stream = TcpStream::connect(self.0).await?;
             stream.write_all(format!("{request}\n").as_bytes()).await?;
@@ -59,8 +61,24 @@ impl BuildSystem for Remote {
     }
 
     async fn tag(&self, build: &ModuleBuild, components: &[ComponentKey]) -> Result<(), PortError> {
-        let names: Vec<&str> = components.iter().map(|key| key.component.as_str()).collect();
-        self.ask(json!({"do": "tag", "build": build.id, "components": names})).await.map(|_| ())
+        let tagged = components.iter().map(|key| {
+            let taken = build.component(&key.component).and_then(|(_, component)| component.taken());
+            json!({"name": key.component.as_str(), "from": taken.map(|taken| taken.build)})
+        });
+        let tagged: Vec<Value> = tagged.collect();
+        self.ask(json!({"do": "tag", "build": build.id, "components": tagged})).await.map(|_| ())
+    }
+
+    async fn reusable(
+        &self,
+        donor: &ModuleBuild,
+        components: &[ComponentName],
+    ) -> Result<Vec<ComponentName>, PortError> {
+        let names: Vec<&str> = components.iter().map(ComponentName::as_str).collect();
+        let answer = self.ask(json!({"do": "reusable", "build": donor.id, "components": names})).await?;
+        let there =
+            |name: &ComponentName| answer["there"].as_array().is_some_and(|it| it.contains(&json!(name.as_str())));
+        Ok(components.iter().filter(|name| there(name)).cloned().collect())
     }
 
     async fn regenerate(&self, build: &ModuleBuild, generation: u32) -> Result<(), PortError> {

@@ -1,13 +1,17 @@
 //! A server process: the service as it is, on PostgreSQL, a build system that others share, and sources in memory.
 
+use std::fs::File;
+use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use rida_core::scm::AllowList;
-use rida_core::{Limits, Parts, Policy};
+use rida_core::{Announcement, Clock, Limits, Parts, Policy, PortError, Publisher, Receipt};
 use rida_http::{ApiSettings, JsonLines, Lines, Service, ServiceSettings, SystemClock, WorkerSettings, telemetry};
 use rida_store::{Database, StoreConfig};
+use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
@@ -18,6 +22,22 @@ use crate::told::{TOLD, Told};
 
 /// How long after the death of a process others take over what it was doing.
 const LEASE: Duration = Duration::from_secs(3);
+
+/// A publisher that notes who is about to publish what, and when.
+struct Noted {
+    publisher: JsonLines,
+    notes: File,
+}
+
+#[async_trait]
+impl Publisher for Noted {
+    async fn publish(&self, announcement: &Announcement) -> Result<Receipt, PortError> {
+        let at = SystemClock.now().millis();
+        let note = format!("{}\n", json!({"id": announcement.id.to_string(), "who": std::process::id(), "at": at}));
+        (&self.notes).write_all(note.as_bytes()).map_err(|error| PortError::temporary("no note").because(error))?;
+        self.publisher.publish(announcement).await
+    }
+}
 
 /// Serves until it is killed.
 pub(crate) fn run() {
@@ -42,7 +62,10 @@ async fn serve(told: &Told) {
     let parts = Parts {
         store: Arc::new(database),
         build_system: Arc::new(Remote(told.farm.parse().unwrap())),
-        publisher: Arc::new(JsonLines::new(Lines::File(Path::new(&told.lines).to_owned()))),
+        publisher: Arc::new(Noted {
+            publisher: JsonLines::new(Lines::File(Path::new(&told.lines).to_owned())),
+            notes: File::options().create(true).append(true).open(&told.notes).unwrap(),
+        }),
         scm: Arc::new(sources::scm(told.modules)),
         clock: Arc::new(SystemClock),
         allow: AllowList::new([PLACE.parse().unwrap()]),

@@ -9,6 +9,8 @@ pub(crate) struct Told {
     pub(crate) farm: String,
     pub(crate) database: String,
     pub(crate) lines: String,
+    /// The file in which each process notes what it is about to publish.
+    pub(crate) notes: String,
     pub(crate) modules: u64,
 }
 
