@@ -32,7 +32,7 @@ pub(crate) struct Settings {
 
 /// Tells whether a module is built a second time, once it is ready; none of these fails.
 fn comes_again(number: u64) -> bool {
-    number % 5 == 0
+    number.is_multiple_of(5)
 }
 
 /// Who submits a module.
