@@ -89,7 +89,9 @@ fn told(error: &KojiError) -> String {
 fn unreachable(error: &KojiError) -> &'static str {
     match error.kind() {
         KojiErrorKind::Offline => "wait until its operators bring it back",
-        KojiErrorKind::Invalid => "see whether the address is that of the hub, which ends in /kojihub",
+        KojiErrorKind::Invalid | KojiErrorKind::NotTheHub => {
+            "see whether the address is that of the hub, which ends in /kojihub"
+        }
         _ => "see whether the address is right, the hub runs, and serverca names the authority of its certificate",
     }
 }

@@ -19,7 +19,9 @@ pub enum KojiErrorKind {
     Committed,
     /// The hub answered with a fault that stays the same when the call is repeated.
     Refused,
-    /// The hub failed, and undid what the call did.
+    /// Something else answered in the hub's place: a page of maintenance, or another server.
+    NotTheHub,
+    /// The hub failed, or could not do it just now, and undid what the call did.
     HubFailed,
     /// The hub does not let this user in.
     Login,
@@ -58,7 +60,7 @@ impl KojiError {
             fault::RETRY => KojiErrorKind::Committed,
             fault::SEQUENCE => KojiErrorKind::Lost,
             fault::AUTH | fault::AUTH_LOCK | fault::AUTH_EXPIRED => KojiErrorKind::Login,
-            fault::PYTHON => KojiErrorKind::HubFailed,
+            fault::PYTHON | fault::LOCK | fault::CALLBACK => KojiErrorKind::HubFailed,
             _ => KojiErrorKind::Refused,
         };
         Self { kind, message: fault.message.clone(), fault: Some(fault), source: None }
@@ -82,7 +84,8 @@ impl KojiError {
     /// Tells whether the same call may succeed later.
     pub const fn is_retryable(&self) -> bool {
         match self.kind {
-            KojiErrorKind::Offline | KojiErrorKind::Unreachable | KojiErrorKind::HubFailed => true,
+            KojiErrorKind::Offline | KojiErrorKind::Unreachable => true,
+            KojiErrorKind::NotTheHub | KojiErrorKind::HubFailed => true,
             KojiErrorKind::Lost | KojiErrorKind::Committed => true,
             KojiErrorKind::Refused | KojiErrorKind::Login | KojiErrorKind::Invalid | KojiErrorKind::Settings => false,
         }
@@ -97,6 +100,7 @@ impl fmt::Display for KojiError {
             KojiErrorKind::Lost => write!(f, "Koji's answer is lost: {}", self.message),
             KojiErrorKind::Committed => write!(f, "Koji did it, but its answer is lost: {}", self.message),
             KojiErrorKind::Refused => write!(f, "Koji answers: {}", self.message),
+            KojiErrorKind::NotTheHub => write!(f, "Koji itself does not answer: {}", self.message),
             KojiErrorKind::HubFailed => write!(f, "Koji failed: {}", self.message),
             KojiErrorKind::Login => write!(f, "Koji does not let this service in: {}", self.message),
             KojiErrorKind::Invalid | KojiErrorKind::Settings => f.write_str(&self.message),
@@ -117,6 +121,8 @@ pub mod fault {
     pub const PYTHON: i64 = 1;
     /// No kind of its own.
     pub const GENERIC: i64 = 1000;
+    /// Something is locked, such as a file that another upload writes.
+    pub const LOCK: i64 = 1001;
     /// Login failed, or the session is none.
     pub const AUTH: i64 = 1002;
     /// Something with a tag.
@@ -135,6 +141,8 @@ pub mod fault {
     pub const RETRY: i64 = 1009;
     /// The hub, or its database, is not there for users.
     pub const OFFLINE: i64 = 1014;
+    /// A plugin failed that is asked before something is done.
+    pub const CALLBACK: i64 = 1017;
     /// An argument is wrong.
     pub const PARAMETER: i64 = 1019;
 }

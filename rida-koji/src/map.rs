@@ -13,9 +13,9 @@ use crate::xmlrpc::Fault;
 pub(crate) fn port_error(error: KojiError) -> PortError {
     let kind = match error.kind() {
         KojiErrorKind::Offline | KojiErrorKind::Unreachable | KojiErrorKind::Login => PortErrorKind::Unavailable,
-        KojiErrorKind::Lost | KojiErrorKind::Committed | KojiErrorKind::HubFailed => PortErrorKind::Temporary,
-        // Something between here and the hub may have answered.
-        KojiErrorKind::Invalid => PortErrorKind::Temporary,
+        // Nothing of these says that the call itself is at fault, and a sick hub is not mended in minutes.
+        KojiErrorKind::NotTheHub | KojiErrorKind::HubFailed | KojiErrorKind::Lost => PortErrorKind::Unavailable,
+        KojiErrorKind::Committed | KojiErrorKind::Invalid => PortErrorKind::Temporary,
         KojiErrorKind::Refused | KojiErrorKind::Settings => PortErrorKind::Permanent,
     };
     PortError::new(kind, error.to_string()).because(error)
@@ -25,8 +25,7 @@ pub(crate) fn port_error(error: KojiError) -> PortError {
 pub(crate) fn refused(doing: &str, fault: Fault) -> PortError {
     let error = KojiError::of_fault(fault);
     let kind = match error.kind() {
-        KojiErrorKind::HubFailed => PortErrorKind::Temporary,
-        KojiErrorKind::Offline => PortErrorKind::Unavailable,
+        KojiErrorKind::Offline | KojiErrorKind::HubFailed => PortErrorKind::Unavailable,
         _ => PortErrorKind::Permanent,
     };
     let hint = match error.fault().map(|fault| fault.code) {

@@ -28,7 +28,10 @@ use self::http::{Connection, Endpoint, Outgoing, Reply};
 pub use self::kerberos::{Canonical, Kerberos};
 pub use self::report::{CallReport, Outcome};
 use self::session::Session;
-use self::trouble::{Patience, TRIES, Tries, Trouble, alert, error_lost, is_session_gone, unreachable};
+use self::trouble::{
+    Patience, TRIES, Tries, Trouble, alert, error_lost, is_session_gone, still_lost, tells_nothing_of_the_call,
+    unreachable,
+};
 pub use self::version::Version;
 use crate::error::{KojiError, KojiErrorKind, fault};
 use crate::wire::User;
@@ -123,7 +126,7 @@ impl Client {
     /// When it has no answer, or the answer is a fault.
     pub async fn read(&self, call: &Call) -> Result<Value, KojiError> {
         let outgoing = outgoing(call)?;
-        self.measured(&call.method, self.inner.read(outgoing)).await
+        self.inner.measured(&call.method, self.inner.read(outgoing)).await
     }
 
     /// Makes several calls that change nothing, few at a time, and returns the answer of each.
@@ -146,7 +149,7 @@ impl Client {
     /// [`Committed`](KojiErrorKind::Committed) say that it may have been done, and was done.
     pub async fn write(&self, call: &Call) -> Result<Value, KojiError> {
         let outgoing = outgoing(call)?;
-        self.measured(&call.method, self.inner.write(outgoing)).await
+        self.inner.measured(&call.method, self.inner.write(outgoing)).await
     }
 
     /// Makes several calls in a session and returns the answer of each. Each is done or undone by itself.
@@ -203,7 +206,9 @@ impl Client {
             }
         }
     }
+}
 
+impl Inner {
     /// Makes a call, in a span of its own, and tells how it ended.
     async fn measured<T>(
         &self,
@@ -214,12 +219,10 @@ impl Client {
         let started = Instant::now();
         let answer = call.instrument(span).await;
         let outcome = answer.as_ref().map_or_else(|error| Outcome::Failed(error.kind()), |_| Outcome::Done);
-        (self.inner.hook)(&CallReport { method, outcome, took: started.elapsed() });
+        (self.hook)(&CallReport { method, outcome, took: started.elapsed() });
         answer
     }
-}
 
-impl Inner {
     async fn read(&self, outgoing: Outgoing) -> Result<Value, KojiError> {
         let _permit = permit(&self.readers).await?;
         let mut patience = Patience::new(&self.config);
@@ -298,14 +301,18 @@ impl Inner {
             match self.in_session_once(session, &numbered).await {
                 Ok(Err(fault)) if fault.code == fault::OFFLINE => {
                     if !patience.wait().await {
-                        return Err(KojiError::of_fault(fault));
+                        let error = KojiError::of_fault(fault);
+                        return Err(if lost == 0 { error } else { still_lost(error) });
                     }
+                }
+                Ok(Err(fault)) if lost > 0 && tells_nothing_of_the_call(&fault) => {
+                    return Err(still_lost(KojiError::of_fault(fault)));
                 }
                 Ok(answer) => {
                     session.answered();
                     return answer.map_err(KojiError::of_fault);
                 }
-                Err(Trouble::Final(error)) => return Err(error),
+                Err(Trouble::Final(error)) => return Err(if lost == 0 { error } else { still_lost(error) }),
                 Err(Trouble::NotSent(error)) => {
                     session.connection = None;
                     not_sent += 1;
@@ -353,7 +360,10 @@ impl Inner {
                 (&self.logins, false, Call::new("sslLogin", []).with("proxyuser", Value::Nil))
             }
         };
-        let outgoing = outgoing(&call)?;
+        self.measured(&call.method, self.log_in_at(endpoint, stays, outgoing(&call)?)).await
+    }
+
+    async fn log_in_at(&self, endpoint: &Endpoint, stays: bool, outgoing: Outgoing) -> Result<Session, KojiError> {
         let mut patience = Patience::new(&self.config);
         let mut tries = Tries::new(self.config.login_timeout);
         loop {
@@ -400,13 +410,21 @@ impl Inner {
         let status = reply.status;
         if status == StatusCode::OK {
             return decode_response(&reply.body).map_err(|error| {
-                let error = KojiError::new(KojiErrorKind::Invalid, format!("Koji's answer cannot be read: {error}"));
+                let error = if is_hubs(&reply.body) {
+                    KojiError::new(KojiErrorKind::Invalid, format!("Koji's answer cannot be read: {error}"))
+                } else {
+                    KojiError::new(KojiErrorKind::NotTheHub, format!("what came is no answer of a hub: {error}"))
+                };
                 Trouble::Final(error)
             });
         }
         let told = match reply.headers.get(LOCATION).and_then(|value| value.to_str().ok()) {
             // It is not followed: what is sent may be a password, and what is written down can be mended.
-            Some(to) if status.is_redirection() => format!("its server answered {status}, to {}", cut(to, 200)),
+            // Hubs before 1.31 have the session's secret in the address, which comes back in the other one.
+            Some(to) if status.is_redirection() => {
+                let to = to.split(['?', '#']).next().unwrap_or_default();
+                format!("its server answered {status}, to {}", cut(to, 200))
+            }
             _ => format!("its server answered {status}"),
         };
         Err(match status {
@@ -415,7 +433,15 @@ impl Inner {
             }
             StatusCode::REQUEST_TIMEOUT => Trouble::Lost(KojiError::new(KojiErrorKind::Lost, told)),
             status if status.is_server_error() => Trouble::Lost(KojiError::new(KojiErrorKind::Lost, told)),
-            _ => Trouble::Final(KojiError::new(KojiErrorKind::Invalid, format!("Koji takes no such request: {told}"))),
+            // Of requests, the hub's own server refuses those that are no call, or too long.
+            StatusCode::BAD_REQUEST
+            | StatusCode::METHOD_NOT_ALLOWED
+            | StatusCode::LENGTH_REQUIRED
+            | StatusCode::PAYLOAD_TOO_LARGE => {
+                let told = format!("Koji takes no such request: {told}");
+                Trouble::Final(KojiError::new(KojiErrorKind::Invalid, told))
+            }
+            _ => Trouble::Final(KojiError::new(KojiErrorKind::NotTheHub, told)),
         })
     }
 
@@ -440,6 +466,12 @@ async fn permit(semaphore: &Semaphore) -> Result<SemaphorePermit<'_>, KojiError>
         .acquire()
         .await
         .map_err(|error| KojiError::new(KojiErrorKind::Invalid, "the client is closed").because(error))
+}
+
+/// Tells whether a body begins as the hub's answers do, whatever it is then.
+fn is_hubs(body: &[u8]) -> bool {
+    const BEGIN: &[u8] = b"<methodResponse";
+    body.get(..1024).unwrap_or(body).windows(BEGIN.len()).any(|part| part == BEGIN)
 }
 
 fn outgoing(call: &Call) -> Result<Outgoing, KojiError> {

@@ -7,7 +7,8 @@ use crate::error::KojiErrorKind;
 /// How a call ended.
 #[derive(Clone, Copy, Debug)]
 pub struct CallReport<'a> {
-    /// The method; `multiCall` for several in one, `upload` for a piece of a file.
+    /// The method; `multiCall` for several in one, `upload` for a piece of a file, `login` or `sslLogin` for a login,
+    /// which is told by itself and as a part of the call that needed it.
     pub method: &'a str,
     /// How it ended.
     pub outcome: Outcome,
@@ -36,6 +37,7 @@ impl Outcome {
                 KojiErrorKind::Lost => "lost",
                 KojiErrorKind::Committed => "committed",
                 KojiErrorKind::Refused => "refused",
+                KojiErrorKind::NotTheHub => "not_the_hub",
                 KojiErrorKind::HubFailed => "hub_failed",
                 KojiErrorKind::Login => "login",
                 KojiErrorKind::Invalid => "invalid",

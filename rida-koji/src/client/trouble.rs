@@ -8,6 +8,7 @@ use tokio::time::{Instant, sleep};
 use super::config::ClientConfig;
 use super::http::SendError;
 use crate::error::{KojiError, KojiErrorKind, fault};
+use crate::xmlrpc::Fault;
 
 /// How often a call is sent at most, when it did not arrive or may be repeated.
 pub(super) const TRIES: u32 = 4;
@@ -110,6 +111,16 @@ pub(super) fn alert(error: &KojiError) -> Option<String> {
         cause = error.source();
     }
     None
+}
+
+/// Makes the error of a call whose answer is lost, and which came to nothing either when it was sent again.
+pub(super) fn still_lost(error: KojiError) -> KojiError {
+    KojiError::new(KojiErrorKind::Lost, format!("when it was sent again: {error}")).because(error)
+}
+
+/// Tells whether the hub says this of a call before it looks whether that was done: it looks at the session first.
+pub(super) fn tells_nothing_of_the_call(fault: &Fault) -> bool {
+    matches!(fault.code, fault::AUTH | fault::AUTH_LOCK | fault::AUTH_EXPIRED | fault::OFFLINE | fault::PYTHON)
 }
 
 pub(super) fn error_lost(error: KojiError) -> KojiError {

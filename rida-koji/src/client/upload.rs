@@ -21,7 +21,7 @@ impl Client {
         loop {
             let piece = content.slice(offset..content.len().min(offset.saturating_add(PIECE)));
             let length = piece.len();
-            self.measured("upload", self.piece(folder, name, offset, piece)).await?;
+            self.inner.measured("upload", self.piece(folder, name, offset, piece)).await?;
             offset += length;
             if offset >= content.len() {
                 return Ok(());

@@ -82,6 +82,27 @@ async fn a_write_whose_answer_is_lost_is_not_done_twice() {
     }
 }
 
+/// What a hub says before it looks at the number of a call tells nothing of the call that was sent before.
+#[tokio::test]
+async fn a_write_whose_answer_is_lost_is_looked_up_when_the_hub_says_nothing_of_it() {
+    let refused = |code| Trouble::Fault(Fault { code, message: "no".to_owned() });
+    let codes = [fault::AUTH, fault::AUTH_LOCK, fault::AUTH_EXPIRED, fault::OFFLINE, fault::PYTHON];
+    let answers = codes.map(refused).into_iter().chain([403, 404, 405].map(Trouble::Status));
+    for answer in answers {
+        let hub = Hub::start().await.unwrap();
+        let client = client(&hub);
+        client.write(&create("first")).await.unwrap();
+        hub.world().trouble(When::method("newRepo"), Trouble::BreakAfter);
+        hub.world().trouble(When::method("newRepo"), answer.clone());
+        let error = client.write(&Call::new("newRepo", [Value::from("first")])).await.unwrap_err();
+        assert_eq!(error.kind(), KojiErrorKind::Lost, "{answer:?}: {error}");
+        assert_eq!(hub.world().tasks().count(), 1, "{answer:?}");
+        // Its number is not used for another call, which would then be taken for done.
+        client.write(&create("second")).await.unwrap();
+        assert_ne!(client.read(&get("second")).await.unwrap(), Value::Nil, "{answer:?}");
+    }
+}
+
 #[tokio::test]
 async fn a_write_that_did_not_arrive_is_sent_again() {
     let hub = Hub::start().await.unwrap();
@@ -114,14 +135,21 @@ async fn reads_are_repeated_and_answers_are_not() {
         let error = client.read(&get("platform-build")).await.unwrap_err();
         assert_eq!(error.kind(), KojiErrorKind::Invalid, "{status}");
     }
+    for status in [204, 302, 404, 429] {
+        hub.world().trouble(When::method("getTag"), Trouble::Status(status));
+        let error = client.read(&get("platform-build")).await.unwrap_err();
+        assert!(error.kind() == KojiErrorKind::NotTheHub && error.is_retryable(), "{status}: {error}");
+    }
     hub.world().trouble(When::method("getTag"), Trouble::Status(403));
     assert_eq!(client.read(&get("platform-build")).await.unwrap_err().kind(), KojiErrorKind::Login);
     let number = |kind| {
         hub.world().trouble(When::method("getTag"), Trouble::Fault(Fault { code: kind, message: "no".to_owned() }));
     };
-    number(fault::PYTHON);
-    let error = client.read(&get("platform-build")).await.unwrap_err();
-    assert!(error.kind() == KojiErrorKind::HubFailed && error.is_retryable());
+    for code in [fault::PYTHON, fault::LOCK, fault::CALLBACK] {
+        number(code);
+        let error = client.read(&get("platform-build")).await.unwrap_err();
+        assert!(error.kind() == KojiErrorKind::HubFailed && error.is_retryable(), "{code}");
+    }
     hub.world().trouble(When::Always, Trouble::BreakBefore);
     assert_eq!(client.read(&get("platform-build")).await.unwrap_err().kind(), KojiErrorKind::Unreachable);
     drop(hub);
@@ -254,7 +282,12 @@ async fn every_call_is_told() {
     client.read(&get("x")).await.unwrap_err();
     assert_eq!(
         *told.lock().unwrap(),
-        ["getTag done", "createTag done", "createTag refused", "upload done", "getTag offline"]
+        ["getTag done", "login done", "createTag done", "createTag refused", "upload done", "getTag offline"]
     );
-    assert_eq!(count.load(Ordering::SeqCst), 5);
+    assert_eq!(count.load(Ordering::SeqCst), 6);
+    hub.world().offline = false;
+    hub.world().forget_sessions();
+    hub.world().trouble(When::method("login"), Trouble::Fault(Fault { code: fault::AUTH, message: "no".to_owned() }));
+    client.write(&create("y")).await.unwrap_err();
+    assert_eq!(told.lock().unwrap()[6..], ["login login", "createTag login"], "a login is told by itself");
 }

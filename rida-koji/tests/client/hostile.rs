@@ -187,27 +187,28 @@ async fn a_flood_of_provisional_answers_is_cut_off_and_few_are_taken() {
 #[tokio::test]
 async fn a_redirect_is_not_followed_and_is_told() {
     let elsewhere = Server::new(|_| Ok(()));
-    let to = elsewhere.url.clone();
+    let to = format!("{}?session-id=7&session-key=7-secret&callnum=0", elsewhere.url);
     let server = Server::new(move |stream| {
         request(stream)?;
         write!(stream, "HTTP/1.1 308 Permanent Redirect\r\nLocation: {to}\r\nContent-Length: 0\r\n\r\n")
     });
     let error = failed(server.config()).await;
     let expected =
-        format!("Koji takes no such request: its server answered 308 Permanent Redirect, to {}", elsewhere.url);
-    assert_eq!((error.kind(), error.to_string()), (KojiErrorKind::Invalid, expected));
+        format!("Koji itself does not answer: its server answered 308 Permanent Redirect, to {}", elsewhere.url);
+    assert_eq!((error.kind(), error.to_string()), (KojiErrorKind::NotTheHub, expected), "without a session's secret");
     let client = Client::new(server.config()).unwrap();
     let error = client.write(&Call::new("createTag", [Value::from("x")])).await.unwrap_err();
-    assert_eq!(error.kind(), KojiErrorKind::Invalid, "{error}");
+    assert_eq!(error.kind(), KojiErrorKind::NotTheHub, "{error}");
     assert_eq!(elsewhere.connections(), 0, "a password would have gone elsewhere");
 }
 
 #[tokio::test]
 async fn what_is_no_answer_is_told() {
     for (answer, kind) in [
-        ("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello", KojiErrorKind::Invalid),
-        ("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", KojiErrorKind::Invalid),
-        ("HTTP/1.1 204 No Content\r\n\r\n", KojiErrorKind::Invalid),
+        ("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello", KojiErrorKind::NotTheHub),
+        ("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", KojiErrorKind::NotTheHub),
+        ("HTTP/1.1 200 OK\r\nContent-Length: 22\r\n\r\n<methodResponse><fault", KojiErrorKind::Invalid),
+        ("HTTP/1.1 204 No Content\r\n\r\n", KojiErrorKind::NotTheHub),
         ("SSH-2.0-OpenSSH_9.2\r\n\r\n", KojiErrorKind::Unreachable),
         ("HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello", KojiErrorKind::Unreachable),
         ("HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n", KojiErrorKind::Unreachable),
