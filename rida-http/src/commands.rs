@@ -113,7 +113,7 @@ async fn clean_koji(config: &Config, targets_after: Option<u32>, failed_after: O
         println!("untagged {count} packages of {module}");
     }
     builds.client().close().await;
-    Ok(())
+    if cleaned.refused.is_empty() { Ok(()) } else { Err(cleaned.refused.join("\n")) }
 }
 
 #[cfg(feature = "koji")]

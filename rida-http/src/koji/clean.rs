@@ -98,11 +98,14 @@ impl Cleaner {
 }
 
 fn tell(cleaned: Option<&Cleaned>) {
-    let Some(Cleaned { targets, untagged }) = cleaned else { return };
+    let Some(Cleaned { targets, untagged, refused }) = cleaned else { return };
     for target in targets {
         tracing::info!(%target, "a target was deleted in Koji, whose module has ended");
     }
     for (module, packages) in untagged {
-        tracing::info!(%module, packages, "packages of a module that failed long ago were untagged in Koji");
+        tracing::info!(%module, packages, "packages of a module that ended long ago were untagged in Koji");
+    }
+    for refusal in refused {
+        tracing::warn!(error = %refusal.escape_debug(), "something stays in Koji that nobody needs");
     }
 }

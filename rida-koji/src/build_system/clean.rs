@@ -2,18 +2,20 @@
 
 use std::time::Duration;
 
-use rida_core::{BuildFilter, BuildId, BuildState, ListQuery, ModuleBuild, Nsvc, PortError, StoreErrorKind, Timestamp};
+use rida_core::{
+    BuildFilter, BuildId, BuildState, ListQuery, ModuleBuild, Nsvc, PortError, StoreError, StoreErrorKind, Timestamp,
+};
 
 use super::environment::MODULE;
 use super::{KojiBuildSystem, unreadable};
 use crate::error::{KojiErrorKind, fault};
 use crate::map::{Names, port_error, refused};
 use crate::wire::{Build, Tag, Target};
-use crate::xmlrpc::{Call, Value};
+use crate::xmlrpc::{Call, Fault, Value};
 
-/// How many failed modules are looked at together.
+/// How many modules are looked at together.
 const PAGE: u64 = 50;
-/// For how long after their time failed modules are still looked at.
+/// For how long after their time modules are still looked at.
 const FAILED_WINDOW: Duration = Duration::from_secs(90 * 24 * 3600);
 
 /// How old what is taken away is.
@@ -21,8 +23,8 @@ const FAILED_WINDOW: Duration = Duration::from_secs(90 * 24 * 3600);
 pub struct CleanUp {
     /// How long after its module ended a target is deleted.
     pub targets_after: Duration,
-    /// How long after it failed a module's packages are untagged. When it is submitted again within a day, they are
-    /// taken to be tagged still.
+    /// How long after it failed, or ended where it was only tried, a module's packages are untagged. When it is
+    /// submitted again within a day, they are taken to be tagged still.
     pub failed_after: Duration,
 }
 
@@ -40,49 +42,59 @@ pub struct Cleaned {
     pub targets: Vec<String>,
     /// The modules of which packages were untagged, with how many.
     pub untagged: Vec<(Nsvc, usize)>,
+    /// What the hub refused, each with its reason. It is tried again the next time.
+    pub refused: Vec<String>,
+}
+
+impl Cleaned {
+    /// Notes a refusal, once for all that were refused alike.
+    fn refuse(&mut self, doing: &str, fault: Fault) {
+        let text = refused(doing, fault).message().to_owned();
+        if !self.refused.contains(&text) {
+            self.refused.push(text);
+        }
+    }
 }
 
 impl KojiBuildSystem {
-    /// Takes away what is old enough: targets, and the packages of failed modules. A second call finds nothing. Only what
-    /// this service made, and knows, is touched.
+    /// Takes away what is old enough: targets, and the packages of modules that failed or were only tried. A second call
+    /// finds nothing. Only what this service made, and knows, is touched. What the hub refuses is told, and keeps nothing
+    /// else from being taken away.
     ///
     /// # Errors
-    /// When the hub or the store cannot answer, or does not allow it; what was done until then stays done.
+    /// When the hub or the store cannot answer; what was done until then stays done.
     pub async fn clean_up(&self, now: Timestamp, ages: &CleanUp) -> Result<Cleaned, PortError> {
-        let targets = self.delete_old_targets(before(now, ages.targets_after)).await?;
-        let filter = BuildFilter {
-            states: vec![BuildState::Failed],
-            completed_after: Some(before(now, ages.failed_after.saturating_add(FAILED_WINDOW))),
-            completed_before: Some(before(now, ages.failed_after)),
-            ..BuildFilter::default()
-        };
-        let unavailable =
-            |error| PortError::unavailable("what is known of failed builds cannot be read").because(error);
-        let mut query = ListQuery { filter, limit: PAGE, ..ListQuery::default() };
-        let mut cleaned = Cleaned { targets, untagged: Vec::new() };
-        loop {
-            let page = self.builds.list(&query).await.map_err(unavailable)?;
-            let mut failed = Vec::new();
-            for summary in &page {
-                match self.builds.load(summary.id).await {
-                    Ok(build) => failed.extend(build.filter(|build| build.state() == BuildState::Failed)),
-                    Err(error) if *error.kind() == StoreErrorKind::Corrupt => {}
-                    Err(error) => return Err(unavailable(error)),
+        let mut cleaned = Cleaned::default();
+        self.delete_old_targets(before(now, ages.targets_after), &mut cleaned).await?;
+        // A module that was not only tried keeps its packages for who builds with it.
+        for (state, scratch) in [(BuildState::Failed, None), (BuildState::Done, Some(true))] {
+            let filter = BuildFilter {
+                states: vec![state],
+                scratch,
+                completed_after: Some(before(now, ages.failed_after.saturating_add(FAILED_WINDOW))),
+                completed_before: Some(before(now, ages.failed_after)),
+                ..BuildFilter::default()
+            };
+            let mut query = ListQuery { filter, limit: PAGE, ..ListQuery::default() };
+            loop {
+                let page = self.builds.list(&query).await.map_err(unavailable)?;
+                let mut modules = Vec::new();
+                for summary in &page {
+                    modules.extend(self.known(summary.id).await?.filter(|build| build.state() == state));
+                }
+                self.untag(&modules, &mut cleaned).await?;
+                match page.last() {
+                    Some(last) => query.after = Some(last.id),
+                    None => break,
                 }
             }
-            let counts = self.untag(&failed).await?;
-            let untagged = failed.iter().zip(counts).filter(|(_, count)| *count > 0);
-            cleaned.untagged.extend(untagged.map(|(build, count)| (build.nsvc().clone(), count)));
-            match page.last() {
-                Some(last) => query.after = Some(last.id),
-                None => return Ok(cleaned),
-            }
         }
+        Ok(cleaned)
     }
 
-    /// Deletes the targets of this service's modules that ended before a time, and returns their names. Targets that
-    /// something else made are left alone, and so are those of modules that are not known here.
-    async fn delete_old_targets(&self, ended_before: Timestamp) -> Result<Vec<String>, PortError> {
+    /// Deletes the targets of this service's modules that ended before a time. Targets that something else made are left
+    /// alone, and so are those of modules that are not known here.
+    async fn delete_old_targets(&self, ended_before: Timestamp, cleaned: &mut Cleaned) -> Result<(), PortError> {
         let answer = self.client.read(&Call::new("getBuildTargets", [])).await.map_err(port_error)?;
         let mut candidates = Vec::new();
         for target in answer.array("getBuildTargets").map_err(unreadable)? {
@@ -93,8 +105,13 @@ impl KojiBuildSystem {
             candidates.iter().map(|target| Call::new("getTag", [Value::from(target.dest_tag.as_str())])).collect();
         let mut old = Vec::new();
         for (target, answer) in candidates.into_iter().zip(self.client.read_many(&tags).await.map_err(port_error)?) {
-            let tag = answer.map_err(|fault| refused("a tag cannot be looked up", fault))?;
-            let tag = Tag::from_value(tag).map_err(unreadable)?;
+            let tag = match answer {
+                Ok(tag) => Tag::from_value(tag).map_err(unreadable)?,
+                Err(fault) => {
+                    cleaned.refuse(&format!("the tag {} cannot be looked up", target.dest_tag), fault);
+                    continue;
+                }
+            };
             if let Some(tag) = tag
                 && let Some(build) = self.made_for(&tag).await?
                 && Names::of(&build).target == target.name
@@ -105,13 +122,15 @@ impl KojiBuildSystem {
         }
         let calls: Vec<Call> =
             old.iter().map(|name| Call::new("deleteBuildTarget", [Value::from(name.as_str())])).collect();
-        self.all_done("a target cannot be deleted", &calls).await?;
-        Ok(old)
+        let doing =
+            |place: usize| format!("the target {} cannot be deleted", old.get(place).map_or("", String::as_str));
+        let done = self.each_done(&calls, doing, cleaned).await?;
+        cleaned.targets.extend(old.into_iter().zip(done).filter(|(_, done)| *done).map(|(name, _)| name));
+        Ok(())
     }
 
-    /// Takes the packages of modules out of the tags that were made for them, so that Koji may delete them, and returns
-    /// how many there were of each.
-    async fn untag(&self, modules: &[ModuleBuild]) -> Result<Vec<usize>, PortError> {
+    /// Takes the packages of modules out of the tags that were made for them, so that Koji may delete them.
+    async fn untag(&self, modules: &[ModuleBuild], cleaned: &mut Cleaned) -> Result<(), PortError> {
         let names: Vec<Names> = modules.iter().map(Names::of).collect();
         let tags: Vec<(usize, &str)> = (0..)
             .zip(&names)
@@ -124,24 +143,52 @@ impl KojiBuildSystem {
         }
         let mut answers = self.client.read_many(&calls).await.map_err(port_error)?.into_iter();
         let mut next = || answers.next().unwrap_or(Ok(Value::Nil));
-        let (mut counts, mut untag) = (vec![0; modules.len()], Vec::new());
+        let (mut untag, mut from) = (Vec::new(), Vec::new());
         for (place, tag) in tags {
-            let known = next().map_err(|fault| refused("a tag cannot be looked up", fault))?;
-            let (known, listed) = (Tag::from_value(known).map_err(unreadable)?, next());
-            let (Some(build), Some(count)) = (modules.get(place), counts.get_mut(place)) else { continue };
+            let (known, listed) = (next(), next());
+            let known = match known {
+                Ok(known) => Tag::from_value(known).map_err(unreadable)?,
+                Err(fault) => {
+                    cleaned.refuse(&format!("the tag {tag} cannot be looked up"), fault);
+                    continue;
+                }
+            };
             // It failed before it had one, or because somebody else has it.
-            if !known.is_some_and(|known| is_of(&known, build)) {
+            if !known.zip(modules.get(place)).is_some_and(|(known, build)| is_of(&known, build)) {
                 continue;
             }
-            let listed = listed.map_err(|fault| refused("what is in a tag cannot be looked up", fault))?;
+            let listed = match listed {
+                Ok(listed) => listed,
+                Err(fault) => {
+                    cleaned.refuse(&format!("what is in the tag {tag} cannot be looked up"), fault);
+                    continue;
+                }
+            };
             for tagged in listed.array("listTagged").map_err(unreadable)? {
                 let nvr = Build::from_value(tagged).map_err(unreadable)?.nvr;
                 untag.push(Call::new("untagBuild", [tag, &nvr].map(Value::from)).with("strict", false));
-                *count += 1;
+                from.push((place, tag));
             }
         }
-        self.all_done("a package cannot be untagged", &untag).await?;
-        Ok(counts)
+        let doing =
+            |call: usize| format!("packages cannot be untagged from {}", from.get(call).map_or("", |(_, tag)| tag));
+        let done = self.each_done(&untag, doing, cleaned).await?;
+        let done: Vec<usize> = from.iter().zip(done).filter(|(_, done)| *done).map(|((place, _), _)| *place).collect();
+        for (place, module) in modules.iter().enumerate() {
+            let count = done.iter().filter(|done| **done == place).count();
+            if count > 0 {
+                cleaned.untagged.push((module.nsvc().clone(), count));
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns a module build that is known here. One that cannot be read is nobody's to clean up after.
+    async fn known(&self, id: BuildId) -> Result<Option<ModuleBuild>, PortError> {
+        match self.builds.load(id).await {
+            Err(error) if *error.kind() == StoreErrorKind::Corrupt => Ok(None),
+            build => build.map_err(unavailable),
+        }
     }
 
     /// Returns the module build that a tag was made for, when it is one of this service's.
@@ -149,24 +196,42 @@ impl KojiBuildSystem {
         let text = tag.extra.get(MODULE).and_then(|value| value.text(MODULE).ok());
         let Some((nsvc, id)) = text.and_then(|text| text.split_once(" #")) else { return Ok(None) };
         let Some(id) = id.parse().ok().and_then(BuildId::new) else { return Ok(None) };
-        let unavailable = |error| PortError::unavailable("what is known of a build cannot be read").because(error);
-        let build = self.builds.load(id).await.map_err(unavailable)?;
+        let build = self.known(id).await?;
         Ok(build.filter(|build| build.nsvc().to_string() == nsvc))
     }
 
-    /// Makes calls whose repetition is harmless; what is gone already is as good as done.
-    async fn all_done(&self, doing: &str, calls: &[Call]) -> Result<(), PortError> {
-        if calls.is_empty() {
-            return Ok(());
+    /// Makes calls whose repetition is harmless, and tells of each whether it was done, as it is where nothing was left to
+    /// do. They are made a request at a time: when its answer is lost, the others are still made.
+    async fn each_done(
+        &self,
+        calls: &[Call],
+        doing: impl Fn(usize) -> String,
+        cleaned: &mut Cleaned,
+    ) -> Result<Vec<bool>, PortError> {
+        let mut done = Vec::with_capacity(calls.len());
+        for chunk in calls.chunks(self.client.config().batch.max(1)) {
+            let answers = match self.client.write_many(chunk).await {
+                Ok(answers) => answers,
+                Err(error) if error.kind() == KojiErrorKind::Committed => {
+                    chunk.iter().map(|_| Ok(Value::Nil)).collect()
+                }
+                Err(error) => return Err(port_error(error)),
+            };
+            for answer in answers {
+                let refusal = answer.err().filter(|fault| fault.code != fault::GENERIC);
+                let is_done = refusal.is_none();
+                if let Some(fault) = refusal {
+                    cleaned.refuse(&doing(done.len()), fault);
+                }
+                done.push(is_done);
+            }
         }
-        let answers = match self.client.write_many(calls).await {
-            Ok(answers) => answers,
-            Err(error) if error.kind() == KojiErrorKind::Committed => return Ok(()),
-            Err(error) => return Err(port_error(error)),
-        };
-        let refusal = answers.into_iter().filter_map(Result::err).find(|fault| fault.code != fault::GENERIC);
-        refusal.map_or(Ok(()), |fault| Err(refused(doing, fault)))
+        Ok(done)
     }
+}
+
+fn unavailable(error: StoreError) -> PortError {
+    PortError::unavailable("what is known of builds cannot be read").because(error)
 }
 
 /// Tells whether a tag was made for a module build.

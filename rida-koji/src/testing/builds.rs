@@ -182,6 +182,9 @@ impl World {
         let (build, nvr) = self.the_build(&build).map(|build| (build.id, build.nvr()))?;
         let (tag, name) = self.tag(&tag).map(|tag| (tag.id, tag.name.clone()))?;
         self.obey("tag")?;
+        if self.tags.get(&tag).is_some_and(|tag| tag.locked) && !args.flag("force", false) {
+            return Err(tag_fault(format!("tag {name} is locked")));
+        }
         let strict = args.flag("strict", true);
         let event = self.new_event();
         let Some(tag) = self.tags.get_mut(&tag) else { return Ok(Value::Nil) };

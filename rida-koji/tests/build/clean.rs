@@ -1,11 +1,12 @@
 //! What is taken away after its time, and what is ended that never ends by itself.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use rida_core::testing::sample;
-use rida_core::{BuildId, BuildState, Clock, Fact, FailureKind, ModuleBuild, Phase, Timestamp};
-use rida_koji::testing::{Course, Dialect};
-use rida_koji::{CleanUp, Cleaned};
+use rida_core::{BuildId, BuildState, Clock, Fact, FailureKind, ModuleBuild, Phase, Submission, Timestamp};
+use rida_koji::testing::{Course, Dialect, Trouble, When};
+use rida_koji::{CleanUp, Cleaned, Client, ClientConfig, KojiBuildSystem};
 
 use crate::flow::{Flow, THREE};
 use crate::world::MODULEMD;
@@ -94,6 +95,73 @@ async fn what_is_not_this_services_is_not_untagged() {
     let later = build.completed_at().unwrap().plus(181 * DAY);
     assert_eq!(clean(&flow, later).await, Cleaned::default());
     assert_eq!(flow.world.hub.world().tagged(tag), ["theirs-1-1"]);
+}
+
+#[tokio::test]
+async fn what_the_hub_refuses_keeps_nothing_else_from_being_taken_away() {
+    let flow = Flow::new().await;
+    let first = failed(&flow).await;
+    let second = {
+        let id = flow.submit_as("bench:1.0:2:c0ffee", MODULEMD, THREE).await;
+        flow.until_ended(&flow.driver(), id).await
+    };
+    assert_eq!(second.state(), BuildState::Failed);
+    let half_a_year = second.completed_at().unwrap().plus(180 * DAY);
+    let locked = first.tag().to_string();
+    flow.world.hub.world().lock_tag(&locked);
+    flow.world.hub.world().set_permissions("rida", &["tag", "repo"]);
+    let cleaned = clean(&flow, half_a_year).await;
+    assert_eq!(cleaned.targets, Vec::<String>::new());
+    assert_eq!(cleaned.untagged, [(first.nsvc().clone(), 3), (second.nsvc().clone(), 5)]);
+    let told = cleaned.refused;
+    assert_eq!(told.len(), 3, "once for each target and tag: {told:?}");
+    assert!(told[0].contains(&format!("the target {} cannot be deleted", first.target())), "{told:?}");
+    assert_eq!(told[2], format!("packages cannot be untagged from {locked}: Koji answers: tag {locked} is locked"));
+    let world = flow.world.hub.world();
+    assert_eq!(world.tagged(&locked).len(), 2);
+    assert!(world.tagged(&format!("{locked}-build")).is_empty() && world.tagged(second.tag().as_str()).is_empty());
+}
+
+#[tokio::test]
+async fn a_lost_answer_keeps_nothing_from_being_taken_away() {
+    let mut lost = None;
+    for _ in 0..2 {
+        let flow = Flow::new().await;
+        let build = failed(&flow).await;
+        let half_a_year = build.completed_at().unwrap().plus(180 * DAY);
+        let client = Client::new(ClientConfig { batch: 2, ..flow.world.client_config() }).unwrap();
+        let system = KojiBuildSystem::new(client, flow.world.config(), Arc::new(flow.world.store.clone()));
+        if let Some(number) = lost {
+            flow.world.hub.world().trouble(When::Number(number), Trouble::BreakAfter);
+        }
+        let before = flow.world.hub.world().calls.len();
+        let cleaned = system.clean_up(half_a_year, &CleanUp::default()).await.unwrap();
+        assert_eq!((cleaned.untagged, cleaned.refused.len()), (vec![(build.nsvc().clone(), 5)], 0));
+        let world = flow.world.hub.world();
+        assert!(world.tagged(build.tag().as_str()).is_empty());
+        assert!(world.tagged(&format!("{}-build", build.tag())).is_empty());
+        let first = (0..).zip(&world.calls[before..]).find(|(_, call)| call.contains("untagBuild")).unwrap();
+        lost.get_or_insert(first.0);
+    }
+}
+
+#[tokio::test]
+async fn packages_of_what_was_only_tried_are_untagged_after_half_a_year() {
+    let flow = Flow::new().await;
+    let submission = (*flow.world.module_of(MODULEMD, &["alpha", "beta"]).submission).clone();
+    let id = flow.driver().record(Submission { scratch: true, ..submission }).await.unwrap();
+    let tried = flow.until_ended(&flow.driver(), id).await;
+    assert_eq!(tried.state(), BuildState::Done, "{:?}", tried.reason());
+    let id = flow.submit(MODULEMD, THREE).await;
+    let kept = flow.until_ended(&flow.driver(), id).await;
+    assert_eq!(kept.state(), BuildState::Ready, "{:?}", kept.reason());
+    let half_a_year = kept.completed_at().unwrap().plus(180 * DAY);
+    let just_before = Timestamp::from_millis(tried.completed_at().unwrap().plus(180 * DAY).millis() - 1);
+    assert_eq!(clean(&flow, just_before).await.untagged, []);
+    assert_eq!(clean(&flow, half_a_year).await.untagged, [(tried.nsvc().clone(), 5)]);
+    let world = flow.world.hub.world();
+    assert!(world.tagged(tried.tag().as_str()).is_empty());
+    assert_eq!(world.tagged(kept.tag().as_str()).len(), 3, "a module that is built with keeps its packages");
 }
 
 /// Submits a failed build again, with everything in order by now, and returns how it ends.

@@ -73,6 +73,11 @@ impl Flow {
 
     /// Submits a module of components, each with its batch.
     pub(crate) async fn submit(&self, modulemd: &str, components: &[(&str, i64)]) -> BuildId {
+        self.submit_as("bench:1.0:1:c0ffee", modulemd, components).await
+    }
+
+    /// Submits a module under another name.
+    pub(crate) async fn submit_as(&self, nsvc: &str, modulemd: &str, components: &[(&str, i64)]) -> BuildId {
         let wanted = components.iter().map(|(name, buildorder)| WantedComponent {
             name: sample::component(name),
             source: ComponentSource {
@@ -86,7 +91,7 @@ impl Flow {
             arches: Vec::new(),
         });
         let plan = Plan::new(wanted.collect()).unwrap();
-        let nsvc = sample::nsvc("bench:1.0:1:c0ffee");
+        let nsvc = sample::nsvc(nsvc);
         let submission =
             Submission { plan, modulemd: modulemd.into(), at: self.clock.now(), ..sample::submission(nsvc) };
         self.driver().record(submission).await.unwrap()
