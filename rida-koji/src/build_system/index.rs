@@ -25,8 +25,10 @@ const OVERLAP: f64 = 1800.0;
 const PAGE: i64 = 1000;
 /// The state of a build that has its packages.
 const COMPLETE: i64 = 1;
-/// How many tasks are remembered.
+/// How many tasks are remembered; looks that are under way may bring more.
 const REMEMBERED: usize = 200_000;
+/// How often a look begins anew when another made room for itself.
+const LOOKS: u32 = 5;
 
 /// A try of a component, as its task's options tell it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,14 +72,19 @@ pub(super) struct Index {
     from: Option<f64>,
     /// The time of the latest look, by the hub's tasks or this machine's clock.
     until: f64,
+    /// How often room was made.
+    forgotten: u64,
+}
+
+/// A look for tasks that is under way.
+#[derive(Clone, Copy, Debug)]
+struct Look {
+    from: f64,
+    forgotten: u64,
 }
 
 impl Index {
     pub(super) fn note(&mut self, started: Try, task: i64) {
-        if self.count >= REMEMBERED {
-            // All of it is found again.
-            *self = Self::default();
-        }
         let known = self.tasks.entry(started.place()).or_default();
         self.count += usize::from(known.insert(task, started).is_none());
     }
@@ -101,9 +108,38 @@ impl Index {
         }
     }
 
-    fn looked(&mut self, from: f64, until: f64) {
-        self.from = Some(self.from.map_or(from, |known| known.min(from)));
+    /// Begins a look, after which everything from `since` on is known.
+    fn begin(&mut self, since: f64) -> Look {
+        if self.count > REMEMBERED {
+            self.forget_older();
+        }
+        Look { from: self.look_from(since), forgotten: self.forgotten }
+    }
+
+    /// Ends a look, and tells whether what it saw is known: where room was made meanwhile, some of it may not be.
+    fn end(&mut self, look: Look, until: f64) -> bool {
+        if look.forgotten != self.forgotten {
+            return false;
+        }
+        self.from = Some(self.from.map_or(look.from, |known| known.min(look.from)));
         self.until = self.until.max(until);
+        true
+    }
+
+    /// Forgets the older half. All of it is found again by whoever needs it.
+    fn forget_older(&mut self) {
+        let mut ids: Vec<i64> = self.tasks.values().flat_map(BTreeMap::keys).copied().collect();
+        let middle = ids.len() / 2;
+        if middle < ids.len() {
+            let first_kept = *ids.select_nth_unstable(middle).1;
+            for known in self.tasks.values_mut() {
+                *known = known.split_off(&first_kept);
+            }
+            self.tasks.retain(|_, known| !known.is_empty());
+        }
+        self.count = self.tasks.values().map(BTreeMap::len).sum();
+        self.from = None;
+        self.forgotten += 1;
     }
 }
 
@@ -134,34 +170,39 @@ impl KojiBuildSystem {
     /// what else there is to ask.
     pub(super) async fn look_and_ask(&self, build: &ModuleBuild, questions: &[Call]) -> Result<Looked, PortError> {
         let owner = self.client.user().await.map_err(port_error)?.id;
-        let from = self.memory().index.look_from(seconds(build.submission.at) - OVERLAP);
-        let (mut latest, mut offset) = (from, 0);
         let mut states = BTreeMap::new();
         let mut others = None;
-        loop {
-            let mut calls = vec![tasks_since(owner, from, offset)];
-            calls.extend(questions.iter().filter(|_| others.is_none()).cloned());
-            let mut answers = self.client.read_many(&calls).await.map_err(port_error)?.into_iter();
-            let page = answers.next().unwrap_or(Ok(Value::Nil));
-            let page = page.map_err(|fault| refused("tasks cannot be listed", fault))?;
-            let page = page.array("listTasks").map_err(unreadable)?;
-            others.get_or_insert(answers);
-            let full = page.len();
-            let mut memory = self.memory();
-            for task in page {
-                let task = Task::from_value(task).map_err(unreadable)?;
-                latest = task.created.map_or(latest, |created| created.max(latest));
-                if let Some(tried) = tried(&task) {
-                    states.insert(task.id, task.state);
-                    memory.index.note(tried, task.id);
+        for _ in 0..LOOKS {
+            let look = self.memory().index.begin(seconds(build.submission.at) - OVERLAP);
+            let (mut latest, mut offset) = (look.from, 0);
+            let is_known = loop {
+                let mut calls = vec![tasks_since(owner, look.from, offset)];
+                calls.extend(questions.iter().filter(|_| others.is_none()).cloned());
+                let mut answers = self.client.read_many(&calls).await.map_err(port_error)?.into_iter();
+                let page = answers.next().unwrap_or(Ok(Value::Nil));
+                let page = page.map_err(|fault| refused("tasks cannot be listed", fault))?;
+                let page = page.array("listTasks").map_err(unreadable)?;
+                others.get_or_insert(answers);
+                let full = page.len();
+                let mut memory = self.memory();
+                for task in page {
+                    let task = Task::from_value(task).map_err(unreadable)?;
+                    latest = task.created.map_or(latest, |created| created.max(latest));
+                    if let Some(tried) = tried(&task) {
+                        states.insert(task.id, task.state);
+                        memory.index.note(tried, task.id);
+                    }
                 }
-            }
-            if i64::try_from(full).unwrap_or(i64::MAX) < PAGE {
-                memory.index.looked(from, latest);
+                if i64::try_from(full).unwrap_or(i64::MAX) < PAGE {
+                    break memory.index.end(look, latest);
+                }
+                offset += PAGE;
+            };
+            if is_known {
                 return Ok(Looked { states, answers: others.unwrap_or_default() });
             }
-            offset += PAGE;
         }
+        Err(PortError::unavailable("too many tasks of this service run at once to know which of them are whose"))
     }
 
     /// Asks for tasks by their numbers; one that is not known is absent.
@@ -208,7 +249,7 @@ fn tasks_since(owner: i64, from: f64, offset: i64) -> Call {
     let options = [
         ("method", Value::from("build")),
         ("owner", Value::Int(owner)),
-        ("createdAfter", Value::Double(from)),
+        ("createdAfter", Value::from(text_of(from))),
         ("decode", Value::Bool(true)),
     ];
     let query = [("order", Value::from("id")), ("limit", Value::Int(PAGE)), ("offset", Value::Int(offset))];
@@ -228,7 +269,17 @@ fn number(members: &Struct, name: &str) -> Option<i64> {
     members.get(name).and_then(|value| value.int(name).ok())
 }
 
+/// Writes a time with its zone: of a number, hubs up to 1.34 make a text without one, in theirs, which a database of
+/// another takes for another time.
+fn text_of(seconds: f64) -> String {
+    let since = std::time::Duration::try_from_secs_f64(seconds.max(0.0)).unwrap_or_default();
+    Timestamp::EPOCH.plus(since).to_string()
+}
+
 /// Returns a time as the hub's clocks count it.
 pub(super) fn seconds(at: Timestamp) -> f64 {
     std::time::Duration::from_millis(u64::try_from(at.millis()).unwrap_or(0)).as_secs_f64()
 }
+
+#[cfg(test)]
+mod tests;

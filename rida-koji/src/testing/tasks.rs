@@ -2,6 +2,8 @@
 
 use base64::Engine;
 
+use rida_core::Timestamp;
+
 use super::answer::{Result, generic, not_allowed};
 use super::args::{Args, flag, int, text};
 use super::auth::Caller;
@@ -190,17 +192,28 @@ impl World {
             Some(value) => Some(vec![value.clone()]),
         };
         let (states, owners) = (list("state"), list("owner"));
-        let after = match opts.get("createdAfter") {
-            Some(Value::Double(after)) => *after,
+        let off = self.dialect.numbers_of_times_are_off;
+        let is_after = |created: f64| match opts.get("createdAfter") {
+            Some(Value::Double(after)) => created > after + off,
             // Times are whole seconds here, and far from where numbers lose digits.
-            Some(Value::Int(after)) => after.to_string().parse().unwrap_or(0.0),
-            _ => f64::NEG_INFINITY,
+            Some(Value::Int(after)) => created > after.to_string().parse().unwrap_or(0.0) + off,
+            // Of two texts of this form the later time is the greater one.
+            Some(Value::Text(after)) => {
+                let since = std::time::Duration::try_from_secs_f64(created).unwrap_or_default();
+                Timestamp::EPOCH.plus(since).to_string() > *after
+            }
+            _ => true,
         };
+        if let Some(Value::Text(after)) = opts.get("createdAfter")
+            && (after.len() != "2026-11-22T10:31:34Z".len() || !after.ends_with('Z'))
+        {
+            return Err(generic(format!("the double reads no time of this form: {after}")));
+        }
         let fits = |task: &&HubTask| {
             states.as_ref().is_none_or(|states| states.contains(&Value::Int(code(task.state))))
                 && owners.as_ref().is_none_or(|owners| owners.contains(&Value::Int(task.owner)))
                 && text(&opts, "method").is_none_or(|method| task.method == method)
-                && task.created > after
+                && is_after(task.created)
         };
         let decode = flag(&opts, "decode");
         let shown = self.tasks.values().filter(fits).map(|task| {

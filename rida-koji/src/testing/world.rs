@@ -23,6 +23,9 @@ pub struct Dialect {
     pub new_repo: bool,
     /// Sessions are taken from headers.
     pub header_auth: bool,
+    /// How many seconds later a time is taken for that is told as a number: hubs up to 1.34 write it in their zone, and
+    /// their database reads it in its own.
+    pub numbers_of_times_are_off: f64,
 }
 
 impl Dialect {
@@ -34,6 +37,7 @@ impl Dialect {
             repository_queue: true,
             new_repo: true,
             header_auth: true,
+            numbers_of_times_are_off: 0.0,
         }
     }
 
@@ -45,7 +49,9 @@ impl Dialect {
 
     /// A hub of before the queue of repositories, and of before sessions in headers.
     pub fn old() -> Self {
-        Self { version: "1.30.1".to_owned(), repository_queue: false, header_auth: false, ..Self::released() }
+        let (repository_queue, header_auth, numbers_of_times_are_off) = (false, false, 5.0 * 3600.0);
+        let version = "1.30.1".to_owned();
+        Self { version, repository_queue, header_auth, numbers_of_times_are_off, ..Self::released() }
     }
 }
 
@@ -397,6 +403,20 @@ impl World {
     /// Returns a tag's architectures.
     pub fn arches(&self, tag: &str) -> String {
         self.tags.values().find(|known| known.name == tag).map(|tag| tag.arches.clone()).unwrap_or_default()
+    }
+
+    /// Cuts a file in the work area off.
+    pub fn cut_upload(&mut self, path: &str, length: usize) {
+        if let Some((_, content)) = self.uploads.get_mut(path) {
+            content.truncate(length);
+        }
+    }
+
+    /// Locks a tag, so that nobody changes what is in it.
+    pub fn lock_tag(&mut self, name: &str) {
+        if let Some(tag) = self.tags.values_mut().find(|tag| tag.name == name) {
+            tag.locked = true;
+        }
     }
 
     /// Gives a tag other architectures.
