@@ -4,6 +4,7 @@
 //! earlier ones said.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -20,11 +21,20 @@ const LARGEST: u64 = 1024 * 1024;
 const PLACES: [(&str, &str); 2] = [("cert", ".koji/client.crt"), ("serverca", ".koji/serverca.crt")];
 
 /// What is said of a hub.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Profile {
     name: String,
     home: Option<PathBuf>,
     values: BTreeMap<String, String>,
+}
+
+impl fmt::Debug for Profile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shown = |(key, value)| (key, if key == "password" { "…" } else { value });
+        let values: BTreeMap<&str, &str> =
+            self.values.iter().map(|(key, value)| shown((key.as_str(), value.as_str()))).collect();
+        f.debug_struct("Profile").field("name", &self.name).field("home", &self.home).field("values", &values).finish()
+    }
 }
 
 impl Profile {
@@ -111,6 +121,12 @@ impl Profile {
             return Err(settings(format!(
                 "Koji's profile {name:?} says that the hub's certificate is not checked, which is not done here; name \
                  its authority in serverca"
+            )));
+        }
+        if let Some(user) = self.get("runas") {
+            return Err(settings(format!(
+                "Koji's profile {name:?} says that calls are made as {user:?} (runas), which is not done here; log in as \
+                 that user"
             )));
         }
         Ok(config)

@@ -59,7 +59,10 @@ fn a_profile_says_how_the_hub_is_reached() {
     assert_eq!(world.load("koji").unwrap().client().unwrap().login, Login::Certificate { file: expected });
     let other = world.load("other").unwrap().client().unwrap();
     assert_eq!(other.login, Login::Password { user: "rida".to_owned(), password: "se=cr:et".to_owned() });
-    assert!(!format!("{other:?}").contains("se=cr"), "a password is not shown");
+    let profile = world.load("other").unwrap();
+    for shown in [format!("{other:?}"), format!("{profile:?}")] {
+        assert!(shown.contains("rida") && !shown.contains("se=cr"), "a password is not shown: {shown}");
+    }
 }
 
 #[test]
@@ -89,6 +92,7 @@ fn what_cannot_be_used_is_told() {
         ("server = http://x/\nauthtype = ssl\n", "has no cert"),
         ("server = http://x/\ntimeout = soon\n", "no number of seconds"),
         ("server = http://x/\nno_ssl_verify = True\n", "not done here"),
+        ("server = http://x/\nrunas = alice\n", "as \"alice\" (runas), which is not done here"),
         ("nonsense\n", "line 2 of"),
     ] {
         world.write("etc/koji.conf.d/x.conf", &format!("[x]\n{text}"));
