@@ -6,6 +6,7 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use super::http::Outgoing;
 use super::{Client, unreadable};
 use crate::error::{KojiError, KojiErrorKind};
+use crate::xmlrpc::{Call, Value};
 
 /// How long a piece is.
 const PIECE: usize = 8 * 1024 * 1024;
@@ -24,9 +25,25 @@ impl Client {
             self.inner.measured("upload", self.piece(folder, name, offset, piece)).await?;
             offset += length;
             if offset >= content.len() {
-                return Ok(());
+                // A file of one piece is what was answered for that piece.
+                return if length == content.len() { Ok(()) } else { self.check_upload(folder, name, content).await };
             }
         }
+    }
+
+    /// Asks for what is there of a file that was sent in pieces: each was taken by itself, and another upload of the same
+    /// file that hung may have cut it off since.
+    async fn check_upload(&self, folder: &str, name: &str, content: &Bytes) -> Result<(), KojiError> {
+        let call = Call::new("checkUpload", [folder, name].map(Value::from)).with("verify", "adler32");
+        let answer = self.read(&call).await?;
+        let wrong = || KojiError::new(KojiErrorKind::HubFailed, "a file is not there as it was sent");
+        if answer.is_nil() {
+            return Err(wrong());
+        }
+        let mut answer = answer.fields("checkUpload").map_err(unreadable)?;
+        let (size, digest) = (answer.int("size").map_err(unreadable)?, answer.text("hexdigest").map_err(unreadable)?);
+        let sum = format!("{:08x}", adler2::adler32_slice(content));
+        if usize::try_from(size) == Ok(content.len()) && digest == sum { Ok(()) } else { Err(wrong()) }
     }
 
     async fn piece(&self, folder: &str, name: &str, offset: usize, piece: Bytes) -> Result<(), KojiError> {

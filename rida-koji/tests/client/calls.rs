@@ -245,6 +245,21 @@ async fn a_file_arrives_whole() {
 }
 
 #[tokio::test]
+async fn a_file_in_pieces_that_is_not_whole_in_the_end_is_told() {
+    let hub = Hub::start().await.unwrap();
+    let client = Client::new(ClientConfig { timeout: Duration::from_secs(5), ..config(&hub) }).unwrap();
+    // After the login and the first piece.
+    hub.world().trouble(When::Number(2), Trouble::Stop);
+    let content = Bytes::from(vec![7; 9_000_000]);
+    let uploading = tokio::spawn(async move { client.upload("cli-build/a", "x", &content).await });
+    hub.stopped().await;
+    hub.world().cut_upload("cli-build/a/x", 100);
+    let error = uploading.await.unwrap().unwrap_err();
+    assert_eq!(error.kind(), KojiErrorKind::HubFailed);
+    assert_eq!(error.to_string(), "Koji failed: a file is not there as it was sent");
+}
+
+#[tokio::test]
 async fn what_takes_too_long_or_is_too_much_is_given_up() {
     let hub = Hub::start().await.unwrap();
     let quick = ClientConfig { timeout: Duration::from_millis(60), ..config(&hub) };
