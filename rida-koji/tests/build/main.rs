@@ -12,6 +12,7 @@ mod crashes;
 mod flow;
 mod import;
 mod measured;
+mod outages;
 mod policies;
 mod races;
 mod reuse;
