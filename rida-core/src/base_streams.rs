@@ -7,6 +7,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::id::{GrammarError, ModuleName, StreamName};
+use crate::scm::{GitRef, Repository};
 
 /// The number of a base module's stream, by which streams are ordered: two digits each for major, minor and patch, such
 /// as 80100 for `el8.1.0`, with up to three digits behind the point for what comes between two of these.
@@ -25,8 +26,19 @@ pub struct BaseStream {
     pub version: Option<StreamVersion>,
     /// What dist tags have in place of the stream.
     pub dist_tag_marking: Option<StreamName>,
+    /// Where it says which modules it has by default: those are built against too. Absent when it has none.
+    pub default_modules: Option<DefaultModules>,
     /// What modules may still be built against it.
     pub usage: StreamUse,
+}
+
+/// A repository of documents that say which modules a distribution has by default.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct DefaultModules {
+    /// The repository.
+    pub repository: Repository,
+    /// The branch, tag or commit.
+    pub reference: GitRef,
 }
 
 /// Which modules are built against a stream of a base module.
@@ -121,6 +133,11 @@ impl BaseStreams {
     /// Iterates over what is known of the streams of a base module, in the order of their names.
     pub fn of(&self, module: &ModuleName) -> impl Iterator<Item = (&StreamName, &BaseStream)> {
         self.streams.get(module).into_iter().flatten()
+    }
+
+    /// Iterates over the repositories that say which modules streams have by default.
+    pub fn default_modules(&self) -> impl Iterator<Item = &DefaultModules> {
+        self.streams.values().flatten().filter_map(|(_, known)| known.default_modules.as_ref())
     }
 
     /// Returns what is known of a stream.

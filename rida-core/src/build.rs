@@ -1,5 +1,6 @@
 //! The aggregate: everything that is known of one module build.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -26,6 +27,10 @@ pub struct Submission {
     pub plan: Plan,
     /// The module builds that this one is built against, from the modulemd's build requires.
     pub build_requires: Vec<BuildRequire>,
+    /// Those of them that the modulemd does not ask for: the distribution has them by default. They are no part of the
+    /// context.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub by_default: BTreeSet<ModuleName>,
     /// It is only tried: it is never released, imported or built against, and its name is one that no other build has.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub scratch: bool,

@@ -1,6 +1,6 @@
 //! From the bytes of a modulemd to what is recorded as submitted: names, version, context, plan.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::base_streams;
@@ -136,6 +136,7 @@ impl Taken {
             modulemd,
             plan: self.plan.clone(),
             build_requires,
+            by_default: BTreeSet::new(),
             scratch: origin.scratch,
             side_tag: None,
             siblings: Vec::new(),

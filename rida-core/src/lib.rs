@@ -13,6 +13,7 @@ mod build;
 mod choose;
 mod component;
 mod deadline;
+mod default_modules;
 mod driver;
 mod effect;
 mod error;
@@ -32,7 +33,7 @@ mod timestamp;
 mod why;
 
 pub use announce::{Announcement, AnnouncementId, Change, ComponentDetails, ModuleDetails};
-pub use base_streams::{BaseStream, BaseStreams, Compatibility, StreamUse, StreamVersion};
+pub use base_streams::{BaseStream, BaseStreams, Compatibility, DefaultModules, StreamUse, StreamVersion};
 pub use build::{BuildRequire, Failure, FailureKind, ModuleBuild, Phase, Submission, Transition};
 pub use component::{Built, ComponentBuild, ComponentKey, ComponentState, PinnedSource, TaskProgress};
 pub use deadline::{deadline, look_at};
@@ -53,9 +54,9 @@ pub use macros::{BuildMacros, Conflict, dist_tag, tag_name, target_name};
 pub use policy::{Deadlines, Limits, Policy, RebuildPolicy, SourcePolicy};
 pub use ports::{
     BuildFilter, BuildSummary, BuildSystem, Commit, ComponentCheck, ComponentFilter, ComponentQuery, ComponentSummary,
-    DonorQuery, FetchedModulemd, LeaseTimes, ListQuery, LogChunk, LogLine, LookTimes, OrderKey, PendingEffect,
-    Publisher, Queue, QueueFull, QueueRoom, QueuedBuild, Receipt, Scm, Store, StoreError, StoreErrorKind, TakenEffect,
-    WorkerId,
+    DefaultsFile, DonorQuery, FetchedDefaults, FetchedModulemd, LeaseTimes, ListQuery, LogChunk, LogLine, LookTimes,
+    OrderKey, PendingEffect, Publisher, Queue, QueueFull, QueueRoom, QueuedBuild, Receipt, Scm, Store, StoreError,
+    StoreErrorKind, TakenEffect, WorkerId,
 };
 #[cfg(feature = "mock")]
 pub use ports::{MockBuildSystem, MockPublisher, MockScm};

@@ -18,7 +18,7 @@ pub use self::publisher::MockPublisher;
 pub use self::publisher::{Publisher, Receipt};
 #[cfg(feature = "mock")]
 pub use self::scm::MockScm;
-pub use self::scm::{ComponentCheck, FetchedModulemd, Scm};
+pub use self::scm::{ComponentCheck, DefaultsFile, FetchedDefaults, FetchedModulemd, Scm};
 pub use self::store::{Commit, DonorQuery, LeaseTimes, LookTimes, QueueFull, QueueRoom, Store};
 pub use self::store_error::{StoreError, StoreErrorKind};
 pub use self::stored::{

@@ -191,6 +191,14 @@ impl From<SubmitError> for ApiError {
                 tracing::info!(error = %chain(&cause).escape_debug(), "a modulemd cannot be retrieved");
                 Self::unprocessable(message, vec![cause.message().to_owned()])
             }
+            SubmitError::DefaultModules { error, .. } => {
+                tracing::warn!(error = %chain(&error).escape_debug(), "default modules cannot be read");
+                if error.is_retryable() {
+                    Self::unavailable(message, LATER)
+                } else {
+                    Self::unprocessable(message, Vec::new())
+                }
+            }
             SubmitError::Invalid(problems) => Self::unprocessable(message, problems),
             SubmitError::Exists { id, .. } => Self::new(StatusCode::CONFLICT, message).about(id),
             SubmitError::QueueFull { retry_after, .. } => {

@@ -11,6 +11,7 @@ mod cache;
 mod check;
 mod command;
 mod config;
+mod defaults;
 mod export;
 mod failure;
 mod fetch;
@@ -24,7 +25,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use rida_core::plan::ComponentSource;
 use rida_core::scm::{AllowList, CommitHash, Repository, ScmUrl};
-use rida_core::{ComponentCheck, ComponentName, FetchedModulemd, PortError, Scm};
+use rida_core::{ComponentCheck, ComponentName, DefaultModules, FetchedDefaults, FetchedModulemd, PortError, Scm};
 use tokio::task::JoinSet;
 
 use self::cache::{Cache, Contents};
@@ -140,6 +141,10 @@ impl Scm for GitScm {
         let bytes = tree::blob(inner, repository, &entry, file, url.path()).await?;
         let committed_at = tree::commit_time(inner, repository, &entry).await?;
         Ok(FetchedModulemd { bytes, commit, committed_at })
+    }
+
+    async fn fetch_defaults(&self, place: &DefaultModules) -> Result<FetchedDefaults, PortError> {
+        defaults::read(&self.inner, place).await
     }
 
     async fn check_components(

@@ -3,8 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Driver, Parts, SubmitError};
+use crate::base_streams::DefaultModules;
 use crate::build::{BuildRequire, ModuleBuild};
 use crate::choose::{self, Answer, Candidate, Found, Lookup, Needs, Refusal, Wanted};
+use crate::default_modules;
 use crate::expand::{self, Combination, Known};
 use crate::id::{BuildId, ModuleName, StreamName};
 use crate::intake::Taken;
@@ -15,6 +17,14 @@ use crate::ports::{BuildSummary, StoreError};
 const MOST_STREAMS: usize = 256;
 /// How much is looked up for one combination.
 const MOST_LOOKUPS: usize = 5_000;
+
+/// A combination with the builds that it is built against.
+pub(super) struct Resolved {
+    pub(super) combination: Combination,
+    pub(super) requires: Vec<BuildRequire>,
+    /// Those that the distribution has by default, with what these need.
+    pub(super) defaults: Vec<BuildRequire>,
+}
 
 /// What is built for: a base module and its stream, where there is one.
 type Base = Option<(ModuleName, StreamName)>;
@@ -37,7 +47,7 @@ impl Driver {
         &self,
         taken: &Taken,
         preferred: &BTreeMap<ModuleName, StreamName>,
-    ) -> Result<Vec<(Combination, Vec<BuildRequire>)>, SubmitError> {
+    ) -> Result<Vec<Resolved>, SubmitError> {
         let policy = &self.parts.policy;
         let known = self.known(taken).await?;
         let (mut combinations, mut problems) = (Vec::new(), Vec::new());
@@ -59,8 +69,8 @@ impl Driver {
             let base = combination.chosen.iter().find(|(name, _)| policy.base_modules.contains(*name));
             let base = base.map(|(name, stream)| (name.clone(), stream.clone()));
             let resolver = resolvers.entry(base.clone()).or_insert_with(|| Resolver::new(&self.parts, base));
-            match resolver.resolve(&combination).await? {
-                Ok(requires) => resolved.push((combination, requires)),
+            match resolver.resolve(&combination.chosen, &combination.offered).await? {
+                Ok(requires) => resolved.push(Resolved { combination, requires, defaults: Vec::new() }),
                 Err(Refusal::LeftOut(why)) => left_out.push(why),
                 Err(Refusal::Missing(problem)) if problems.contains(&problem) => {}
                 Err(Refusal::Missing(problem)) => problems.push(problem),
@@ -70,7 +80,35 @@ impl Driver {
             problems = left_out;
             problems.dedup();
         }
-        if problems.is_empty() { Ok(resolved) } else { Err(SubmitError::Invalid(problems)) }
+        if !problems.is_empty() {
+            return Err(SubmitError::Invalid(problems));
+        }
+        let mut defaults = BTreeMap::new();
+        for one in &mut resolved {
+            let base = one.combination.chosen.iter().find(|(name, _)| policy.base_modules.contains(*name));
+            let Some((module, stream)) = base else { continue };
+            let known = policy.base_streams.get(module, stream).and_then(|known| known.default_modules.as_ref());
+            let Some(place) = known else { continue };
+            if !defaults.contains_key(place) {
+                defaults.insert(place, self.default_streams(place, &format!("{module}:{stream}")).await?);
+            }
+            let base = Some((module.clone(), stream.clone()));
+            if let (Some(streams), Some(resolver)) = (defaults.get(place), resolvers.get_mut(&base)) {
+                one.defaults = resolver.with_defaults(&one.requires, streams).await?;
+            }
+        }
+        Ok(resolved)
+    }
+
+    /// Reads which modules a stream of a base module has by default.
+    async fn default_streams(
+        &self,
+        place: &DefaultModules,
+        of: &str,
+    ) -> Result<BTreeMap<ModuleName, StreamName>, SubmitError> {
+        let told = |error| SubmitError::DefaultModules { of: of.to_owned(), error };
+        let fetched = self.parts.scm.fetch_defaults(place).await.map_err(told)?;
+        default_modules::default_streams(&fetched).map_err(told)
     }
 
     /// Returns the streams of the modules that the document names without one.
@@ -97,12 +135,50 @@ impl<'a> Resolver<'a> {
         Self { parts, base, compatible: compatible.unwrap_or_default(), found: Found::default() }
     }
 
-    async fn resolve(&mut self, combination: &Combination) -> Result<Result<Vec<BuildRequire>, Refusal>, StoreError> {
+    /// Returns the builds of modules that a distribution has by default, besides what is required: those that it has in
+    /// another stream already, that are not for this platform, or that do not go with the others, are left out.
+    async fn with_defaults(
+        &mut self,
+        required: &[BuildRequire],
+        defaults: &BTreeMap<ModuleName, StreamName>,
+    ) -> Result<Vec<BuildRequire>, StoreError> {
+        let mut together = required.to_vec();
+        let mut added: Vec<BuildRequire> = Vec::new();
+        for (name, stream) in defaults {
+            let is_there = together.iter().any(|require| require.name == *name);
+            if is_there || self.parts.policy.base_modules.contains(name) {
+                continue;
+            }
+            let mut chosen: BTreeMap<_, _> =
+                together.iter().map(|require| (require.name.clone(), require.stream.clone())).collect();
+            chosen.insert(name.clone(), stream.clone());
+            let offered = BTreeSet::from([name.clone()]);
+            let Ok(found) = self.resolve(&chosen, &offered).await? else { continue };
+            // Nothing that was chosen before is chosen anew for it.
+            let stays = together.iter().all(|require| found.contains(require));
+            let build = found.iter().find(|require| require.name == *name).and_then(|require| require.build);
+            let needs = build.and_then(|build| self.found.needs.get(&build));
+            let base = self.base.as_ref().map(|(base, _)| base);
+            let for_platform = needs.zip(base).is_some_and(|(needs, base)| needs.requires.contains_key(base));
+            if stays && for_platform {
+                let more: Vec<BuildRequire> = found.into_iter().filter(|require| !together.contains(require)).collect();
+                together.extend(more.iter().cloned());
+                added.extend(more);
+            }
+        }
+        Ok(added)
+    }
+
+    async fn resolve(
+        &mut self,
+        chosen: &BTreeMap<ModuleName, StreamName>,
+        offered: &BTreeSet<ModuleName>,
+    ) -> Result<Result<Vec<BuildRequire>, Refusal>, StoreError> {
         let policy = &self.parts.policy;
         for _ in 0..MOST_LOOKUPS {
             let wanted = Wanted {
-                chosen: &combination.chosen,
-                offered: &combination.offered,
+                chosen,
+                offered,
                 base: self.base.as_ref().map(|(name, stream)| (name, stream)),
                 base_modules: &policy.base_modules,
                 base_streams: &policy.base_streams,
@@ -112,7 +188,7 @@ impl<'a> Resolver<'a> {
                 Answer::No(refusal) => return Ok(Err(refusal)),
                 Answer::Together(builds) => {
                     let mut requires: BTreeMap<ModuleName, BuildRequire> = BTreeMap::new();
-                    for (name, stream) in &combination.chosen {
+                    for (name, stream) in chosen {
                         let require = BuildRequire { build: None, name: name.clone(), stream: stream.clone() };
                         requires.insert(name.clone(), require);
                     }

@@ -98,6 +98,16 @@ pub enum SubmitError {
     /// Streams are asked for in place of others that the modulemd does not have.
     #[error("{0}")]
     Streams(String),
+    /// It cannot be read which modules the distribution has by default.
+    #[error(
+        "the default modules of {of} cannot be read: {error}; the operator names their repository in builds.default_modules"
+    )]
+    DefaultModules {
+        /// The base module's stream.
+        of: String,
+        /// Why.
+        error: PortError,
+    },
     /// The modulemd cannot be read from git.
     #[error("the modulemd cannot be retrieved: {0}")]
     Unretrievable(PortError),
@@ -176,8 +186,11 @@ impl Driver {
         let preferred = choose_streams(&mut taken, &streams, policy)?;
         let origin = Origin { url: &url, owner, scratch, rebuild_strategy, at: clock.now() };
         let mut submissions: Vec<Submission> = Vec::new();
-        for (combination, requires) in self.expand(&taken, &preferred).await? {
-            let mut submission = taken.submission(&combination, requires, &fetched, &origin, policy);
+        for resolved in self.expand(&taken, &preferred).await? {
+            let mut submission = taken.submission(&resolved.combination, resolved.requires, &fetched, &origin, policy);
+            submission.by_default = resolved.defaults.iter().map(|require| require.name.clone()).collect();
+            submission.build_requires.extend(resolved.defaults);
+            submission.build_requires.sort_by(|one, other| one.name.cmp(&other.name));
             submission.reuse_from = reuse_from;
             submission.side_tag.clone_from(&side_tag);
             // Blocks of dependencies may overlap.

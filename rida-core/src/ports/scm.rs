@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 
+use crate::base_streams::DefaultModules;
 use crate::component::PinnedSource;
 use crate::error::PortError;
 use crate::id::ComponentName;
@@ -32,6 +33,37 @@ pub trait Scm: Send + Sync {
         &self,
         components: &[(ComponentName, ComponentSource)],
     ) -> Result<Vec<ComponentCheck>, PortError>;
+
+    /// Reads the documents that say which modules a distribution has by default: the files of a repository's folder and
+    /// of its folder `overrides` whose names end with `.yaml`, in the order of their paths. A source of modules that says
+    /// nothing else has none.
+    ///
+    /// # Errors
+    /// [`Permanent`](crate::PortErrorKind::Permanent) when repository or ref are not there, or one of the files is not
+    /// acceptable.
+    async fn fetch_defaults(&self, place: &DefaultModules) -> Result<FetchedDefaults, PortError> {
+        Err(PortError::permanent(format!("{} cannot be read for default modules", place.repository)))
+    }
+}
+
+/// The documents of a repository of defaults.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FetchedDefaults {
+    /// The commit that the ref resolved to.
+    pub commit: CommitHash,
+    /// The files.
+    pub files: Vec<DefaultsFile>,
+}
+
+/// A file with documents of defaults.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DefaultsFile {
+    /// Its path.
+    pub path: String,
+    /// What it says goes before what files elsewhere say.
+    pub overrides: bool,
+    /// Its bytes.
+    pub bytes: Vec<u8>,
 }
 
 /// A modulemd as read from git.

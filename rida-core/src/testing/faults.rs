@@ -11,6 +11,7 @@ use async_trait::async_trait;
 use super::random::Random;
 use super::store_layer::StoreLayer;
 use crate::announce::Announcement;
+use crate::base_streams::DefaultModules;
 use crate::build::ModuleBuild;
 use crate::component::ComponentKey;
 use crate::error::PortError;
@@ -19,7 +20,8 @@ use crate::hint::BuildSystemHint;
 use crate::id::{Arch, ComponentName, TaskId};
 use crate::plan::ComponentSource;
 use crate::ports::{
-    BuildSystem, ComponentCheck, FetchedModulemd, LogChunk, Publisher, Receipt, Scm, Store, StoreError, StoreErrorKind,
+    BuildSystem, ComponentCheck, FetchedDefaults, FetchedModulemd, LogChunk, Publisher, Receipt, Scm, Store,
+    StoreError, StoreErrorKind,
 };
 use crate::scm::ScmUrl;
 
@@ -219,6 +221,7 @@ faulty_port! { BuildSystem:
 
 faulty_port! { Scm:
     true fn fetch_modulemd(&self, url: &ScmUrl) -> FetchedModulemd;
+    true fn fetch_defaults(&self, place: &DefaultModules) -> FetchedDefaults;
     true fn check_components(&self, components: &[(ComponentName, ComponentSource)]) -> Vec<ComponentCheck>;
 }
 

@@ -5,11 +5,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 
+use crate::base_streams::DefaultModules;
 use crate::component::PinnedSource;
 use crate::error::PortError;
 use crate::id::ComponentName;
 use crate::plan::ComponentSource;
-use crate::ports::{ComponentCheck, FetchedModulemd, Scm};
+use crate::ports::{ComponentCheck, DefaultsFile, FetchedDefaults, FetchedModulemd, Scm};
 use crate::scm::{CommitHash, ScmUrl};
 use crate::timestamp::Timestamp;
 
@@ -21,6 +22,7 @@ pub struct MemoryScm(Arc<Mutex<Sources>>);
 struct Sources {
     modules: BTreeMap<String, FetchedModulemd>,
     broken: BTreeMap<ComponentName, Vec<String>>,
+    defaults: BTreeMap<DefaultModules, FetchedDefaults>,
 }
 
 impl MemoryScm {
@@ -29,6 +31,18 @@ impl MemoryScm {
         let commit = commit_of(&format!("{url}{committed_at}"));
         let fetched = FetchedModulemd { bytes: yaml.as_bytes().to_vec(), commit, committed_at };
         self.lock().modules.insert(url.to_string(), fetched);
+    }
+
+    /// Puts documents of defaults, each a path and a text, where a repository's ref names them.
+    pub fn put_defaults(&self, place: &DefaultModules, files: &[(&str, &str)]) {
+        let file = |(path, text): &(&str, &str)| DefaultsFile {
+            path: (*path).to_owned(),
+            overrides: path.starts_with("overrides/"),
+            bytes: text.as_bytes().to_vec(),
+        };
+        let commit = commit_of(place.reference.as_str());
+        let fetched = FetchedDefaults { commit, files: files.iter().map(file).collect() };
+        self.lock().defaults.insert(place.clone(), fetched);
     }
 
     /// Makes a component's sources wrong; an empty list mends them.
@@ -46,6 +60,12 @@ impl Scm for MemoryScm {
     async fn fetch_modulemd(&self, url: &ScmUrl) -> Result<FetchedModulemd, PortError> {
         let fetched = self.lock().modules.get(url.as_str()).cloned();
         fetched.ok_or_else(|| PortError::permanent(format!("there is nothing at {url}; check the URL and push first")))
+    }
+
+    async fn fetch_defaults(&self, place: &DefaultModules) -> Result<FetchedDefaults, PortError> {
+        let fetched = self.lock().defaults.get(place).cloned();
+        let DefaultModules { repository, reference } = place;
+        fetched.ok_or_else(|| PortError::permanent(format!("there is no {reference} in {repository}")))
     }
 
     async fn check_components(

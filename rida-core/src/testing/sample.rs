@@ -91,6 +91,7 @@ pub fn submission(nsvc: Nsvc) -> Submission {
             name: ModuleName::new("platform").expect("a good name"),
             stream: StreamName::new("el8").expect("a good stream"),
         }],
+        by_default: std::collections::BTreeSet::new(),
         scratch: false,
         side_tag: None,
         siblings: Vec::new(),

@@ -1,6 +1,6 @@
 //! Base modules with virtual and compatible streams, and streams that a request asks for.
 
-use rida_core::{BaseStreams, Compatibility, Fact, ModuleName, StreamName, StreamUse, StreamVersion};
+use rida_core::{BaseStreams, Compatibility, DefaultModules, Fact, ModuleName, StreamName, StreamUse, StreamVersion};
 
 use super::*;
 
@@ -290,4 +290,109 @@ fn builds_of_one_document_know_each_other_whenever_they_were_submitted() {
     let mut build = world.build(later[0]);
     block_on(world.driver.find_siblings(std::slice::from_mut(&mut build))).unwrap();
     assert_eq!(build.submission.siblings, later[1..]);
+}
+
+fn defaults_place(reference: &str) -> DefaultModules {
+    let repository = "https://src.example.org/defaults.git".parse().unwrap();
+    DefaultModules { repository, reference: reference.parse().unwrap() }
+}
+
+/// Documents of defaults, by module and stream.
+fn put_defaults(world: &World, reference: &str, modules: &[(&str, &str)]) {
+    let document = |(module, stream): &(&str, &str)| {
+        format!("document: modulemd-defaults\nversion: 1\ndata: {{module: {module}, stream: '{stream}'}}\n")
+    };
+    let files: Vec<(String, String)> = modules.iter().map(|it| (format!("{}.yaml", it.0), document(it))).collect();
+    let files: Vec<(&str, &str)> = files.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();
+    world.scm.put_defaults(&defaults_place(reference), &files);
+}
+
+/// A distribution of two streams, of which each has modules by default.
+fn with_defaults() -> World {
+    let mut known = enterprise();
+    known.entry(platform(), name("el8.10.0")).default_modules = Some(defaults_place("el8"));
+    known.entry(platform(), name("el9.0.0")).default_modules = Some(defaults_place("el9"));
+    on(known)
+}
+
+#[test]
+fn modules_that_a_distribution_has_by_default_are_built_against() {
+    let world = with_defaults();
+    put_defaults(&world, "el8", &[]);
+    put_defaults(&world, "el9", &[]);
+    let build = |name: &str, requires: &str| built(&world, name, &module(name, "{platform: [el8.2.0]}", requires))[0];
+    let perl = build("perl", "{platform: [el8]}");
+    let base = build("base", "{platform: []}");
+    let needs = build("needs", "{platform: [el8], base: []}");
+    build("nowhere", "{}");
+    build("old", "{platform: [el8.2.0]}");
+    let other =
+        built(&world, "perl", &module("perl", "{platform: [el8.2.0]}", "{platform: [el8]}").replace("\"1\"", "\"2\""));
+    put_defaults(
+        &world,
+        "el8",
+        &[("gone", "1"), ("needs", "1"), ("nowhere", "1"), ("old", "1"), ("perl", "1"), ("platform", "el8")],
+    );
+    put_defaults(&world, "el9", &[("perl", "1"), ("base", "1")]);
+    let data = module("app", "{platform: [el8.10.0, el9.0.0]}", "{}");
+    let ids = built(&world, "app", &data);
+    // What it needs comes with it; what is not there, does not say that it is for this platform, or is for another, does not.
+    let expected =
+        [format!("base:1/{base}"), format!("needs:1/{needs}"), format!("perl:1/{perl}"), "platform:el8.10.0/0".into()];
+    assert_eq!(requires(&world, ids[0]), expected);
+    assert_eq!(requires(&world, ids[1]), ["platform:el9.0.0/0"], "nothing was built for it");
+    let by_default = |id| world.build(id).submission.by_default.iter().map(ToString::to_string).collect::<Vec<_>>();
+    assert_eq!(
+        (by_default(ids[0]), by_default(ids[1])),
+        (["base", "needs", "perl"].map(str::to_owned).to_vec(), vec![])
+    );
+    // The context is that of the document alone.
+    let alone = on(enterprise());
+    let same = built(&alone, "app", &data);
+    assert_eq!(world.context(ids[0]), alone.context(same[0]));
+    // What the document asks for goes before.
+    let ids = built(&world, "user", &module("user", "{platform: [el8.10.0], perl: ['2']}", "{}"));
+    assert_eq!(requires(&world, ids[0])[2], format!("perl:2/{}", other[0]));
+    assert_eq!(by_default(ids[0]), ["base", "needs"]);
+    // A default that needs another stream of what is asked for does not go with it.
+    build("strict", "{platform: [el8], perl: ['1']}");
+    put_defaults(&world, "el8", &[("strict", "1")]);
+    let ids = built(&world, "user", &module("user", "{platform: [el8.10.0], perl: ['2']}", "{}"));
+    assert_eq!(by_default(ids[0]), Vec::<String>::new());
+}
+
+#[test]
+fn defaults_that_cannot_be_read_refuse_what_they_are_for() {
+    let world = with_defaults();
+    let on_el8 = module("app", "{platform: [el8.10.0]}", "{}");
+    let refused = || submit_all(&world, "app", &on_el8).unwrap_err();
+    let missing = refused();
+    assert!(matches!(&missing, SubmitError::DefaultModules { of, .. } if of == "platform:el8.10.0"), "{missing}");
+    let told = "the default modules of platform:el8.10.0 cannot be read: there is no el8 in https://src.example.org/defaults.git";
+    assert!(missing.to_string().starts_with(told), "{missing}");
+    world.scm.put_defaults(&defaults_place("el8"), &[("a.yaml", "document: modulemd-defaults\nversion: 7\n")]);
+    assert!(refused().to_string().contains("a.yaml:"), "{}", refused());
+    assert_eq!(block_on(world.store.count(&rida_core::BuildFilter::default())).unwrap(), 0, "nothing was recorded");
+    // Other platforms do not care.
+    assert_eq!(submit_all(&world, "app", &module("app", "{platform: [el8.2.0]}", "{}")).unwrap().len(), 1);
+}
+
+#[test]
+fn each_default_module_costs_the_store_two_questions_for_each_platform() {
+    let world = with_defaults();
+    put_defaults(&world, "el8", &[]);
+    put_defaults(&world, "el9", &[]);
+    let names: Vec<String> = (0..6).map(|number| format!("lib{number}")).collect();
+    for name in &names {
+        assert_eq!(built(&world, name, &module(name, "{platform: [el8, el9]}", "{platform: [el8, el9]}")).len(), 2);
+    }
+    let defaults: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), "1")).collect();
+    put_defaults(&world, "el8", &defaults);
+    put_defaults(&world, "el9", &defaults);
+    let before = world.fates.store_calls();
+    let ids = submit_all(&world, "app", &module("app", "{platform: [el8, el9], lib0: []}", "{}")).unwrap();
+    assert!(ids.iter().all(|id| requires(&world, *id).len() == 7));
+    // A look at the queue and at the streams of lib0; each module's build for each platform, found and read; a name and a
+    // number for each build; and both of them written at once.
+    assert_eq!(world.fates.store_calls() - before, 1 + 1 + 2 * 6 * 2 + 2 * 2 + 1);
 }

@@ -128,6 +128,9 @@ pub(crate) struct Detail<'a> {
     pub(crate) tag: String,
     /// The modules that it is built against, as `name:stream`.
     pub(crate) build_requires: Vec<String>,
+    /// Those of them that the distribution has by default.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) by_default: Vec<&'a str>,
     /// How much is built again of what an earlier build has.
     pub(crate) rebuild_strategy: &'static str,
     /// The earlier build that components were taken over from.
@@ -269,6 +272,7 @@ impl<'a> Detail<'a> {
             waits_for,
             dist_tag: build.dist_tag.as_str(),
             tag: build.tag().to_string(),
+            by_default: build.submission.by_default.iter().map(rida_core::ModuleName::as_str).collect(),
             build_requires: requires.map(|require| format!("{}:{}", require.name, require.stream)).collect(),
             rebuild_strategy: build.submission.rebuild_strategy.name(),
             reused_module_id: build.donor(),

@@ -115,6 +115,7 @@ pub(super) struct Builds {
     pub(super) excluded_streams: Option<Vec<String>>,
     pub(super) ended_streams: Option<Vec<String>>,
     pub(super) compatible_streams: Option<CompatibleStreams>,
+    pub(super) default_modules: Option<Vec<String>>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]

@@ -263,6 +263,10 @@ fn the_streams_of_base_modules_are_settings() {
         excluded_streams = ["platform:eln"]
         ended_streams = ["platform:f39"]
         compatible_streams = "any"
+        default_modules = [
+            "platform:el8.2.0=https://git.example.org/defaults.git",
+            "platform:rawhide = https://git.example.org/defaults.git#main",
+        ]
     "#;
     let resolved = layered(file, &[("RIDA_SOURCES__ALLOW", "https://git.example.org/")], &[]).unwrap();
     assert_eq!(resolved.problems, Vec::<String>::new());
@@ -279,6 +283,10 @@ fn the_streams_of_base_modules_are_settings() {
     let newest = streams.get(&platform, &"el8.2.0".parse().unwrap()).unwrap();
     assert_eq!(newest.dist_tag_marking.as_ref().map(ToString::to_string).as_deref(), Some("el8"));
     assert_eq!(newest.virtual_streams.len(), 2);
+    let places: Vec<String> =
+        streams.default_modules().map(|it| format!("{}#{}", it.repository, it.reference)).collect();
+    assert_eq!(places, ["https://git.example.org/defaults.git#el8.2.0", "https://git.example.org/defaults.git#main"]);
+    assert_eq!(resolved.config.git.defaults.len(), 2, "they may be read");
 }
 
 #[test]
@@ -290,6 +298,9 @@ fn what_is_not_clear_of_the_streams_of_base_modules_is_told() {
         ("virtual_streams = [\"platform:el8=a b\"]", "is not a stream"),
         ("stream_versions = [\"platform:el8=eight\"]", "\"eight\" is not a stream version"),
         ("dist_tag_markings = [\"el8=x\"]", "which is no name:stream"),
+        ("default_modules = [\"platform:el8\"]", "write a stream and a repository"),
+        ("default_modules = [\"platform:el8=ext::sh\"]", "builds.default_modules has \"platform:el8=ext::sh\""),
+        ("default_modules = [\"platform:el8=https://h/x#-b\"]", "is not a git ref"),
     ] {
         let resolved = layered(&format!("[builds]\n{setting}\n"), &[], &[]).unwrap();
         assert!(resolved.problems.iter().any(|problem| problem.contains(told)), "{setting}: {:?}", resolved.problems);

@@ -16,12 +16,15 @@ fn id() -> BuildId {
 fn every_way_to_refuse_a_submission_has_its_code() {
     let url_error = rida_core::scm::ScmUrl::parse("not a url").unwrap_err();
     let nsvc = "foo:1:2:c0ffee".parse().unwrap();
+    let of = || "platform:f42".to_owned();
     let exists = SubmitError::Exists { nsvc, id: id(), state: rida_core::BuildState::Ready };
     let all = [
         (SubmitError::BadUrl(url_error), 400),
         (SubmitError::Donor("not there".to_owned()), 400),
         (SubmitError::Strategy("not here".to_owned()), 400),
         (SubmitError::Streams("not there".to_owned()), 400),
+        (SubmitError::DefaultModules { of: of(), error: PortError::permanent("no such branch") }, 422),
+        (SubmitError::DefaultModules { of: of(), error: PortError::unavailable("git is away") }, 503),
         (SubmitError::NotAllowed("git://evil/x".to_owned()), 403),
         (SubmitError::NoScratch, 403),
         (SubmitError::Unretrievable(PortError::permanent("no such branch")), 422),

@@ -114,7 +114,7 @@ impl<'a> Remote<'a> {
             let text = format!("{repository}: git no longer speaks rsync; use the repository's https or git address");
             return Err(PortError::permanent(text));
         }
-        let is_chosen = inner.components.permits(repository);
+        let is_chosen = inner.components.permits(repository) || inner.config.defaults.contains(repository);
         let address = if is_chosen { None } else { Some(network::public_address(repository).await?) };
         Ok(Self { config: &inner.config, repository, address })
     }

@@ -14,6 +14,8 @@ pub struct GitConfig {
     pub allow: AllowList,
     /// Where components without a repository of their own are: allowed for components, whatever the list says.
     pub default_repository: Option<Repository>,
+    /// Repositories that say which modules a distribution has by default: allowed for that, whatever the list says.
+    pub defaults: Vec<Repository>,
     /// What becomes of repositories that are not in the list.
     pub unlisted: Unlisted,
     /// The lookaside caches that the administrator chose, which may be on any host, or folders (`file:///…`).
@@ -64,6 +66,7 @@ impl GitConfig {
             folder: folder.into(),
             allow,
             default_repository: None,
+            defaults: Vec::new(),
             unlisted: Unlisted::Refuse,
             caches: Vec::new(),
             parallel: 5,

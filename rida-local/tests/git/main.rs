@@ -4,6 +4,7 @@
 
 mod components;
 mod contract;
+mod defaults;
 mod export;
 mod hostile;
 mod hostile_cache;

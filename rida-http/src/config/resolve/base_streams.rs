@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 use std::str::FromStr;
 
-use rida_core::{BaseStreams, Compatibility, ModuleName, StreamName, StreamUse};
+use rida_core::scm::{GitRef, Repository};
+use rida_core::{BaseStreams, Compatibility, DefaultModules, ModuleName, StreamName, StreamUse};
 
 use super::Picker;
 use crate::config::raw::{Builds, CompatibleStreams, Raw};
@@ -28,6 +29,7 @@ pub(super) fn known(pick: &mut Picker<'_>, base_modules: &BTreeSet<ModuleName>) 
     let markings = lists("builds.dist_tag_markings", |builds| &builds.dist_tag_markings);
     let excluded = lists("builds.excluded_streams", |builds| &builds.excluded_streams);
     let ended = lists("builds.ended_streams", |builds| &builds.ended_streams);
+    let defaults = lists("builds.default_modules", |builds| &builds.default_modules);
     let compatible =
         pick.or("builds.compatible_streams", |raw| raw.builds.compatible_streams, CompatibleStreams::Older);
     let mut read = Reader { base_modules, streams: BaseStreams::default(), problems: Vec::new() };
@@ -49,6 +51,7 @@ pub(super) fn known(pick: &mut Picker<'_>, base_modules: &BTreeSet<ModuleName>) 
     read.pairs("builds.dist_tag_markings", "platform:el8.2.0=el8", markings, |known, marking| {
         known.dist_tag_marking = Some(marking);
     });
+    read.default_modules("builds.default_modules", defaults);
     Known { streams: read.streams, listed, problems: read.problems }
 }
 
@@ -92,6 +95,30 @@ impl Reader<'_> {
                 Ok(value) => note(self.streams.entry(name, stream), value),
                 Err(error) => self.problems.push(format!("{key} has {text:?}: {error}; write such as {example:?}")),
             }
+        }
+    }
+
+    /// Reads where streams say which modules they have by default, such as `platform:f42=https://…/defaults.git#main`.
+    /// Without a ref it is the branch of the stream's name.
+    fn default_modules(&mut self, key: &str, texts: Vec<String>) {
+        const EXAMPLE: &str = "platform:f42=https://git.example.org/module-defaults.git#f42";
+        for text in texts {
+            let Some((stream, place)) = text.split_once('=') else {
+                self.problems.push(format!("{key} has {text:?}; write a stream and a repository, such as {EXAMPLE:?}"));
+                continue;
+            };
+            let Some((name, stream)) = self.stream(key, stream.trim()) else { continue };
+            let (repository, reference) = place.trim().split_once('#').unwrap_or((place.trim(), stream.as_str()));
+            let problem = match (Repository::parse(repository), GitRef::new(reference)) {
+                (Ok(repository), Ok(reference)) => {
+                    let place = DefaultModules { repository, reference };
+                    self.streams.entry(name, stream).default_modules = Some(place);
+                    continue;
+                }
+                (Err(error), _) => error.to_string(),
+                (_, Err(error)) => error.to_string(),
+            };
+            self.problems.push(format!("{key} has {text:?}: {problem}; write such as {EXAMPLE:?}"));
         }
     }
 

@@ -17,6 +17,7 @@ pub(super) fn git(pick: &mut Picker<'_>, data: &Path, allow: &AllowList, policy:
     let sources = &policy.sources;
     GitConfig {
         default_repository: sources.repository.clone(),
+        defaults: policy.base_streams.default_modules().map(|place| place.repository.clone()).collect(),
         caches: sources.cache.iter().map(|cache| cache.to_string()).collect(),
         parallel: pick.count("git.at_once", |raw| raw.git.at_once, defaults.parallel),
         answer_within: pick.span("git.answer_within", |raw| raw.git.answer_within, defaults.answer_within),
