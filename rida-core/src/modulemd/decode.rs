@@ -70,6 +70,10 @@ impl<'n> Decoder<'n> {
 
     /// Notes a problem with the field being read.
     pub(crate) fn problem(&mut self, rule: Rule, at: Position, message: impl Into<String>, hint: impl Into<String>) {
+        if self.problems.is_full() {
+            self.problems.omit();
+            return;
+        }
         let problem = Problem::new(rule, self.field(), message, hint).at(at);
         self.problems.push(problem);
     }

@@ -71,12 +71,31 @@ const KNOWN: &[&str] = &[
     "components",
 ];
 
+/// Adds what is wrong with a stream, but what follows from what is told already.
+fn check(stream: &ModuleStream, problems: &mut Collector) {
+    let mut found = Collector::default();
+    stream.check(&mut found);
+    problems.append_unrelated(found);
+}
+
 impl Packager {
     /// Makes a stream of each configuration, in the order of contexts, as libmodulemd's `convert_to_index` does.
+    ///
+    /// Each is a whole document of its own: a document of a stranger with thousands of configurations and thousands of
+    /// components takes their product. Look at how many [`configurations`](Self::configurations) there are before.
     ///
     /// # Errors
     /// When there is no configuration, or when what a stream needs is not there.
     pub fn to_streams(&self) -> Result<Vec<ModuleStream>, Problems> {
+        let mut problems = self.missing();
+        let streams: Vec<_> =
+            self.configurations.iter().map(|(context, configuration)| self.build(context, configuration)).collect();
+        streams.iter().for_each(|stream| check(stream, &mut problems));
+        problems.finish(streams)
+    }
+
+    /// Finds what each stream needs and is not there.
+    fn missing(&self) -> Collector {
         let mut problems = Collector::default();
         if self.configurations.is_empty() {
             let hint = "add `configurations:` with a context and a platform";
@@ -90,14 +109,7 @@ impl Packager {
                 problems.push(Problem::new(Rule::Required, FieldPath::new([key]), message, hint));
             }
         }
-        let streams: Vec<_> =
-            self.configurations.iter().map(|(context, configuration)| self.build(context, configuration)).collect();
-        for stream in &streams {
-            let mut found = Collector::default();
-            stream.check(&mut found);
-            problems.append_unrelated(found);
-        }
-        problems.finish(streams)
+        problems
     }
 
     /// Returns the defaults that the default profiles make; none when there is no such profile.
@@ -129,14 +141,36 @@ impl Packager {
     /// # Errors
     /// When what a stream needs is not there.
     pub fn to_stream(&self) -> Result<ModuleStream, Problems> {
-        let mut streams = self.to_streams()?.into_iter();
-        // `to_streams` refuses a document without a configuration.
-        let mut stream = streams.next().unwrap_or_default();
-        for other in streams {
+        let mut problems = self.missing();
+        let mut configurations = self.configurations.iter();
+        let mut build = |packager: &Self| {
+            let stream =
+                configurations.next().map(|(context, configuration)| packager.build(context, configuration))?;
+            check(&stream, &mut problems);
+            Some(stream)
+        };
+        // `missing` tells of a document without a configuration.
+        let mut stream = build(self).unwrap_or_default();
+        // Nothing is taken of what is the same in all, which may be large.
+        let others = self.without_content();
+        while let Some(other) = build(&others) {
             stream.context = None;
             stream.dependencies.extend(other.dependencies);
         }
-        Ok(stream)
+        problems.finish(stream)
+    }
+
+    /// Returns the document without its components, its configurations and the lists that grow with them.
+    fn without_content(&self) -> Self {
+        let Self { name, stream, summary, description, license, .. } = self;
+        Self {
+            name: name.clone(),
+            stream: stream.clone(),
+            summary: summary.clone(),
+            description: description.clone(),
+            license: license.clone(),
+            ..Self::default()
+        }
     }
 
     /// Returns a stream with what is the same in all configurations.

@@ -200,6 +200,18 @@ impl Collector {
         self.problems.is_empty()
     }
 
+    /// Keeps the first problems only, and counts the others.
+    pub(crate) fn keep(&mut self, most: usize) {
+        self.omitted += self.problems.len().saturating_sub(most);
+        self.problems.truncate(most);
+        self.problems.shrink_to_fit();
+    }
+
+    /// Returns how many problems are told one by one.
+    pub(crate) fn told(&self) -> usize {
+        self.problems.len()
+    }
+
     /// Adds further problems.
     pub(crate) fn append(&mut self, further: Self) {
         further.problems.into_iter().for_each(|problem| self.push(problem));

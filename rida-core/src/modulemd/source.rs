@@ -120,34 +120,46 @@ fn first_part(text: &str) -> (&str, bool, u32) {
     let bytes = text.as_bytes();
     let (mut line, mut lines, mut content) = (0, 0_u32, false);
     while line < bytes.len() {
-        let end = end_of_line(bytes, line);
-        let shown = bytes.get(line..end).unwrap_or_default();
+        let rest = bytes.get(line..).unwrap_or_default();
+        let (shown, broken) = first_line(rest);
+        let end = line + shown + broken.len();
+        let shown = rest.get(..shown).unwrap_or_default();
         let marker = |mark: &[u8]| {
-            shown
-                .strip_prefix(mark)
-                .is_some_and(|rest| matches!(rest.first(), None | Some(b' ' | b'\t' | b'\n' | b'\r')))
+            shown.strip_prefix(mark).is_some_and(|rest| matches!(rest.first(), None | Some(b' ' | b'\t')))
         };
+        // Editors do not count the line breaks that are none in most formats, and neither do places.
+        let counted = u32::from(matches!(broken, b"\n" | b"\r" | b"\r\n"));
         if marker(b"---") {
             if content {
                 return (text.get(..line).unwrap_or_default(), true, lines);
             }
             content = true;
         } else if marker(b"...") {
-            return (text.get(..end).unwrap_or_default(), content, lines.saturating_add(1));
+            return (text.get(..end).unwrap_or_default(), content, lines.saturating_add(counted));
         } else if !content {
-            let first = shown.iter().find(|byte| !matches!(byte, b' ' | b'\n' | b'\r'));
+            let first = shown.iter().find(|byte| **byte != b' ');
             let directive = shown.first() == Some(&b'%');
             content = first.is_some_and(|byte| *byte != b'#') && !directive;
         }
-        lines = lines.saturating_add(1);
+        lines = lines.saturating_add(counted);
         line = end;
     }
     (text, content, lines)
 }
 
-fn end_of_line(bytes: &[u8], from: usize) -> usize {
-    let rest = bytes.get(from..).unwrap_or_default();
-    let Some(end) = rest.iter().position(|byte| matches!(byte, b'\n' | b'\r')) else { return bytes.len() };
-    let both = matches!(rest.get(end..), Some([b'\r', b'\n', ..]));
-    from + end + 1 + usize::from(both)
+/// Returns how long the first line is, and the line break behind it: YAML has some that other formats do not have.
+fn first_line(bytes: &[u8]) -> (usize, &'static [u8]) {
+    const BREAKS: [&[u8]; 6] =
+        [b"\r\n", b"\n", b"\r", "\u{85}".as_bytes(), "\u{2028}".as_bytes(), "\u{2029}".as_bytes()];
+    let mut from = 0;
+    while let Some(found) =
+        bytes.get(from..).and_then(|rest| rest.iter().position(|byte| matches!(byte, b'\n' | b'\r' | 0xc2 | 0xe2)))
+    {
+        let rest = bytes.get(from + found..).unwrap_or_default();
+        if let Some(broken) = BREAKS.into_iter().find(|broken| rest.starts_with(broken)) {
+            return (from + found, broken);
+        }
+        from += found + 1;
+    }
+    (bytes.len(), b"")
 }

@@ -160,6 +160,66 @@ fn the_limits_are_what_they_say() {
     }
 }
 
+/// An index of one module's streams, the last one first.
+fn descending(streams: u32) -> String {
+    let stream = |number| {
+        format!(
+            "---\n{}  name: a\n  stream: s{number:05}\n  version: 1\n",
+            HEAD.replace("modulemd\n", "modulemd-stream\n")
+        )
+    };
+    (0..streams).rev().map(stream).collect()
+}
+
+/// An index of obsoletes that differ in their contexts alone.
+fn obsoletes(documents: u32) -> String {
+    let one = |number| {
+        format!(
+            "---\ndocument: modulemd-obsoletes\nversion: 1\ndata: {{modified: 2020-01-01T00:00Z, module: a, stream: b, \
+             context: c{number:05}, message: d}}\n"
+        )
+    };
+    (0..documents).map(one).collect()
+}
+
+#[test]
+fn problems_may_be_told_in_any_order() {
+    let configurations = "{platform: []}, ".repeat(32_000);
+    let rpms: String = (0..24_000).map(|number| format!("a{number}: {{name: []}}, ")).collect();
+    // Each entry has a problem behind its start, and then one at its start.
+    let texts = [
+        format!("document: modulemd-packager\nversion: 3\ndata: {{configurations: [{configurations}]}}\n"),
+        format!("{HEAD}  artifacts: {{rpm-map: {{sha256: {{{rpms}}}}}}}\n").replace("modulemd\n", "modulemd-stream\n"),
+    ];
+    for text in texts {
+        let rules = refused(text.as_bytes());
+        assert_eq!(rules.len(), 100, "{rules:?}");
+    }
+}
+
+#[test]
+fn documents_of_one_module_are_many_and_in_a_bad_order() {
+    for text in [descending(20_000), obsoletes(20_000)] {
+        let start = Instant::now();
+        let read = modulemd::Index::read(text.as_bytes(), &modulemd::IndexOptions::default());
+        assert!(start.elapsed() < SOON, "it took {:?}", start.elapsed());
+        let module = read.index.module("a").expect("its documents are read");
+        assert_eq!(module.streams().count() + module.obsoletes().count(), 20_000, "{:?}", read.failures.first());
+    }
+}
+
+#[test]
+fn what_is_told_of_an_index_is_bounded() {
+    let bad = format!("---\n{HEAD}  dependencies: [{}]\n", "a, ".repeat(100)).repeat(1_280);
+    let read = modulemd::Index::read(bad.as_bytes(), &modulemd::IndexOptions::default());
+    let told: usize = read.failures.iter().map(|failure| failure.problems.iter().count()).sum();
+    assert!(read.failures.len() + read.omitted == 1_280 && told <= 64 * 600, "{told} problems are told");
+    assert!(read.failures.iter().all(|failure| failure.problems.iter().count() + failure.problems.omitted() >= 100));
+    let odd = format!("---\n{HEAD}  name: a\n  stream: b\n{}", "  tracker: a\n".repeat(100)).repeat(1_280);
+    let read = modulemd::Index::read(odd.as_bytes(), &modulemd::IndexOptions::default());
+    assert_eq!((read.failures.len(), read.warnings.len()), (0, 100));
+}
+
 /// What the limits are for: on an idle machine a release build takes less than a tenth of this.
 #[test]
 fn hostile_texts_end_at_once() {

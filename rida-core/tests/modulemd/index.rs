@@ -63,6 +63,16 @@ fn documents_are_found_at_every_kind_of_boundary() {
     assert_eq!(read(&block).documents, 1);
 }
 
+/// YAML has line breaks that other formats do not have; libyaml ends documents behind them.
+#[test]
+fn documents_are_found_behind_every_line_break_of_yaml() {
+    for broken in ["\u{85}", "\u{2028}", "\u{2029}"] {
+        let text = format!("{}{broken}{}", stream("a", "1", 1, "c").trim_end(), stream("b", "1", 1, "c"));
+        let text = format!("{text}{broken}---{broken}document: modulemd-defaults\nversion: 1\ndata: {{module: c}}\n");
+        assert_eq!(index(&text).modules().map(|(name, _)| name).collect::<Vec<_>>(), ["a", "b", "c"], "{text:?}");
+    }
+}
+
 #[test]
 fn what_is_wrong_is_told_with_places_in_the_whole_text() {
     let text = format!("# c\n{}---\n\n- a\n---\na: 'b\n{}", stream("a", "1", 1, "c"), stream("a", "1", 2, "c"));

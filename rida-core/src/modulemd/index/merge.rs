@@ -79,11 +79,9 @@ impl Index {
 
 impl Module {
     fn merge(&mut self, other: Self, replace: bool, strict: bool) -> Result<(), String> {
-        for stream in other.streams {
+        for (identity, stream) in other.streams {
             // Two streams of one identity are the same; when they are not, the one that was there first stays.
-            if let Err(index) = self.streams.binary_search_by(|known| known.identity().cmp(&stream.identity())) {
-                self.streams.insert(index, stream);
-            }
+            self.streams.entry(identity).or_insert(stream);
         }
         self.defaults = match (self.defaults.take(), other.defaults) {
             (Some(known), Some(new)) if !replace => Some(merge_defaults(known, new, strict)?),
@@ -100,9 +98,7 @@ impl Module {
                 }
             }
         }
-        for obsoletes in other.obsoletes {
-            self.add_obsoletes(obsoletes);
-        }
+        self.obsoletes.extend(other.obsoletes);
         Ok(())
     }
 }

@@ -3,6 +3,7 @@
 mod merge;
 mod read;
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 pub use merge::{MergeConflict, Merger};
@@ -27,12 +28,17 @@ pub struct Index {
 /// What an index says of one module.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct Module {
-    /// In the order of their identities, each once.
-    streams: Vec<ModuleStream>,
+    streams: BTreeMap<StreamIdentity, ModuleStream>,
     defaults: Option<Defaults>,
-    obsoletes: Vec<Obsoletes>,
+    obsoletes: BTreeMap<ObsoletesIdentity, Obsoletes>,
     translations: BTreeMap<String, Translations>,
 }
+
+/// What tells streams of one module apart: stream, version, context and architecture.
+type StreamIdentity = (Option<String>, Option<u64>, Option<String>, Option<String>);
+
+/// What tells obsoletes of one module apart: stream, context, and when they were modified.
+type ObsoletesIdentity = (String, Option<String>, Option<Minute>);
 
 impl Index {
     /// Reads an index: all of its documents, whatever is wrong with some.
@@ -80,14 +86,14 @@ impl Index {
             }
         }
         let module = self.modules.entry(stream.name.clone().unwrap_or_default()).or_default();
-        match module.streams.binary_search_by(|other| other.identity().cmp(&stream.identity())) {
-            Ok(index) if module.streams.get(index) == Some(&stream) => Ok(()),
-            Ok(_) => {
+        match module.streams.entry(stream.identity()) {
+            Entry::Occupied(other) if *other.get() == stream => Ok(()),
+            Entry::Occupied(_) => {
                 let message = format!("another document has {} too, with other content", Shown(&stream.nsvca()));
                 Err(problem(Rule::SameNsvca, "", &message, "give one of them another version, or leave it out"))
             }
-            Err(index) => {
-                module.streams.insert(index, stream);
+            Entry::Vacant(vacant) => {
+                vacant.insert(stream);
                 Ok(())
             }
         }
@@ -136,9 +142,9 @@ impl Index {
         let mut text = String::new();
         for module in self.modules.values() {
             module.defaults.iter().for_each(|defaults| text.push_str(&defaults.to_yaml()));
-            module.obsoletes.iter().for_each(|obsoletes| text.push_str(&obsoletes.to_yaml()));
+            module.obsoletes.values().for_each(|obsoletes| text.push_str(&obsoletes.to_yaml()));
             module.translations.values().for_each(|translations| text.push_str(&translations.to_yaml()));
-            module.streams.iter().for_each(|stream| text.push_str(&stream.to_yaml()));
+            module.streams.values().for_each(|stream| text.push_str(&stream.to_yaml()));
         }
         text
     }
@@ -147,12 +153,12 @@ impl Index {
 impl Module {
     /// Iterates over the streams, by stream, version, context and architecture.
     pub fn streams(&self) -> impl Iterator<Item = &ModuleStream> {
-        self.streams.iter()
+        self.streams.values()
     }
 
     /// Returns the documents of a stream's latest version: one for each context and architecture it was built in.
     pub fn latest(&self, stream: &str) -> Vec<&ModuleStream> {
-        let of_stream = || self.streams.iter().filter(|each| each.stream.as_deref() == Some(stream));
+        let of_stream = || self.streams.values().filter(|each| each.stream.as_deref() == Some(stream));
         let latest = of_stream().map(|each| each.version).max();
         of_stream().filter(|each| Some(each.version) == latest).collect()
     }
@@ -162,9 +168,9 @@ impl Module {
         self.defaults.as_ref()
     }
 
-    /// Returns the obsoletes documents, of all streams, old ones too.
-    pub fn obsoletes(&self) -> &[Obsoletes] {
-        &self.obsoletes
+    /// Iterates over the obsoletes documents, of all streams, old ones too: by stream, context and when they were modified.
+    pub fn obsoletes(&self) -> impl Iterator<Item = &Obsoletes> {
+        self.obsoletes.values()
     }
 
     /// Returns the translations of a stream.
@@ -199,24 +205,20 @@ impl Module {
             let of_context = obsoletes.context.is_none() || obsoletes.context.as_deref() == context;
             obsoletes.stream == stream && of_context && obsoletes.is_active(now)
         };
-        let last = self.obsoletes.iter().filter(holds).max_by_key(|each| (each.modified, each.context.is_some()));
+        let last = self.obsoletes.values().filter(holds).max_by_key(|each| (each.modified, each.context.is_some()));
         last.filter(|obsoletes| !obsoletes.reset)
     }
 
     fn add_obsoletes(&mut self, obsoletes: Obsoletes) {
-        let same = |other: &Obsoletes| {
-            (&other.stream, &other.context, other.modified)
-                == (&obsoletes.stream, &obsoletes.context, obsoletes.modified)
-        };
-        self.obsoletes.retain(|other| !same(other));
-        self.obsoletes.push(obsoletes);
+        let identity = (obsoletes.stream.clone(), obsoletes.context.clone(), obsoletes.modified);
+        self.obsoletes.insert(identity, obsoletes);
     }
 }
 
 impl ModuleStream {
     /// What tells streams of one module apart.
-    pub(super) fn identity(&self) -> (Option<&str>, Option<u64>, Option<&str>, Option<&str>) {
-        (self.stream.as_deref(), self.version, self.context.as_deref(), self.arch.as_deref())
+    fn identity(&self) -> StreamIdentity {
+        (self.stream.clone(), self.version, self.context.clone(), self.arch.clone())
     }
 
     /// Returns name, stream, version, context and architecture with colons between them; what is not given is empty, and

@@ -19,6 +19,10 @@ const GROUPS: usize = 64;
 /// How many failures of a group are told one by one; further ones are counted.
 const TOLD: usize = 100;
 
+/// How many problems and warnings of a group are told one by one, but at least one of each failure that is told: in all
+/// groups together they take some 20 MiB.
+const PROBLEMS: usize = 500;
+
 /// How an index is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct IndexOptions {
@@ -166,7 +170,7 @@ fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 
 fn read_group(parts: &[Part<'_>], options: &IndexOptions, rules: &Rules) -> Group {
     let mut group = Group { outcomes: Vec::with_capacity(parts.len()), omitted: 0 };
-    let mut told = 0;
+    let (mut told, mut room) = (0, PROBLEMS);
     for part in parts {
         let mut outcome = outcome(part.text, start_of(part.lines), &options.document, rules).held_to(rules);
         if !outcome.format.is_empty() {
@@ -176,7 +180,11 @@ fn read_group(parts: &[Part<'_>], options: &IndexOptions, rules: &Rules) -> Grou
                 continue;
             }
             outcome.content = None;
+            outcome.format.keep(room.max(1));
+            room = room.saturating_sub(outcome.format.told());
         }
+        outcome.warnings.keep(room);
+        room = room.saturating_sub(outcome.warnings.told());
         group.outcomes.push((part.lines, outcome));
     }
     group

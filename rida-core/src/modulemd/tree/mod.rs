@@ -12,7 +12,7 @@ mod fast;
 mod tests;
 
 use std::borrow::Cow;
-use std::cell::Cell;
+use std::cell::{Cell, OnceCell};
 
 use super::options::Limits;
 use super::problem::{Collector, Position, Problem};
@@ -52,27 +52,49 @@ enum Places<'t> {
         start: Position,
         /// A byte whose place is known, with that place: places are mostly asked for in order.
         known: Cell<(usize, Position)>,
+        /// The places of every [`APART`]th byte, once one was asked for that is not near the known one.
+        marks: OnceCell<Vec<Position>>,
     },
     Marks(Vec<Position>),
 }
 
+/// How many bytes are between two marks, and so how many are looked at to tell a place. A text that is one long line, or
+/// that breaks rules in a wild order, would else be read from its start for each problem.
+const APART: usize = 128;
+
 impl<'t> Places<'t> {
     fn bytes(text: &'t str, start: Position) -> Self {
-        Self::Bytes { text, start, known: Cell::new((0, start)) }
+        Self::Bytes { text, start, known: Cell::new((0, start)), marks: OnceCell::new() }
     }
 
     fn position(&self, at: u32) -> Position {
         let at = usize::try_from(at).unwrap_or(usize::MAX);
         match self {
             Self::Marks(marks) => marks.get(at).copied().unwrap_or(START),
-            Self::Bytes { text, start, known } => {
-                let (from, position) = Some(known.get()).filter(|(byte, _)| *byte <= at).unwrap_or((0, *start));
+            Self::Bytes { text, start, known, marks } => {
+                let near = Some(known.get()).filter(|(byte, _)| *byte <= at && at - *byte <= APART);
+                let (from, position) = near.unwrap_or_else(|| {
+                    let marks = marks.get_or_init(|| marked(text, *start));
+                    let mark = at / APART;
+                    marks.get(mark).map_or((0, *start), |place| (text.floor_char_boundary(mark * APART), *place))
+                });
                 let position = source::position_after(text.get(from..at).unwrap_or_default(), position);
                 known.set((at, position));
                 position
             }
         }
     }
+}
+
+fn marked(text: &str, start: Position) -> Vec<Position> {
+    let (mut marks, mut from, mut place) = (vec![start], 0, start);
+    for byte in (APART..=text.len()).step_by(APART) {
+        let to = text.floor_char_boundary(byte);
+        place = source::position_after(text.get(from..to).unwrap_or_default(), place);
+        from = to;
+        marks.push(place);
+    }
+    marks
 }
 
 /// Where a text starts.
