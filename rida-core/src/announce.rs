@@ -27,8 +27,9 @@ pub struct Announcement {
     pub nsvc: Nsvc,
     /// Who submitted it.
     pub owner: Owner,
-    /// Where its modulemd came from.
-    pub scm_url: ScmUrl,
+    /// Where its modulemd came from; absent when it came with the request.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scm_url: Option<ScmUrl>,
     /// What changed.
     pub change: Change,
 }

@@ -17,11 +17,12 @@ use crate::timestamp::Timestamp;
 pub struct Submission {
     /// What the module is called in the world.
     pub nsvc: Nsvc,
-    /// Where the modulemd came from, with its commit.
-    pub scm_url: ScmUrl,
+    /// Where the modulemd came from, with its commit; absent when it came with the request.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scm_url: Option<ScmUrl>,
     /// Who submitted it.
     pub owner: Owner,
-    /// The modulemd as it was read from git.
+    /// The modulemd as it was read from git, or came with the request.
     pub modulemd: Arc<str>,
     /// What is built, in which order.
     pub plan: Plan,

@@ -7,6 +7,7 @@ use crate::base_streams;
 use crate::build::{BuildRequire, Submission};
 use crate::context;
 use crate::expand::{self, Combination};
+use crate::given::{GivenModulemd, Overrides, SourcePackage};
 use crate::id::{Arch, ComponentName, Context, ModuleName, Nsvc, Owner, StreamName};
 use crate::modulemd::{self, Content, Document, ModuleStream, Options, Problem, Rule, Rules};
 use crate::plan::{ComponentSource, Plan, RebuildStrategy, WantedComponent};
@@ -15,13 +16,42 @@ use crate::ports::FetchedModulemd;
 use crate::scm::{AllowList, GitRef, Repository, ScmUrl};
 use crate::timestamp::Timestamp;
 
-/// Who submits what from where.
-pub(crate) struct Origin<'a> {
-    pub(crate) url: &'a ScmUrl,
+/// Who submits what, and how it is built.
+pub(crate) struct Origin {
     pub(crate) owner: Owner,
     pub(crate) scratch: bool,
     pub(crate) rebuild_strategy: RebuildStrategy,
     pub(crate) at: Timestamp,
+}
+
+/// A modulemd as it came: from git, or with a request.
+pub(crate) struct Found {
+    bytes: Vec<u8>,
+    /// Where it is in git.
+    url: Option<ScmUrl>,
+    /// What the module is called there; for one of a request, what the request calls it.
+    name: Option<String>,
+    /// When it was committed, or came.
+    at: Timestamp,
+    /// The branch, which names the stream when the modulemd does not.
+    pub(crate) branch: Option<String>,
+}
+
+impl Found {
+    /// Makes it of what git had.
+    pub(crate) fn fetched(fetched: FetchedModulemd, url: &ScmUrl) -> Self {
+        let file = url.path().rsplit('/').next().unwrap_or_default();
+        let stem = file.strip_suffix(".yaml").or_else(|| file.strip_suffix(".yml")).unwrap_or(file);
+        let name = Some(stem.to_owned());
+        let FetchedModulemd { bytes, commit, committed_at: at } = fetched;
+        Self { bytes, url: Some(url.pinned(commit)), name, at, branch: None }
+    }
+
+    /// Makes it of what a request brought.
+    pub(crate) fn given(given: GivenModulemd, at: Timestamp) -> Self {
+        let GivenModulemd { text, name } = given;
+        Self { bytes: text.into_bytes(), url: None, name, at, branch: None }
+    }
 }
 
 /// A modulemd that was taken in: good, and not yet resolved.
@@ -40,30 +70,34 @@ pub(crate) struct Taken {
 /// # Errors
 /// All that is wrong with it, one line each.
 pub(crate) fn take(
-    fetched: &FetchedModulemd,
-    url: &ScmUrl,
-    branch: Option<&str>,
+    found: &Found,
+    overrides: &Overrides,
+    packages: &[SourcePackage],
     allow: &AllowList,
     policy: &Policy,
 ) -> Result<Taken, Vec<String>> {
     // YAML allows other encodings, which not everything that a modulemd passes on its way does.
-    let text = std::str::from_utf8(&fetched.bytes)
+    let text = std::str::from_utf8(&found.bytes)
         .map_err(|_| vec!["the modulemd is not written in UTF-8; convert it".to_owned()])?;
     let judged = modulemd::judge(text.as_bytes(), &Options::default(), &rules(policy));
     let mut problems = judged.problems.map(|problems| problems.lines()).unwrap_or_default();
     let Some(document) = judged.document else { return Err(problems) };
-    let streams = match sources(&document, policy.builds_per_submission) {
+    let mut streams = match sources(&document, policy.builds_per_submission) {
         Ok(streams) => streams,
-        Err(found) => {
-            problems.extend(found);
+        Err(wrong) => {
+            problems.extend(wrong);
             return Err(distinct(problems));
         }
     };
+    problems.extend(overrides.apply(&mut streams).err());
     // What differs between them is the dependencies, and the options that packages are built with.
     let Some(source) = streams.first() else { return Err(distinct(problems)) };
-    let name = module_name(source, url);
+    let name = module_name(source, found);
+    // Who says the stream knows that it is not the branch's.
+    let branch = found.branch.as_deref().filter(|_| overrides.stream.is_none());
     let stream = stream_name(source, branch);
     let plan = plan(source, stream.as_ref().ok(), allow, policy);
+    let plan = plan.and_then(|plan| plan.with_packages(packages).map_err(unplanned));
     match (name, stream, plan) {
         (Ok(name), Ok(stream), Ok(plan)) if problems.is_empty() => {
             Ok(Taken { text: text.into(), streams, document, name, stream, plan })
@@ -110,8 +144,8 @@ impl Taken {
         &self,
         combination: &Combination,
         build_requires: Vec<BuildRequire>,
-        fetched: &FetchedModulemd,
-        origin: &Origin<'_>,
+        found: &Found,
+        origin: &Origin,
         policy: &Policy,
     ) -> Submission {
         let source = &combination.stream;
@@ -128,10 +162,10 @@ impl Taken {
             nsvc: Nsvc {
                 name: self.name.clone(),
                 stream: self.stream.clone(),
-                version: version(source, fetched.committed_at, policy),
+                version: version(source, found.at, policy),
                 context,
             },
-            scm_url: origin.url.pinned(fetched.commit.clone()),
+            scm_url: found.url.clone(),
             owner: origin.owner.clone(),
             modulemd,
             plan: self.plan.clone(),
@@ -159,16 +193,30 @@ fn rules(policy: &Policy) -> Rules {
     rules
 }
 
-fn module_name(stream: &ModuleStream, url: &ScmUrl) -> Result<ModuleName, String> {
-    let file = url.path().rsplit('/').next().unwrap_or_default();
-    let stem = file.strip_suffix(".yaml").or_else(|| file.strip_suffix(".yml")).unwrap_or(file);
-    match stream.name.as_deref() {
-        Some(given) if given != stem && given != url.repository().name() => Err(format!(
-            "name: the modulemd says {given:?}, its file {stem:?}; take the name out, or make it the file's"
-        )),
-        Some(given) => ModuleName::new(given).map_err(|error| format!("name: {error}")),
-        None => ModuleName::new(stem).map_err(|error| format!("name: {error}")),
-    }
+fn module_name(stream: &ModuleStream, found: &Found) -> Result<ModuleName, String> {
+    let name = match (stream.name.as_deref(), found.name.as_deref(), &found.url) {
+        (Some(given), Some(stem), Some(url)) if given != stem && given != url.repository().name() => {
+            return Err(format!(
+                "name: the modulemd says {given:?}, its file {stem:?}; take the name out, or make it the file's"
+            ));
+        }
+        // What a request calls it is the name of a file on somebody's machine, which says less than the document.
+        (Some(given), _, _) | (None, Some(given), _) => given,
+        (None, None, _) => {
+            return Err("name: neither the modulemd nor the request names the module; add `name` to the modulemd's \
+                        data, or `module_name` to the request"
+                .to_owned());
+        }
+    };
+    ModuleName::new(name).map_err(|error| format!("name: {error}"))
+}
+
+/// Tells which source packages are of no component.
+fn unplanned(packages: Vec<SourcePackage>) -> Vec<String> {
+    let tell = |package: SourcePackage| {
+        format!("srpms: {package} is of no component of the module, or of one that has another; leave it out")
+    };
+    packages.into_iter().map(tell).collect()
 }
 
 fn stream_name(stream: &ModuleStream, branch: Option<&str>) -> Result<StreamName, String> {

@@ -20,6 +20,7 @@ mod error;
 mod event;
 mod expand;
 mod finished;
+mod given;
 mod hint;
 mod id;
 mod intake;
@@ -45,6 +46,7 @@ pub use effect::{Action, Effect};
 pub use error::{PortError, PortErrorKind};
 pub use event::{Event, Fact, SourceProblem};
 pub use finished::complete_modulemd;
+pub use given::{GivenModulemd, Overrides, SourcePackage};
 pub use hint::BuildSystemHint;
 pub use id::{
     Arch, BuildId, ComponentId, ComponentName, Context, DistTag, EffectId, GrammarError, ModuleName, Nsvc, Nvr, Owner,

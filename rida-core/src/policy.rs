@@ -20,6 +20,10 @@ pub struct Policy {
     pub ready_at_once: bool,
     /// Whether modules may be submitted to be tried only.
     pub allow_scratch: bool,
+    /// Whether a request may bring its modulemd along; to be tried it always may.
+    pub allow_modulemd: bool,
+    /// Whether a request may name source packages that somebody sent to the build system, which has to take them.
+    pub allow_packages: bool,
     /// Whether modules may be built against side tags of the distribution, which the build system has to have.
     pub allow_side_tags: bool,
     /// How long each thing may take.
@@ -114,6 +118,8 @@ impl Default for Policy {
             components_at_once: 5,
             ready_at_once: true,
             allow_scratch: false,
+            allow_modulemd: false,
+            allow_packages: false,
             allow_side_tags: false,
             deadlines: Deadlines { init: HOUR, wait: 7 * 24 * HOUR, prepare: HOUR, build: 7 * 24 * HOUR, finish: HOUR },
             follow_every: Duration::from_secs(10),

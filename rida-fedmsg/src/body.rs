@@ -72,7 +72,7 @@ fn module(
         ("new_repo_task_id", Json::Null),
         ("owner", announcement.owner.as_str().into()),
         ("rebuild_strategy", details.map_or("all", |details| details.rebuild_strategy.name()).into()),
-        ("scmurl", announcement.scm_url.as_str().into()),
+        ("scmurl", announcement.scm_url.as_ref().map(ToString::to_string).into()),
         ("scratch", details.is_some_and(|details| details.scratch).into()),
         ("siblings", siblings.iter().map(|id| id.get()).collect()),
         ("srpms", Json::List(Vec::new())),

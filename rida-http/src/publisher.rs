@@ -51,7 +51,8 @@ struct Module<'a> {
     version: String,
     context: &'a str,
     owner: &'a str,
-    scmurl: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    scmurl: Option<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -150,7 +151,7 @@ impl<'a> From<&'a Announcement> for Line<'a> {
                 version: nsvc.version.to_string(),
                 context: nsvc.context.as_str(),
                 owner: announcement.owner.as_str(),
-                scmurl: announcement.scm_url.as_str(),
+                scmurl: announcement.scm_url.as_ref().map(|url| url.as_str()),
             },
             change,
         }

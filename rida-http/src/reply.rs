@@ -186,7 +186,10 @@ impl From<SubmitError> for ApiError {
             SubmitError::BadUrl(_) | SubmitError::Strategy(_) | SubmitError::Donor(_) | SubmitError::Streams(_) => {
                 Self::bad_request(message)
             }
-            SubmitError::NotAllowed(_) | SubmitError::NoScratch => Self::forbidden(message),
+            SubmitError::NotAllowed(_)
+            | SubmitError::NoScratch
+            | SubmitError::NoModulemd
+            | SubmitError::NoPackages(_) => Self::forbidden(message),
             SubmitError::Unretrievable(cause) => {
                 tracing::info!(error = %chain(&cause).escape_debug(), "a modulemd cannot be retrieved");
                 Self::unprocessable(message, vec![cause.message().to_owned()])

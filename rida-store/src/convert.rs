@@ -138,7 +138,8 @@ pub(crate) fn build_row(
         context: Set(nsvc.context.to_string()),
         state: Set(build.state().code().into()),
         owner: Set(submission.owner.to_string()),
-        scm_url: Set(submission.scm_url.to_string()),
+        // Empty for none: the column was never to be null.
+        scm_url: Set(submission.scm_url.as_ref().map(ToString::to_string).unwrap_or_default()),
         reason: Set(build.reason().map(plain)),
         scratch: Set(build.is_scratch()),
         batches: Set(submission.plan.iter().map(|component| component.batch).max().unwrap_or(0).into()),
@@ -266,7 +267,7 @@ pub(crate) fn summary(row: SummaryRow) -> Result<BuildSummary, StoreError> {
             context: row.context.parse().map_err(|error| unreadable("context").because(error))?,
         },
         owner: row.owner.parse().map_err(|error| unreadable("owner").because(error))?,
-        scm_url: row.scm_url,
+        scm_url: Some(row.scm_url).filter(|url| !url.is_empty()),
         reason: row.reason,
         scratch: row.scratch,
         submitted_at: Timestamp::from_millis(row.submitted_at),

@@ -10,8 +10,9 @@ use crate::deadline::look_at;
 use crate::error::PortError;
 use crate::event::{Event, Fact};
 use crate::expand;
+use crate::given::{GivenModulemd, Overrides, SourcePackage};
 use crate::id::{BuildId, ModuleName, Nsvc, Owner, StreamName, TagName};
-use crate::intake::{self, Origin, Taken};
+use crate::intake::{self, Found, Origin, Taken};
 use crate::plan::RebuildStrategy;
 use crate::policy::{Policy, RebuildPolicy};
 use crate::ports::{BuildFilter, Commit, ListQuery, QueueFull, StoreError, StoreErrorKind};
@@ -27,8 +28,14 @@ const SCRATCH_BUILDS: u64 = 10_000;
 /// What somebody asks to be built.
 #[derive(Clone, Debug)]
 pub struct Request {
-    /// The URL of the modulemd, as [`ScmUrl`](crate::scm::ScmUrl) reads it.
+    /// The URL of the modulemd, as [`ScmUrl`](crate::scm::ScmUrl) reads it; not looked at when the request brings one.
     pub scm_url: String,
+    /// The modulemd, when it does not come from git.
+    pub modulemd: Option<GivenModulemd>,
+    /// What is said otherwise than by the modulemd.
+    pub overrides: Overrides,
+    /// Source packages for components, which are in the build system.
+    pub packages: Vec<SourcePackage>,
     /// The branch, which names the stream when the modulemd does not.
     pub branch: Option<String>,
     /// Who asks.
@@ -60,9 +67,11 @@ pub struct StreamChoices {
 impl Request {
     /// Asks for an ordinary build, as the service does them by default.
     pub fn new(scm_url: impl Into<String>, owner: Owner) -> Self {
-        let scm_url = scm_url.into();
         Self {
-            scm_url,
+            scm_url: scm_url.into(),
+            modulemd: None,
+            overrides: Overrides::default(),
+            packages: Vec::new(),
             branch: None,
             owner,
             scratch: false,
@@ -89,6 +98,15 @@ pub enum SubmitError {
         "scratch builds are not enabled here; ask the operator to set builds.allow_scratch, or leave `scratch` out"
     )]
     NoScratch,
+    /// The modulemd is taken from git only.
+    #[error(
+        "a modulemd in the request is taken for scratch builds only; put it into git, or ask the operator to set \
+         builds.allow_modulemd"
+    )]
+    NoModulemd,
+    /// Source packages are not taken, for this or everything.
+    #[error("{0}")]
+    NoPackages(&'static str),
     /// Components cannot be taken over from the build that is named.
     #[error("{0}")]
     Donor(String),
@@ -165,10 +183,20 @@ impl Driver {
         if request.scratch && !policy.allow_scratch {
             return Err(SubmitError::NoScratch);
         }
-        let url = ScmUrl::parse(&request.scm_url)?;
-        if !allow.permits(url.repository()) {
-            return Err(SubmitError::NotAllowed(url.to_string()));
+        if !request.packages.is_empty() {
+            may_bring_packages(&request, policy)?;
         }
+        let url = match &request.modulemd {
+            Some(_) if request.scratch || policy.allow_modulemd => None,
+            Some(_) => return Err(SubmitError::NoModulemd),
+            None => {
+                let url = ScmUrl::parse(&request.scm_url)?;
+                if !allow.permits(url.repository()) {
+                    return Err(SubmitError::NotAllowed(url.to_string()));
+                }
+                Some(url)
+            }
+        };
         let asked = self.asked_strategy(&request)?;
         let rebuild_strategy = asked.unwrap_or(policy.rebuild.strategy);
         let reuse_from = self.asked_donor(&request, rebuild_strategy).await?;
@@ -178,16 +206,24 @@ impl Driver {
             return Err(SubmitError::Invalid(vec![problem.to_owned()]));
         }
         self.check_queue(&request).await?;
-        let fetched = scm.fetch_modulemd(&url).await.map_err(|error| {
-            if error.is_retryable() { SubmitError::ScmUnavailable(error) } else { SubmitError::Unretrievable(error) }
-        })?;
-        let Request { branch, owner, scratch, side_tag, streams, .. } = request;
-        let mut taken = intake::take(&fetched, &url, branch.as_deref(), allow, policy).map_err(SubmitError::Invalid)?;
+        let Request { modulemd, overrides, packages, branch, owner, scratch, side_tag, streams, .. } = request;
+        let mut found = match (&url, modulemd) {
+            (Some(url), _) => {
+                let fetched = scm.fetch_modulemd(url).await.map_err(|error| match error.is_retryable() {
+                    true => SubmitError::ScmUnavailable(error),
+                    false => SubmitError::Unretrievable(error),
+                })?;
+                Found::fetched(fetched, url)
+            }
+            (None, given) => Found::given(given.unwrap_or_default(), clock.now()),
+        };
+        found.branch = branch;
+        let mut taken = intake::take(&found, &overrides, &packages, allow, policy).map_err(SubmitError::Invalid)?;
         let preferred = choose_streams(&mut taken, &streams, policy)?;
-        let origin = Origin { url: &url, owner, scratch, rebuild_strategy, at: clock.now() };
+        let origin = Origin { owner, scratch, rebuild_strategy, at: clock.now() };
         let mut submissions: Vec<Submission> = Vec::new();
         for resolved in self.expand(&taken, &preferred).await? {
-            let mut submission = taken.submission(&resolved.combination, resolved.requires, &fetched, &origin, policy);
+            let mut submission = taken.submission(&resolved.combination, resolved.requires, &found, &origin, policy);
             submission.by_default = resolved.defaults.iter().map(|require| require.name.clone()).collect();
             submission.build_requires.extend(resolved.defaults);
             submission.build_requires.sort_by(|one, other| one.name.cmp(&other.name));
@@ -474,6 +510,19 @@ impl Place {
             Self::Failed(build) => build.id,
         }
     }
+}
+
+/// Refuses source packages where they are not taken.
+fn may_bring_packages(request: &Request, policy: &Policy) -> Result<(), SubmitError> {
+    if !request.scratch {
+        return Err(SubmitError::NoPackages("srpms are taken for scratch builds only; leave them out"));
+    }
+    if !policy.allow_packages {
+        let why = "srpms cannot be taken here: modules are built on this machine, to which nobody can send them; name \
+                   a repository and a ref for the component in the modulemd";
+        return Err(SubmitError::NoPackages(why));
+    }
+    Ok(())
 }
 
 /// Refuses for want of room.

@@ -11,28 +11,29 @@ fn take_in(data: &str, url: &str, branch: Option<&str>, policy: &Policy) -> Resu
         commit: CommitHash::new(&"a".repeat(40)).unwrap(),
         committed_at: Timestamp::from_seconds(1_517_838_714),
     };
-    let url = url.parse().unwrap();
     let owner = Owner::new("alice").unwrap();
+    let url: ScmUrl = url.parse().unwrap();
+    let mut found = Found::fetched(fetched, &url);
+    found.branch = branch.map(str::to_owned);
     let origin = Origin {
-        url: &url,
         owner,
         scratch: false,
         rebuild_strategy: RebuildStrategy::All,
         at: Timestamp::from_seconds(1_800_000_000),
     };
     let allow = AllowList::new(["https://git.example.org/forks".parse().unwrap()]);
-    submission(&fetched, &origin, branch, &allow, policy)
+    submission(&found, &origin, &Overrides::default(), &allow, policy)
 }
 
 /// Takes in what makes one build, as if every module were the distribution's.
 fn submission(
-    fetched: &FetchedModulemd,
-    origin: &Origin<'_>,
-    branch: Option<&str>,
+    found: &Found,
+    origin: &Origin,
+    overrides: &Overrides,
     allow: &AllowList,
     policy: &Policy,
 ) -> Result<Submission, Vec<String>> {
-    let taken = take(fetched, origin.url, branch, allow, policy)?;
+    let taken = take(found, overrides, &[], allow, policy)?;
     let stream = taken.streams.first().unwrap();
     let combinations = expand::combinations(stream, &expand::Known::new(), &BTreeMap::new(), 1);
     let combinations =
@@ -40,7 +41,7 @@ fn submission(
     let chosen = combinations[0].chosen.iter();
     let requires =
         chosen.map(|(name, stream)| BuildRequire { build: None, name: name.clone(), stream: stream.clone() });
-    Ok(taken.submission(&combinations[0], requires.collect(), fetched, origin, policy))
+    Ok(taken.submission(&combinations[0], requires.collect(), found, origin, policy))
 }
 
 const URL: &str = "https://git.example.org/modules/lua.git?#main";
@@ -56,7 +57,7 @@ fn policy() -> Policy {
 fn a_module_is_named_by_its_file_its_branch_and_its_commit() {
     let taken = take_in("", URL, Some("5.4-beta"), &policy()).unwrap();
     assert_eq!(taken.nsvc.to_string(), "lua:5.4_beta:20180205135154:6a6c3e52");
-    assert_eq!(taken.scm_url.revision().as_str(), "a".repeat(40));
+    assert_eq!(taken.scm_url.unwrap().revision().as_str(), "a".repeat(40));
     assert!(taken.plan.is_empty());
     let taken = take_in("  stream: 5.30\n", "https://git.example.org/modules/x.git/lua.yaml?#main", None, &policy());
     assert_eq!(taken.unwrap().nsvc.stream.as_str(), "5.30");
@@ -164,8 +165,8 @@ fn a_modulemd_is_written_in_utf_8() {
         commit: CommitHash::new(&"a".repeat(40)).unwrap(),
         committed_at: Timestamp::EPOCH,
     };
-    let url = URL.parse().unwrap();
-    let refused = take(&fetched, &url, Some("a"), &AllowList::default(), &policy()).err().unwrap();
+    let found = Found::fetched(fetched, &URL.parse().unwrap());
+    let refused = take(&found, &Overrides::default(), &[], &AllowList::default(), &policy()).err().unwrap();
     assert_eq!(refused, ["the modulemd is not written in UTF-8; convert it"]);
 }
 
@@ -181,16 +182,15 @@ fn a_configuration_of_a_packager_document_is_built_in_its_context() {
             commit: CommitHash::new(&"a".repeat(40)).unwrap(),
             committed_at: Timestamp::from_seconds(1_517_838_714),
         };
-        let url = URL.parse().unwrap();
+        let found = Found::fetched(fetched, &URL.parse().unwrap());
         let owner = Owner::new("alice").unwrap();
         let origin = Origin {
-            url: &url,
             owner,
             scratch: false,
             rebuild_strategy: RebuildStrategy::All,
             at: Timestamp::from_seconds(1_800_000_000),
         };
-        submission(&fetched, &origin, None, &AllowList::new([]), &policy())
+        submission(&found, &origin, &Overrides::default(), &AllowList::new([]), &policy())
     };
     let one = "  - {context: A1, platform: f28, buildrequires: {perl: [5.30]}}\n";
     let taken = take(one).unwrap();
@@ -209,7 +209,65 @@ fn what_describes_no_build_is_told_so() {
         commit: CommitHash::new(&"a".repeat(40)).unwrap(),
         committed_at: Timestamp::from_seconds(1_517_838_714),
     };
-    let url = URL.parse().unwrap();
-    let told = super::take(&fetched, &url, None, &AllowList::new([]), &policy()).err().unwrap();
+    let found = Found::fetched(fetched, &URL.parse().unwrap());
+    let told = super::take(&found, &Overrides::default(), &[], &AllowList::new([]), &policy()).err().unwrap();
     assert!(told.iter().any(|line| line.contains("describes nothing to build")), "{told:?}");
+}
+
+/// Takes in a document that came with a request.
+fn given(
+    data: &str,
+    name: Option<&str>,
+    branch: Option<&str>,
+    overrides: &Overrides,
+) -> Result<Submission, Vec<String>> {
+    let given = GivenModulemd { text: format!("{HEAD}{data}"), name: name.map(str::to_owned) };
+    let mut found = Found::given(given, Timestamp::from_seconds(1_517_838_714));
+    found.branch = branch.map(str::to_owned);
+    let origin = Origin {
+        owner: Owner::new("alice").unwrap(),
+        scratch: true,
+        rebuild_strategy: RebuildStrategy::All,
+        at: Timestamp::from_seconds(1_800_000_000),
+    };
+    submission(&found, &origin, overrides, &AllowList::new([]), &policy())
+}
+
+#[test]
+fn a_document_of_a_request_is_named_by_itself_or_by_the_request() {
+    let plain = Overrides::default();
+    let stream = |name: &str| Overrides { stream: Some(StreamName::new(name).unwrap()), ..Overrides::default() };
+    let both = "  name: lua\n  stream: \"5.4\"\n";
+    let taken = given(both, Some("draft"), None, &plain).unwrap();
+    assert_eq!((taken.nsvc.to_string().as_str(), taken.scm_url), ("lua:5.4:20180205135154:6a6c3e52", None));
+    assert_eq!(&*taken.modulemd, format!("{HEAD}{both}"), "it stays as it was written");
+    let taken = given(both, None, None, &stream("5.5")).unwrap();
+    assert_eq!(taken.nsvc.stream.as_str(), "5.5");
+    assert!(taken.modulemd.contains("5.5") && !taken.modulemd.contains("5.4"), "{}", taken.modulemd);
+    assert_eq!(
+        given("", Some("lua"), Some("a-b"), &plain).unwrap().nsvc.to_string(),
+        "lua:a_b:20180205135154:6a6c3e52"
+    );
+    // The branch is that of a folder on somebody's machine.
+    assert_eq!(given(both, None, Some("draft"), &stream("6")).unwrap().nsvc.stream.as_str(), "6");
+    let refused = given("", None, None, &plain).unwrap_err().join("\n");
+    assert!(refused.contains("name: neither") && refused.contains("stream: neither"), "{refused}");
+    let refused = given(both, Some("../../etc/passwd"), None, &plain);
+    assert!(refused.is_ok(), "the document has a name");
+    assert!(given("  stream: a\n", Some("../../etc/passwd"), None, &plain).is_err());
+}
+
+#[test]
+fn a_request_may_say_what_is_built_of_components() {
+    let data = "  name: lua\n  stream: a\n  components:\n    rpms:\n      lua: {rationale: It is., ref: main}\n";
+    let references = |names: &[&str]| {
+        let pair = |name: &&str| (ComponentName::new(name).unwrap(), crate::scm::GitRef::new("other").unwrap());
+        Overrides { references: names.iter().map(pair).collect(), ..Overrides::default() }
+    };
+    let taken = given(data, None, None, &references(&["lua"])).unwrap();
+    assert_eq!(taken.plan.get(1).unwrap().source.as_ref().unwrap().reference.as_str(), "other");
+    assert!(!taken.modulemd.contains("main"), "{}", taken.modulemd);
+    let refused = given(data, None, None, &references(&["lua", "luarocks", "moon"])).unwrap_err();
+    let expected = "rpm_component_ref_overrides: the module has no component luarocks, moon; take it out";
+    assert_eq!(refused, [expected]);
 }

@@ -179,6 +179,7 @@ fn assemble(planned: Vec<(u32, WantedComponent)>) -> Vec<PlannedComponent> {
         waits_for: WaitsFor::Batches,
         buildonly: false,
         arches: Vec::new(),
+        package: None,
     };
     let rest = planned.into_iter().map(|(batch, component)| {
         let waits_for = if by_after {
@@ -191,7 +192,7 @@ fn assemble(planned: Vec<(u32, WantedComponent)>) -> Vec<PlannedComponent> {
             WaitsFor::Batches
         };
         let WantedComponent { name, source, buildonly, arches, .. } = component;
-        PlannedComponent { name, source: Some(source), batch, waits_for, buildonly, arches }
+        PlannedComponent { name, source: Some(source), batch, waits_for, buildonly, arches, package: None }
     });
     std::iter::once(macros).chain(rest).collect()
 }

@@ -15,6 +15,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::given::SourcePackage;
 use crate::id::{Arch, ComponentName};
 use crate::scm::{GitRef, Repository};
 
@@ -42,6 +43,16 @@ pub struct PlannedComponent {
     pub buildonly: bool,
     /// The architectures that it is built for; empty means all of the module's.
     pub arches: Vec<Arch>,
+    /// The source package that it is built of, when the request brought one along; there is no `source` then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub package: Option<SourcePackage>,
+}
+
+impl PlannedComponent {
+    /// Tells whether it is made for every module, and has no sources anywhere.
+    pub const fn is_generated(&self) -> bool {
+        self.source.is_none() && self.package.is_none()
+    }
 }
 
 /// What a component waits for.
@@ -69,6 +80,26 @@ impl Plan {
     /// Makes a plan of components that are in order: by batch, and waiting only for earlier ones.
     pub fn from_components(components: Vec<PlannedComponent>) -> Self {
         Self { components }
+    }
+
+    /// Plans components to be built of source packages instead of their sources.
+    ///
+    /// # Errors
+    /// The packages that are of no component, or of one that has another already.
+    pub(crate) fn with_packages(mut self, packages: &[SourcePackage]) -> Result<Self, Vec<SourcePackage>> {
+        let mut left = Vec::new();
+        for package in packages {
+            let name = package.component();
+            let planned = self.components.iter_mut().find(|it| it.source.is_some() && Some(&it.name) == name.as_ref());
+            match planned {
+                Some(planned) => {
+                    planned.source = None;
+                    planned.package = Some(package.clone());
+                }
+                None => left.push(package.clone()),
+            }
+        }
+        if left.is_empty() { Ok(self) } else { Err(left) }
     }
 
     /// Iterates over the components in the plan's order.

@@ -54,7 +54,7 @@ impl ReuseDecision {
         let mut order = Order::of(build, donor);
         let mut components = Vec::new();
         for (index, (planned, component)) in build.components().enumerate() {
-            if planned.source.is_none() {
+            if planned.is_generated() {
                 continue;
             }
             let taken = if component.state == ComponentState::Waiting {
@@ -96,14 +96,13 @@ impl ReuseDecision {
             return Err(name.clone());
         }
         let is_spared = |component: &ComponentBuild| component.taken().is_some() || component.state.built().is_some();
-        let is_generated = |planned: &PlannedComponent| planned.source.is_none();
-        if build.components().any(|(planned, component)| !is_generated(planned) && !is_spared(component)) {
+        if build.components().any(|(planned, component)| !planned.is_generated() && !is_spared(component)) {
             return Ok(Vec::new());
         }
         let unneeded = build
             .components()
             .enumerate()
-            .filter(|(_, (planned, component))| is_generated(planned) && component.state == ComponentState::Waiting);
+            .filter(|(_, (planned, component))| planned.is_generated() && component.state == ComponentState::Waiting);
         Ok(unneeded.map(|(index, _)| index).collect())
     }
 
@@ -146,6 +145,9 @@ impl<'a> Comparison<'a> {
         let Some((their_plan, theirs)) = self.theirs.get(&planned.name) else {
             return Err(format!("build {donor} does not have it"));
         };
+        if planned.package.is_some() {
+            return Err("its source package came with the request".to_owned());
+        }
         let (Some(ours), Some(source)) = (&component.source, &theirs.source) else {
             return Err("its sources are not a commit".to_owned());
         };

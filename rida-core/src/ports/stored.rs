@@ -18,8 +18,8 @@ pub struct BuildSummary {
     pub nsvc: Nsvc,
     /// Who submitted it.
     pub owner: Owner,
-    /// Where its modulemd came from.
-    pub scm_url: String,
+    /// Where its modulemd came from; absent when it came with the request.
+    pub scm_url: Option<String>,
     /// Why it is in that state.
     pub reason: Option<String>,
     /// It is only tried.

@@ -137,7 +137,7 @@ impl Store for MemoryStore {
     async fn of_documents(&self, scm_urls: &[ScmUrl], limit: usize) -> Result<Vec<BuildSummary>, StoreError> {
         let kept = self.kept();
         let lasting = kept.builds.values().filter(|build| !build.is_scratch());
-        let found = lasting.filter(|build| scm_urls.contains(&build.submission.scm_url));
+        let found = lasting.filter(|build| build.submission.scm_url.as_ref().is_some_and(|url| scm_urls.contains(url)));
         Ok(found.take(limit).map(summary).collect())
     }
 

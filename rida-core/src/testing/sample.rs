@@ -65,6 +65,7 @@ pub fn plan() -> Plan {
         waits_for,
         buildonly: name == "bar",
         arches: if name == "baz" { Arch::new("x86_64").into_iter().collect() } else { Vec::new() },
+        package: None,
     };
     Plan::from_components(vec![
         planned("module-build-macros", 1, WaitsFor::Batches),
@@ -78,7 +79,7 @@ pub fn plan() -> Plan {
 pub fn submission(nsvc: Nsvc) -> Submission {
     let url = format!("https://src.example.org/modules/{}.git?#{COMMIT}", nsvc.name);
     Submission {
-        scm_url: ScmUrl::parse(&url).expect("the sample's URL is good"),
+        scm_url: Some(ScmUrl::parse(&url).expect("the sample's URL is good")),
         owner: owner("packager"),
         modulemd: format!(
             "document: modulemd\nversion: 2\ndata:\n  name: {}\n  summary: 'É, “ü” and \\\n'\n",

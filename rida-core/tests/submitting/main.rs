@@ -12,8 +12,8 @@ use rida_core::testing::{
     Fates, Faulty, Layered, MemoryBuildSystem, MemoryPublisher, MemoryScm, MemoryStore, TestClock, sample,
 };
 use rida_core::{
-    BuildId, BuildState, Clock, Driver, Fact, ModuleBuild, Parts, Policy, Request, Store, StreamChoices, Submission,
-    SubmitError, TagName, WorkerId,
+    BuildId, BuildState, Clock, Driver, Fact, GivenModulemd, ModuleBuild, Parts, Policy, Request, Store, StreamChoices,
+    Submission, SubmitError, TagName, WorkerId,
 };
 
 struct World {
@@ -367,16 +367,7 @@ fn contexts_that_a_document_names_are_taken_as_they_are() {
     assert_eq!(requires(&world, ids[1]), ["platform:f29/0"]);
     // Tried beside the build of that name.
     let url = "https://src.example.org/modules/bar.git?#main".to_owned();
-    let tried = Request {
-        scm_url: url,
-        branch: None,
-        owner: sample::owner("alice"),
-        scratch: true,
-        rebuild_strategy: None,
-        reuse_from: None,
-        side_tag: None,
-        streams: StreamChoices::default(),
-    };
+    let tried = Request { scratch: true, ..Request::new(url, sample::owner("alice")) };
     assert_eq!(world.context(block_on(world.driver.submit(tried)).unwrap()), "fixed_1");
 }
 
@@ -411,4 +402,78 @@ fn a_side_tag_is_kept_where_there_are_any() {
             Err(error) => assert!(!allow_side_tags && error.to_string().contains("koji.side_tags"), "{error}"),
         }
     }
+}
+
+/// Asks for a scratch build of a document that comes with the request.
+fn bringing(packages: &[&str]) -> Request {
+    let modulemd = Some(GivenModulemd { text: FOO.to_owned(), name: Some("draft".to_owned()) });
+    let packages = packages.iter().map(|place| place.parse().unwrap()).collect();
+    Request { modulemd, packages, scratch: true, ..Request::new("", sample::owner("alice")) }
+}
+
+#[test]
+fn a_modulemd_may_come_with_the_request_to_be_tried() {
+    let world = World::new(Policy { allow_scratch: true, ..Policy::default() });
+    let id = block_on(world.driver.submit(bringing(&[]))).unwrap();
+    let build = world.until_ended(id);
+    assert_eq!((build.state(), &build.submission.scm_url), (BuildState::Done, &None));
+    assert_eq!(build.nsvc().name.as_str(), "foo", "the document says more than the name of a file");
+    assert_eq!(&*build.submission.modulemd, FOO);
+    let summary = block_on(world.store.find(build.nsvc())).unwrap().unwrap();
+    assert_eq!(summary.scm_url, None);
+    // Released ones only where the operator wants that.
+    let request = Request { scratch: false, ..bringing(&[]) };
+    let refused = block_on(world.driver.submit(request.clone())).unwrap_err();
+    assert!(matches!(refused, SubmitError::NoModulemd), "{refused}");
+    assert!(refused.to_string().contains("builds.allow_modulemd"), "{refused}");
+    let world = World::new(Policy { allow_modulemd: true, ..Policy::default() });
+    let id = block_on(world.driver.submit(request)).unwrap();
+    assert_eq!(world.until_ended(id).state(), BuildState::Ready);
+    let refused = block_on(world.driver.submit(bringing(&[]))).unwrap_err();
+    assert!(matches!(refused, SubmitError::NoScratch), "{refused}");
+}
+
+#[test]
+fn source_packages_come_with_scratch_builds_where_they_are_taken() {
+    let world = World::new(Policy { allow_scratch: true, allow_packages: true, ..Policy::default() });
+    let place = "cli-build/1790.abc/foo.src.rpm";
+    let id = block_on(world.driver.submit(bringing(&[place]))).unwrap();
+    let build = world.build(id);
+    let (planned, _) = build.component(&sample::component("foo")).unwrap();
+    assert_eq!((planned.package.as_ref().map(ToString::to_string).as_deref(), &planned.source), (Some(place), &None));
+    // Nobody looks for its sources, which may not be anywhere.
+    let build = world.until_ended(id);
+    assert_eq!(build.state(), BuildState::Done, "{:?}", build.reason());
+    let (_, component) = build.component(&sample::component("foo")).unwrap();
+    assert!(component.source.is_none() && component.state.built().is_some());
+
+    let refused = block_on(world.driver.submit(bringing(&["cli-build/1790.abc/bar.src.rpm"]))).unwrap_err();
+    assert!(refused.to_string().contains("srpms: cli-build/1790.abc/bar.src.rpm is of no component"), "{refused}");
+    let macros = bringing(&["cli-build/1790.abc/module-build-macros.src.rpm"]);
+    assert!(block_on(world.driver.submit(macros)).is_err(), "they are the service's own");
+    let twice = bringing(&[place, "cli-build/1791.abc/foo.src.rpm"]);
+    assert!(block_on(world.driver.submit(twice)).is_err());
+    let kept = Request { scratch: false, ..bringing(&[place]) };
+    let refused = block_on(world.driver.submit(kept)).unwrap_err();
+    assert!(refused.to_string().contains("for scratch builds only"), "{refused}");
+    let world = World::new(Policy { allow_scratch: true, ..Policy::default() });
+    let refused = block_on(world.driver.submit(bringing(&[place]))).unwrap_err();
+    assert!(refused.to_string().contains("srpms cannot be taken here"), "{refused}");
+    assert_eq!(block_on(world.store.count(&rida_core::BuildFilter::default())).unwrap(), 0);
+}
+
+#[test]
+fn what_a_source_package_is_built_of_is_never_taken_over_from_an_earlier_build() {
+    let world =
+        World::new(Policy { allow_scratch: true, allow_modulemd: true, allow_packages: true, ..Policy::default() });
+    let first = block_on(world.driver.submit(Request { scratch: false, ..bringing(&[]) })).unwrap();
+    assert_eq!(world.until_ended(first).state(), BuildState::Ready);
+    let again = block_on(world.driver.submit(bringing(&[]))).unwrap();
+    let again = world.until_ended(again);
+    assert_eq!(again.donor(), Some(first), "nothing has changed");
+    let id = block_on(world.driver.submit(bringing(&["cli-build/1790.abc/foo.src.rpm"]))).unwrap();
+    let build = world.until_ended(id);
+    assert_eq!((build.state(), build.donor()), (BuildState::Done, None), "{:?}", build.components);
+    let (_, macros) = build.component(&sample::component("module-build-macros")).unwrap();
+    assert!(macros.state.built().is_some(), "what is built needs them");
 }

@@ -47,8 +47,8 @@ pub(crate) struct Summary<'a> {
     pub(crate) scratch: bool,
     /// Who submitted it.
     pub(crate) owner: &'a str,
-    /// Where its modulemd came from.
-    pub(crate) scmurl: &'a str,
+    /// Where its modulemd came from; absent when it came with the request.
+    pub(crate) scmurl: Option<&'a str>,
     /// When it was submitted.
     #[serde(serialize_with = "as_text")]
     pub(crate) time_submitted: Timestamp,
@@ -207,7 +207,7 @@ impl<'a> From<&'a BuildSummary> for Summary<'a> {
             context: build.nsvc.context.as_str(),
             scratch: build.scratch,
             owner: build.owner.as_str(),
-            scmurl: &build.scm_url,
+            scmurl: build.scm_url.as_deref(),
             time_submitted: build.submitted_at,
             time_modified: build.modified_at,
             time_completed: build.completed_at,
@@ -228,7 +228,7 @@ impl<'a> From<&'a ModuleBuild> for Summary<'a> {
             context: nsvc.context.as_str(),
             scratch: build.is_scratch(),
             owner: build.submission.owner.as_str(),
-            scmurl: build.submission.scm_url.as_str(),
+            scmurl: build.submission.scm_url.as_ref().map(|url| url.as_str()),
             time_submitted: build.submission.at,
             time_modified: build.modified_at,
             time_completed: build.completed_at(),

@@ -1,11 +1,15 @@
 //! The bodies of requests that change something.
 
-use rida_core::{BUILD_STATES, BuildState, Owner, Request, StreamChoices, TagName};
+use rida_core::{
+    BUILD_STATES, BuildState, GivenModulemd, Overrides, Owner, Request, SourcePackage, StreamChoices, TagName,
+};
 use serde_json::Value;
 
 use super::object::{Object, kind, shown};
 use super::stream_choices;
 use crate::reply::ApiError;
+
+mod given;
 
 const SUBMIT_EXAMPLE: &str = r#"{"scmurl": "https://git.example.org/modules/foo.git?#<commit or branch>"}"#;
 const CHANGE_EXAMPLE: &str = r#"{"state": "failed"} to cancel, or {"state": "ready"}"#;
@@ -13,11 +17,15 @@ const CHANGE_EXAMPLE: &str = r#"{"state": "failed"} to cancel, or {"state": "rea
 /// The longest text that a field may hold; longer ones are no URL, branch or name.
 const LONGEST_TEXT: usize = 4096;
 
-/// The body of a submission: `{"scmurl": …, "branch"?: …, "owner"?: …, "scratch"?: …,
-/// "rebuild_strategy"?: …, "reuse_components_from"?: …, "side_tag"?: …}`, and the fields of [`stream_choices`].
+/// The body of a submission: `{"scmurl": …}` or `{"modulemd": …}`, with `module_name`, `module_stream`, `branch`, `owner`,
+/// `scratch`, `rebuild_strategy`, `reuse_components_from`, `side_tag`, `srpms`,
+/// `rpm_component_ref_overrides` and the fields of [`stream_choices`] as wanted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct SubmitBody {
     scm_url: String,
+    modulemd: Option<GivenModulemd>,
+    overrides: Overrides,
+    packages: Vec<SourcePackage>,
     branch: Option<String>,
     owner: Option<Owner>,
     scratch: bool,
@@ -46,7 +54,7 @@ pub(crate) enum StateChange {
 impl SubmitBody {
     /// Reads the body of a submission.
     pub(crate) fn read(bytes: &[u8]) -> Result<Self, ApiError> {
-        const KNOWN: [&str; 10] = [
+        const KNOWN: [&str; 15] = [
             "scmurl",
             "branch",
             "owner",
@@ -57,6 +65,11 @@ impl SubmitBody {
             stream_choices::FIELDS[0],
             stream_choices::FIELDS[1],
             stream_choices::FIELDS[2],
+            "modulemd",
+            "module_name",
+            "module_stream",
+            "srpms",
+            "rpm_component_ref_overrides",
         ];
         let mut body = Object::read(bytes, &KNOWN, SUBMIT_EXAMPLE)?;
         let scm_url = bounded("scmurl", body.take_text("scmurl")?)?;
@@ -68,16 +81,49 @@ impl SubmitBody {
         let side_tag =
             side_tag.map_err(|error| ApiError::bad_request(format!("\"side_tag\" is no name of a tag: {error}")))?;
         let streams = stream_choices::take(&mut body)?;
+        let modulemd = given::modulemd(&mut body)?;
+        let overrides = given::overrides(&mut body, modulemd.is_some())?;
+        let packages = given::packages(&mut body)?;
         let missing = || ApiError::bad_request(format!("\"scmurl\" is missing; send a body such as {SUBMIT_EXAMPLE}"));
-        let scm_url = scm_url.ok_or_else(missing)?;
-        Ok(Self { scm_url, branch, owner, scratch, rebuild_strategy, reuse_from, side_tag, streams })
+        // Clients that bring the document along may say where they have it from.
+        let scm_url = match (scm_url, &modulemd) {
+            (Some(scm_url), _) => scm_url,
+            (None, Some(_)) => String::new(),
+            (None, None) => return Err(missing()),
+        };
+        Ok(Self {
+            scm_url,
+            modulemd,
+            overrides,
+            packages,
+            branch,
+            owner,
+            scratch,
+            rebuild_strategy,
+            reuse_from,
+            side_tag,
+            streams,
+        })
     }
 
     /// Makes the request that the core takes; `nobody` is who submits what names no owner.
     pub(crate) fn into_request(self, nobody: &Owner) -> Request {
         let owner = self.owner.unwrap_or_else(|| nobody.clone());
-        let Self { scm_url, branch, scratch, rebuild_strategy, reuse_from, side_tag, streams, .. } = self;
-        Request { scm_url, branch, owner, scratch, rebuild_strategy, reuse_from, side_tag, streams }
+        let Self { scm_url, modulemd, overrides, packages, branch, scratch, .. } = self;
+        let Self { rebuild_strategy, reuse_from, side_tag, streams, .. } = self;
+        Request {
+            scm_url,
+            modulemd,
+            overrides,
+            packages,
+            branch,
+            owner,
+            scratch,
+            rebuild_strategy,
+            reuse_from,
+            side_tag,
+            streams,
+        }
     }
 }
 

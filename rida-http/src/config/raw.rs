@@ -103,6 +103,7 @@ pub(super) struct Builds {
     pub(super) components_at_once: Option<u32>,
     pub(super) ready_at_once: Option<bool>,
     pub(super) allow_scratch: Option<bool>,
+    pub(super) allow_modulemd: Option<bool>,
     pub(super) follow_every: Option<Span>,
     pub(super) dist_tag_prefix: Option<String>,
     pub(super) base_modules: Option<Vec<ModuleName>>,

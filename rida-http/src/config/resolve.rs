@@ -295,6 +295,8 @@ fn policy(pick: &mut Picker<'_>, build_system: BuildSystemChoice) -> (Policy, bo
         ready_at_once: pick.or("builds.ready_at_once", |raw| raw.builds.ready_at_once, defaults.ready_at_once),
         allow_scratch: pick.or("builds.allow_scratch", |raw| raw.builds.allow_scratch, defaults.allow_scratch),
         // As the build system has them.
+        allow_modulemd: pick.or("builds.allow_modulemd", |raw| raw.builds.allow_modulemd, defaults.allow_modulemd),
+        allow_packages: defaults.allow_packages,
         allow_side_tags: defaults.allow_side_tags,
         deadlines,
         follow_every: pick.span("builds.follow_every", |raw| raw.builds.follow_every, defaults.follow_every),

@@ -404,3 +404,125 @@ async fn the_document_is_complete_and_its_hashes_are_those_of_the_service() {
     let context = rida_core::context::context("eca50767b80d2887d7cf8e9c28131660c2e39077", runtime);
     assert_eq!(build["context"], context.as_str(), "the two make the context");
 }
+
+#[tokio::test]
+async fn a_modulemd_may_come_in_the_body() {
+    use serde_json::json;
+    let text = crate::world::modulemd("foo");
+    let unnamed = text.replace("  name: foo\n", "");
+    let start = async |scratch: bool, modulemd: bool| {
+        let allow = move |policy: &mut rida_core::Policy| {
+            (policy.allow_scratch, policy.allow_modulemd) = (scratch, modulemd);
+        };
+        Server::with_policy(|_| {}, allow).await
+    };
+    let post = async |server: &Server, body: Value| {
+        server.send(Method::POST, "/module-build-service/2/module-builds/", &[], body.to_string()).await
+    };
+    let name = |answer: &Answer| {
+        let build = answer.json()[0].clone();
+        let part = |key: &str| build[key].as_str().unwrap().to_owned();
+        let context = part("context");
+        (part("name"), part("stream"), context.contains('_'), build["scmurl"].clone())
+    };
+    let server = start(false, true).await;
+    let answer = post(&server, json!({"modulemd": text, "module_name": "testmodule"})).await;
+    assert_eq!(answer.status, 201, "{answer:?}");
+    assert_eq!(name(&answer), ("foo".to_owned(), "1".to_owned(), false, Value::Null));
+    assert!(answer.json()[0]["version"].as_str().unwrap().starts_with("820"), "{answer:?}");
+    // As it comes from a folder that is no repository.
+    let none = json!({"scmurl": null, "branch": null, "modulemd": unnamed, "module_name": "testmodule", "module_stream": "alternate"});
+    assert_eq!(name(&post(&server, none).await), ("testmodule".to_owned(), "alternate".to_owned(), false, Value::Null));
+    post(&server, json!({"modulemd": text, "scratch": true})).await.error(403);
+    let server = start(true, false).await;
+    let scratch = json!({"scratch": true, "modulemd": text, "module_name": "foo", "module_stream": "alternate"});
+    assert_eq!(
+        name(&post(&server, scratch.clone()).await),
+        ("foo".to_owned(), "alternate".to_owned(), true, Value::Null)
+    );
+    let refused = post(&server, json!({"modulemd": text})).await.error(403);
+    assert!(refused.starts_with("a modulemd in the request is taken for scratch builds only"), "{refused}");
+    let refused =
+        post(&server, json!({"modulemd": "not yaml: [", "module_name": "x", "scratch": true})).await.error(422);
+    assert!(refused.starts_with("the modulemd is not valid"), "{refused}");
+    let refused = post(&server, json!({"modulemd": unnamed, "scratch": true})).await.error(422);
+    assert!(refused.contains("add `name` to the modulemd's data, or `module_name` to the request"), "{refused}");
+    // In the list and in the detail of either dialect it has no place in git.
+    for path in ["/rida/module-builds/1?verbose=true", "/module-build-service/1/module-builds/1?verbose=true"] {
+        assert_eq!(server.get(path).await.json()["scmurl"], Value::Null, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn what_comes_with_a_request_is_held_to_its_form() {
+    let server =
+        Server::with_policy(|_| {}, |policy| (policy.allow_scratch, policy.allow_packages) = (true, true)).await;
+    let url = r#""scmurl": "https://src.example.org/modules/foo?#abc""#;
+    let cases = [
+        (r#""module_name": "x""#, 400, "\"module_name\" is for a modulemd in the request"),
+        (r#""module_stream": "x""#, 400, "\"module_stream\" is for a modulemd in the request"),
+        (r#""modulemd": 7"#, 400, "\"modulemd\" is a number"),
+        (r#""modulemd": """#, 400, "\"modulemd\" is empty"),
+        (r#""modulemd": "x", "module_stream": "a b""#, 400, "\"module_stream\" is not valid"),
+        (r#""srpms": "x""#, 400, "\"srpms\" is a string"),
+        (r#""srpms": [7]"#, 400, "\"srpms\" has a number in it"),
+        (r#""srpms": ["x"]"#, 400, "\"srpms\" is not valid"),
+        (r#""srpms": ["cli-build/../../etc/passwd.src.rpm"]"#, 400, "\"srpms\" is not valid"),
+        (r#""srpms": ["cli-build/a/--define=x.src.rpm"]"#, 400, "\"srpms\" is not valid"),
+        (r#""srpms": ["cli-build/a/foo.src.rpm", "cli-build/b/foo.src.rpm"]"#, 400, "\"srpms\" has more than one of"),
+        (r#""srpms": ["cli-build/a/foo.src.rpm"]"#, 403, "srpms are taken for scratch builds only"),
+        (r#""scratch": true, "srpms": ["cli-build/a/baz.src.rpm"]"#, 422, "the modulemd is not valid: srpms: "),
+        (
+            r#""buildrequire_overrides": {"platform": 28}"#,
+            400,
+            "\"buildrequire_overrides\" has for \"platform\" a number",
+        ),
+        (r#""require_overrides": {"platform": "f28"}"#, 400, "\"require_overrides\" has for \"platform\" a string"),
+        (r#""require_overrides": "platform:f28""#, 400, "\"require_overrides\" is a string"),
+        (
+            r#""require_overrides": {"nonexistent": ["23"], "nonexistent2": ["2"]}"#,
+            400,
+            "require_overrides names modules that the modulemd does not have in its requires: nonexistent, nonexistent2",
+        ),
+        (
+            r#""rpm_component_ref_overrides": {"foo": 28}"#,
+            400,
+            "the \"rpm_component_ref_overrides\" parameter must be an object with the keys as component names and the values as strings of refs",
+        ),
+        (
+            r#""rpm_component_ref_overrides": {"foo": "--upload-pack=x"}"#,
+            400,
+            "\"rpm_component_ref_overrides\" is not valid",
+        ),
+        (
+            r#""rpm_component_ref_overrides": {"nothere": "x"}"#,
+            422,
+            "the modulemd is not valid: rpm_component_ref_overrides",
+        ),
+    ];
+    for (fields, status, message) in cases {
+        for path in ["/module-build-service/2/module-builds/", "/rida/module-builds/"] {
+            let told = server.send(Method::POST, path, &[], format!("{{{url}, {fields}}}")).await.error(status);
+            assert!(told.starts_with(message), "{fields}: {told}");
+        }
+    }
+    let many: Vec<String> = (0..1001).map(|number| format!("\"cli-build/a/p{number}.src.rpm\"")).collect();
+    let told = server.post(format!("{{{url}, \"srpms\": [{}]}}", many.join(","))).await.error(400);
+    assert!(told.contains("has more than 1000"), "{told}");
+    assert_eq!(server.get("/rida/module-builds/").await.text(), "[]\n");
+    let good = format!(
+        "{{{url}, \"scratch\": true, \"srpms\": [\"cli-build/1790.1.abcdefgh/foo.src.rpm\"], \
+         \"buildrequire_overrides\": {{\"platform\": [\"el9\"]}}, \"require_overrides\": {{\"platform\": [\"el9\"]}}, \
+         \"rpm_component_ref_overrides\": {{\"bar\": \"next\"}}}}"
+    );
+    let build = server.send(Method::POST, "/module-build-service/1/module-builds/", &[], good).await.json();
+    assert_eq!(build["srpms"], serde_json::json!(["cli-build/1790.1.abcdefgh/foo.src.rpm"]), "{build}");
+    assert_eq!(build["buildrequires"]["platform"]["stream"], "el9");
+    let detail = server.get("/rida/module-builds/1?verbose=true").await.json();
+    let reference = |name: &str| {
+        let component = detail["components"].as_array().unwrap().iter().find(|it| it["name"] == name).unwrap().clone();
+        (component["reference"].clone(), component["repository"].clone())
+    };
+    assert_eq!(reference("bar").0, "next");
+    assert_eq!(reference("foo"), (Value::Null, Value::Null));
+}

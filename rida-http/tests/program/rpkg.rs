@@ -196,3 +196,58 @@ async fn rpkg_submits_watches_and_cancels() {
         assert!(scratch.contains("scratch builds are not enabled here"), "{scratch}");
     });
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rpkg_tries_what_is_on_the_packagers_machine() {
+    let farm = Farm::start(&["builds.allow_scratch=true"]).await;
+    tokio::task::block_in_place(|| {
+        let home = farm.folder.path().join("home");
+        // Nothing of this is in any repository.
+        let draft = home.join("draft.yaml");
+        std::fs::write(&draft, MODULE.replace("ref: main}", "ref: main}\n      lamp: {rationale: It shines.}"))
+            .unwrap();
+        let spec = "Name: lamp\nVersion: 1\nRelease: 1\nSummary: A lamp\nLicense: MIT\n%description\nA lamp.\n";
+        std::fs::write(home.join("lamp.spec"), spec).unwrap();
+        let top = format!("_topdir {}", home.display());
+        let mut rpmbuild = Command::new("rpmbuild");
+        let made = rpmbuild.args(["-bs", "--quiet", "--define", &top]).arg(home.join("lamp.spec")).output().unwrap();
+        assert!(made.status.success(), "{}", stderr(&made));
+        let package = home.join("SRPMS/lamp-1-1.src.rpm");
+        let (draft, package) = (draft.display().to_string(), package.display().to_string());
+        // Koji's password is what rpkg is told on its command line.
+        let known = ["--user", "rida", "--password", "secret"];
+        let arguments = [&known[..], &["module-scratch-build", "--file", &draft, "--srpm", &package]].concat();
+        let submitted = farm.rpkg(&arguments);
+        assert!(submitted.contains("The build 1 was submitted to the MBS"), "{submitted}");
+        farm.until(1, "done");
+        let build = farm.service.json("/module-build-service/2/module-builds/1?verbose=true");
+        assert_eq!((&build["name"], &build["scmurl"]), (&"draft".into(), &serde_json::Value::Null));
+        let sent = build["srpms"][0].as_str().unwrap().to_owned();
+        assert!(sent.starts_with("cli-build/") && sent.ends_with("/lamp.src.rpm"), "{sent}");
+        {
+            let world = farm.hub.world();
+            let content = world.uploaded(&sent).map(|content| content.to_vec());
+            assert_eq!(content, Some(std::fs::read(&package).unwrap()), "what was sent is what is built");
+            let tasks = world.tasks().filter(|task| task.method == "build");
+            let built: Vec<String> = tasks.map(|task| format!("{:?}", task.request.first())).collect();
+            assert!(
+                built.iter().any(|source| source.contains(&sent))
+                    && built.iter().any(|source| source.contains("/rpms/gate?#")),
+                "{built:?}"
+            );
+            // It is only tried.
+            assert_eq!(built.len(), 3, "{built:?}");
+        }
+        let watched = farm.rpkg(&["module-build-watch", "1"]);
+        assert!(watched.contains(r#"is in "done" state."#) && watched.contains("3 done, 0 failed"), "{watched}");
+        let info = farm.rpkg(&["module-build-info", "1"]);
+        assert!(info.contains("Scratch:        True") && info.contains("Koji Tag:       scrmod-draft-"), "{info}");
+        let module = format!("{}/modules/gate?#main", farm.git);
+        let other = ["module-build", "--buildrequires", "nothere:1", &module, "rolling"];
+        assert!(farm.refused(&other).contains("buildrequire_overrides names modules"), "{}", farm.refused(&other));
+        let strange = ["module-build", "--optional", "rebuild_strategy=all", &module, "rolling"];
+        assert!(farm.refused(&strange).contains("the rebuild strategy cannot be chosen here"));
+        let kept = ["module-build", "--optional", "module_name=x", &module, "rolling"];
+        assert!(farm.refused(&kept).contains("is for a modulemd in the request"));
+    });
+}

@@ -46,7 +46,11 @@ impl KojiBuildSystem {
 
     fn start_of(&self, build: &ModuleBuild, key: &ComponentKey, names: &Names) -> Start {
         let source = (key.component != ComponentName::macros()).then(|| {
-            let pinned = build.component(&key.component).and_then(|(_, component)| component.source.as_deref());
+            let known = build.component(&key.component);
+            if let Some(package) = known.and_then(|(planned, _)| planned.package.as_ref()) {
+                return Ok(package.to_string());
+            }
+            let pinned = known.and_then(|(_, component)| component.source.as_deref());
             let unchecked = || PortError::permanent(format!("the sources of {} were never checked", key.component));
             pinned.ok_or_else(unchecked).and_then(source_url)
         });

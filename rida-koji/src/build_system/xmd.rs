@@ -24,13 +24,15 @@ impl KojiBuildSystem {
         });
         let mut entries = vec![
             ("buildrequires", Xmd::Map(required)),
-            ("commit", Xmd::text(submission.scm_url.revision().to_string())),
             ("koji_tag", Xmd::text(build.tag().to_string())),
             // Each build has one stream of each module; where a document allows several, it was expanded.
             ("mse", Xmd::Bool(true)),
             ("rpms", Xmd::Map(sources.collect())),
-            ("scmurl", Xmd::text(submission.scm_url.as_str())),
         ];
+        if let Some(url) = &submission.scm_url {
+            entries.push(("commit", Xmd::text(url.revision().to_string())));
+            entries.push(("scmurl", Xmd::text(url.as_str())));
+        }
         entries.extend(submission.side_tag.iter().map(|tag| ("side_tag", Xmd::text(tag.to_string()))));
         Ok(map(entries))
     }
@@ -55,9 +57,10 @@ impl KojiBuildSystem {
             entries.extend([
                 ("context", Xmd::text(nsvc.context.to_string())),
                 ("koji_tag", Xmd::text(known.tag().to_string())),
-                ("ref", Xmd::text(known.submission.scm_url.revision().to_string())),
                 ("version", Xmd::text(nsvc.version.to_string())),
             ]);
+            let url = known.submission.scm_url.as_ref();
+            entries.extend(url.map(|url| ("ref", Xmd::text(url.revision().to_string()))));
         }
         Ok(map(entries))
     }

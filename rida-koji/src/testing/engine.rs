@@ -179,7 +179,7 @@ impl World {
         }
     }
 
-    /// Finds out what a source makes. The dist tag is that of the macros in the repository.
+    /// Finds out what a source makes.
     fn nvr_of(&self, source: &str, repo: &Repo) -> Result<(String, String, String), Fault> {
         if let Some(path) = source.strip_prefix("cli-build/") {
             if !self.uploads.contains_key(source) {
@@ -189,8 +189,9 @@ impl World {
             let nvr = file.strip_suffix(".src.rpm").ok_or_else(|| generic(format!("not a source package: {file}")))?;
             let mut parts = nvr.rsplitn(3, '-');
             let (release, version, name) = (parts.next(), parts.next(), parts.next());
+            // A hub reads what is in the package. Here one whose file is named only after itself is like any from git.
             let (Some(release), Some(version), Some(name)) = (release, version, name) else {
-                return Err(generic(format!("not a source package: {file}")));
+                return Ok(self.first_of(nvr, repo));
             };
             return Ok((name.to_owned(), version.to_owned(), release.to_owned()));
         }
@@ -201,10 +202,15 @@ impl World {
         self.obey_source(source)?;
         let name = address.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
         let name = name.strip_suffix(".git").unwrap_or(name);
+        Ok(self.first_of(name, repo))
+    }
+
+    /// Returns what is built of a package's first version. The dist tag is that of the macros in the repository.
+    fn first_of(&self, name: &str, repo: &Repo) -> (String, String, String) {
         let macros =
             repo.contents.iter().filter_map(|id| self.builds.get(id)).find(|b| b.name == "module-build-macros");
         let dist = macros.and_then(|build| build.release.strip_prefix('1')).unwrap_or_default();
-        Ok((name.to_owned(), "1.0".to_owned(), format!("1{dist}")))
+        (name.to_owned(), "1.0".to_owned(), format!("1{dist}"))
     }
 
     /// Tells whether the packages of a task are there; the task itself ends a little later.

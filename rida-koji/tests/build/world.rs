@@ -101,6 +101,7 @@ impl World {
             waits_for: WaitsFor::Batches,
             buildonly: name.starts_with("only"),
             arches: arches.iter().filter(|_| source).map(|arch| Arch::new(arch).unwrap()).collect(),
+            package: None,
         };
         let macros = planned(1, "module-build-macros", false);
         let others = (2..).zip(components).map(|(batch, name)| planned(batch, name, true));

@@ -111,6 +111,7 @@ impl World {
             waits_for: WaitsFor::Batches,
             buildonly: name.starts_with("only"),
             arches: Vec::new(),
+            package: None,
         };
         let macros = planned(1, "module-build-macros", None);
         let others = (2..).zip(components).map(|(batch, (name, source))| planned(batch, name, Some(source)));

@@ -28,6 +28,7 @@ impl Bench for MemoryBench {
             waits_for: WaitsFor::Batches,
             buildonly: false,
             arches: Vec::new(),
+            package: None,
         });
         let plan = Plan::from_components(planned.collect());
         let nsvc = sample::nsvc(&format!("bench:1:{number}:c0ffee"));

@@ -11,7 +11,7 @@ pub(super) fn summary(build: &ModuleBuild) -> BuildSummary {
         state: build.state(),
         nsvc: build.nsvc().clone(),
         owner: build.submission.owner.clone(),
-        scm_url: build.submission.scm_url.as_str().to_owned(),
+        scm_url: build.submission.scm_url.as_ref().map(ToString::to_string),
         reason: build.reason().map(str::to_owned),
         scratch: build.is_scratch(),
         submitted_at: build.submission.at,

@@ -43,6 +43,9 @@ async fn write_some(store: &dyn Store) -> Vec<ModuleBuild> {
         submission.at = at((number * 37) % 100);
         submission.owner = sample::owner(if number % 2 == 0 { "Ämilie" } else { "zoe" });
         submission.scratch = number == 4;
+        if number == 4 {
+            submission.scm_url = None;
+        }
         let mut last = Written::of_submission(id(number), submission);
         commit(store, &last).await;
         let phases = [Phase::Wait, Phase::Preparing, Phase::Done, Phase::Ready];
@@ -62,7 +65,7 @@ pub(super) async fn a_summary_tells_what_the_build_has(store: &dyn Store) {
             state: build.state(),
             nsvc: build.nsvc().clone(),
             owner: build.submission.owner.clone(),
-            scm_url: build.submission.scm_url.to_string(),
+            scm_url: build.submission.scm_url.as_ref().map(ToString::to_string),
             reason: build.reason().map(str::to_owned),
             scratch: build.is_scratch(),
             submitted_at: build.submission.at,
@@ -338,7 +341,7 @@ pub(super) async fn builds_of_one_document_are_found(store: &dyn Store) {
         ("foo:1:1:a_1", &here, true),
     ];
     for (number, (text, scm_url, scratch)) in (1..).zip(builds) {
-        let submission = Submission { scm_url: scm_url.clone(), scratch, ..sample::submission(nsvc(text)) };
+        let submission = Submission { scm_url: Some(scm_url.clone()), scratch, ..sample::submission(nsvc(text)) };
         commit(store, &Written::of_submission(id(number), submission)).await;
     }
     let found = async |urls: &[ScmUrl], limit| {

@@ -180,7 +180,9 @@ impl Requires {
                     context: known.map(|build| build.nsvc().context.to_string()),
                     filtered_rpms,
                     koji_tag: known.map(|build| build.tag().to_string()),
-                    reference: known.map(|build| build.submission.scm_url.revision().to_string()),
+                    reference: known
+                        .and_then(|build| build.submission.scm_url.as_ref())
+                        .map(|url| url.revision().to_string()),
                     stream,
                     version: known.map(|build| build.nsvc().version.to_string()),
                 }
@@ -240,9 +242,9 @@ fn usual(build: &ModuleBuild, requires: &Requires) -> Usual {
         new_repo_task_id: None,
         owner: submission.owner.to_string(),
         rebuild_strategy: submission.rebuild_strategy.name(),
-        scmurl: Some(submission.scm_url.to_string()),
+        scmurl: submission.scm_url.as_ref().map(ToString::to_string),
         siblings: submission.siblings.clone(),
-        srpms: Vec::new(),
+        srpms: submission.plan.iter().filter_map(|it| it.package.as_ref()).map(ToString::to_string).collect(),
         state_reason: build.reason().map(str::to_owned),
         tasks: Tasks { rpms: tasks.collect() },
         time_completed: build.completed_at().as_ref().map(Timestamp::to_string),
@@ -300,13 +302,16 @@ fn complete(mut source: ModuleStream, build: &ModuleBuild, requires: &Requires) 
         entries.extend(optional.into_iter().filter_map(|(key, value)| Some((key, text(value?)))));
         (require.name.to_string(), map(entries))
     });
-    let mbs = map(vec![
+    let mut mbs = vec![
         ("buildrequires", Xmd::Map(required.collect())),
-        ("commit", text(submission.scm_url.revision().to_string())),
         ("koji_tag", text(build.tag().to_string())),
         ("mse", Xmd::Bool(true)),
-        ("scmurl", text(submission.scm_url.to_string())),
-    ]);
+    ];
+    if let Some(url) = &submission.scm_url {
+        mbs.push(("commit", text(url.revision().to_string())));
+        mbs.push(("scmurl", text(url.to_string())));
+    }
+    let mbs = map(mbs);
     match &mut source.xmd {
         Xmd::Map(entries) => drop(entries.insert("mbs".to_owned(), mbs)),
         other => *other = map(vec![("mbs", mbs)]),

@@ -105,6 +105,8 @@ fn clean_up(pick: &mut Picker<'_>) -> CleanUpSettings {
 /// What can be built with is what has a tag. Where the operator said which streams there are, others with a tag are good
 /// for who names them.
 pub(super) fn with_what_it_allows(mut policy: Policy, listed: bool, koji: &KojiSettings) -> Policy {
+    // The hub takes what anybody sends it, and its own policies say whose packages it builds.
+    policy.allow_packages = true;
     policy.allow_side_tags = !koji.builds.side_tags.is_empty();
     let tagged = koji.builds.base_tags.keys().filter_map(|name| base_stream(name));
     for (name, stream) in tagged.filter(|(name, _)| policy.base_modules.contains(name)) {

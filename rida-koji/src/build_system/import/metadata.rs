@@ -54,7 +54,7 @@ pub(super) fn described(
         "name": module.name,
         "version": module.version,
         "release": module.release,
-        "source": build.submission.scm_url.to_string(),
+        "source": build.submission.scm_url.as_ref().map(ToString::to_string),
         "start_time": build.submission.at.millis() / 1000,
         "end_time": build.modified_at.millis() / 1000,
         "extra": {"typeinfo": {"module": of_module}},
