@@ -251,7 +251,10 @@ async fn supervise(
             State::Ended(exit) => return Ok(exit),
             State::Running => traces.gone(None).await.map_err(storage)?,
             State::New => start(shop, task, folder, ask, before, &traces).await?,
-            State::Lost => start_again(folder, &traces, "the build was interrupted and starts again")?,
+            State::Lost => {
+                traces.end_leftovers();
+                start_again(folder, &traces, "the build was interrupted and starts again")?;
+            }
         }
     }
 }

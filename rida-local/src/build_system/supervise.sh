@@ -4,7 +4,8 @@
 #   supervise.sh STAGE SECONDS DISK_KIB SPARE_KIB LOG_BYTES LOG WATCHED GRACE COMMAND...
 #
 # Standard input is a locked file: the lock is free when this script is gone, however it went.
-# STAGE/pid   this script, the time it started at in the kernel's ticks, and the command's process group
+# STAGE/pid   this script and the command, which leads its process group, each with the time it started at in the kernel's
+#             ticks
 # STAGE/exit  how it ended: "ended CODE SECONDS", or time, disk, spare, log, canceled in place of "ended"
 # SIGUSR1 ends the command. GRACE seconds pass between asking it to end and killing it.
 set -u
@@ -44,7 +45,12 @@ watch() {
     next=0
     # Started in a shell of its own, which must not hold the lock, nor go on without the one that does.
     exec </dev/null >/dev/null 2>&1
-    while sleep 1 && kill -0 "$$"; do
+    while sleep 1; do
+        # Somebody killed the script that holds the lock. Nobody would find the command, which would be started again.
+        kill -0 "$$" || {
+            kill -s KILL -- "-$child"
+            exit 0
+        }
         clock
         [ $((now - begun)) -lt "$seconds" ] || give_up time
         [ "$(stat -c %s -- "$log")" -lt "$log_bytes" ] || give_up log
@@ -62,28 +68,35 @@ watch() {
     done
 }
 
-read -r stat </proc/self/stat
-rest=${stat##*) }
+started() { # process; sets ticks, to nothing when it is gone
+    ticks=
+    read -r stat 2>/dev/null <"/proc/$1/stat" || return 0
+    rest=${stat##*) }
+    # The words are the kernel's own numbers.
+    # shellcheck disable=SC2086
+    field $rest
+}
 field() { shift 19; ticks=$1; }
-# The words are the kernel's own numbers.
-# shellcheck disable=SC2086
-field $rest
+started "$$"
+begun_ticks=$ticks
 clock
 begun=$now
 trap '' HUP
 trap 'record why canceled; [ -z "$child" ] || end_command' USR1
 rm -f -- "$stage/why" "$stage/out"
-record pid "$$ $ticks 0"
+record pid "$$ $begun_ticks 0"
 mkfifo -m 600 -- "$stage/out" || exit 1
 : >>"$log"
 prlimit --fsize="$log_bytes" cat <"$stage/out" >>"$log" 2>/dev/null &
 logger=$!
 setsid "$@" </dev/null >"$stage/out" 2>&1 &
 child=$!
-record pid "$$ $ticks $child"
-[ ! -e "$stage/why" ] || end_command
+# At once: from here on somebody ends the command when this script is killed.
 (watch) &
 watcher=$!
+started "$child"
+record pid "$$ $begun_ticks $child $ticks"
+[ ! -e "$stage/why" ] || end_command
 while :; do
     wait "$child"
     code=$?

@@ -138,6 +138,22 @@ impl Traces {
         Ok(())
     }
 
+    /// Ends what is left of a run whose script is gone without having ended it: somebody killed the script.
+    ///
+    /// The script's watcher does so, too, within a second; until then the command must not meet the one that is started
+    /// in its place.
+    pub(crate) fn end_leftovers(&self) {
+        let text = fs::read_to_string(self.0.join("pid")).unwrap_or_default();
+        let mut numbers = text.split_whitespace().skip(2).map(str::parse::<u64>);
+        // After the machine went down the number is another's, which started at another time.
+        if let (Some(Ok(command)), Some(Ok(ticks))) = (numbers.next(), numbers.next())
+            && started(command) == Some(ticks)
+            && let Some(command) = pid(command)
+        {
+            kill_process_group(command, Signal::KILL).ok();
+        }
+    }
+
     /// Waits until the script is gone. `child` is the script when this service started it.
     pub(crate) async fn gone(&self, child: Option<&mut Child>) -> io::Result<()> {
         if let Some(child) = child {
@@ -200,14 +216,21 @@ impl Traces {
         let mut numbers = text.split_whitespace();
         let mut next = || numbers.next().and_then(|number| number.parse::<u64>().ok());
         let (Some(script), Some(ticks), Some(command)) = (next(), next(), next()) else { return Ok(None) };
-        let stat = fs::read_to_string(format!("/proc/{script}/stat")).unwrap_or_default();
-        let started = stat.rsplit_once(") ").and_then(|(_, rest)| rest.split_whitespace().nth(19));
-        if started.and_then(|started| started.parse().ok()) != Some(ticks) {
+        if started(script) != Some(ticks) {
             return Ok(None);
         }
-        let pid = |number: u64| i32::try_from(number).ok().and_then(Pid::from_raw);
         Ok(pid(script).map(|script| (script, pid(command))))
     }
+}
+
+fn pid(number: u64) -> Option<Pid> {
+    i32::try_from(number).ok().and_then(Pid::from_raw)
+}
+
+/// Returns when a process started, in the kernel's ticks.
+fn started(process: u64) -> Option<u64> {
+    let stat = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+    stat.rsplit_once(") ")?.1.split_whitespace().nth(19)?.parse().ok()
 }
 
 pub(crate) fn parse_exit(text: &str) -> Option<Exit> {
