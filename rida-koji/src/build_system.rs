@@ -73,6 +73,7 @@ struct Memory {
     watched: Watched,
     repositories: BTreeMap<BuildId, Awaited>,
     names: BTreeMap<BuildId, Names>,
+    putting: BTreeMap<BuildId, import::Putting>,
 }
 
 impl std::fmt::Debug for KojiBuildSystem {

@@ -208,7 +208,7 @@ async fn metadata_are_written_as_often_as_asked(bench: &dyn Bench) {
     let mut build = with_macros(bench, &["good"]).await;
     built(bench, &mut build, "good").await;
     build.phase = Phase::Finishing;
-    bench.system().write_metadata(&build).await.expect("they are written");
+    write_metadata(bench, &build).await;
     bench.system().write_metadata(&build).await.expect("they are written again");
 }
 
@@ -294,6 +294,18 @@ async fn prepare(bench: &dyn Bench, build: &ModuleBuild) {
         bench.pause().await;
     }
     panic!("the environment is prepared in the end");
+}
+
+/// Writes the metadata of a build, which may take a while.
+async fn write_metadata(bench: &dyn Bench, build: &ModuleBuild) {
+    for _ in 0..PATIENCE {
+        match bench.system().write_metadata(build).await {
+            Ok(()) => return,
+            Err(error) => assert_eq!(error.kind(), PortErrorKind::Pending, "they can be written: {error}"),
+        }
+        bench.pause().await;
+    }
+    panic!("they are written in the end");
 }
 
 /// Returns a module whose macros are in its repository.
@@ -391,7 +403,7 @@ fn take(build: &mut ModuleBuild, name: &str, donor: &ModuleBuild, built: &Built)
 async fn finish(bench: &dyn Bench, build: &mut ModuleBuild) {
     regenerated(bench, build).await;
     build.phase = Phase::Finishing;
-    bench.system().write_metadata(build).await.expect("they are written");
+    write_metadata(bench, build).await;
     build.phase = Phase::Ready;
 }
 

@@ -53,8 +53,8 @@ struct Found {
     target: Option<Target>,
     inherited: Vec<Struct>,
     parents: Vec<Option<Tag>>,
-    /// Whether each name of the finished module may go to its tag.
-    finished: Vec<bool>,
+    /// What the list of the tag that finished modules go to says of each name: whether it is blocked.
+    finished: Vec<Option<bool>>,
     /// Whether there is a repository.
     repository: bool,
 }
@@ -215,8 +215,8 @@ impl KojiBuildSystem {
                 .iter()
                 .flat_map(|(_, names)| names)
                 // A package that nobody ever built is refused, and so is in no list.
-                .map(|_| next().is_ok_and(|listed| matches!(listed, Value::Array(listed) if !listed.is_empty())))
-                .collect(),
+                .map(|name| Ok(packages(next().or(Ok(Value::Array(Vec::new()))), true)?.get(name).copied()))
+                .collect::<Result<_, PortError>>()?,
             tag,
             build_tag,
         };
@@ -301,7 +301,12 @@ impl KojiBuildSystem {
             blocked.map(|package| Call::new("packageListBlock", [build_tag.as_str(), package].map(Value::from))),
         );
         if let Some((tag, names)) = &wanted.finished {
-            let missing = names.iter().zip(&found.finished).filter(|(_, is_listed)| !**is_listed);
+            if let Some((name, _)) = names.iter().zip(&found.finished).find(|(_, blocked)| **blocked == Some(true)) {
+                return Err(PortError::permanent(format!(
+                    "somebody blocked the package {name} in Koji's tag {tag}, which finished modules go to; unblock it there"
+                )));
+            }
+            let missing = names.iter().zip(&found.finished).filter(|(_, listed)| listed.is_none());
             calls
                 .extend(missing.map(|(name, _)| {
                     Call::new("packageListAdd", [tag.as_str(), name, &wanted.owner].map(Value::from))

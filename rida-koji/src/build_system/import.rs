@@ -7,16 +7,18 @@ use rida_core::modulemd::Xmd;
 use rida_core::{Arch, ComponentName, ModuleBuild, PortError};
 
 use self::metadata::{METADATA, described, metadata, output};
+pub(super) use self::tagging::Putting;
 use super::members::Package;
 use super::module::{Content, Kind, content, documents};
 use super::{KojiBuildSystem, unreadable};
 use crate::config::ImportConfig;
 use crate::error::KojiErrorKind;
 use crate::map::{Names, port_error, refused};
-use crate::wire::{Build, Rpm, Tag};
+use crate::wire::{Build, BuildState, Rpm, Tag};
 use crate::xmlrpc::{Call, Value};
 
 mod metadata;
+mod tagging;
 
 /// What is asked of source packages.
 const SOURCE_HEADERS: &[&str] = &["exclusivearch", "excludearch", "license"];
@@ -56,12 +58,45 @@ impl KojiBuildSystem {
         if import.devel {
             modules.push(Imported::new(build, Kind::Devel));
         }
-        let mut calls = vec![
+        let found = self.found_imports(build, import, &modules).await?;
+        let mut missing = Vec::new();
+        for (module, found) in modules.iter().zip(&found) {
+            match &found.build {
+                None => missing.push(module),
+                Some(known) => match known.state {
+                    BuildState::Complete => check_own(known, &names)?,
+                    // The hub makes it anew of the same record.
+                    BuildState::Failed | BuildState::Canceled => missing.push(module),
+                    BuildState::Deleted => {
+                        let text = format!("Koji had {} and deleted it; build from a new commit", known.nvr);
+                        return Err(PortError::permanent(text));
+                    }
+                    BuildState::Building => {
+                        let text = format!("somebody else is making {} in Koji", known.nvr);
+                        return Err(PortError::permanent(text));
+                    }
+                },
+            }
+        }
+        if !missing.is_empty() {
+            self.import_missing(build, import, &names, missing).await?;
+        }
+        self.tag_imports(build, import, &modules, found).await
+    }
+
+    /// Imports what is not there yet, of what is in the module's tag now.
+    async fn import_missing(
+        &self,
+        build: &ModuleBuild,
+        import: &ImportConfig,
+        names: &Names,
+        missing: Vec<&Imported>,
+    ) -> Result<(), PortError> {
+        let calls = [
             Call::new("getTag", [Value::from(names.tag.as_str())]),
             Call::new("listTaggedRPMS", [Value::from(names.tag.as_str())]).with("latest", true).with("inherit", false),
             Call::new("getUser", [Value::from(build.submission.owner.as_str())]),
         ];
-        calls.extend(modules.iter().map(|module| Call::new("getBuild", [Value::from(module.nvr())])));
         let mut answers = self.client.read_many(&calls).await.map_err(port_error)?.into_iter();
         let mut next =
             || answers.next().unwrap_or(Ok(Value::Nil)).map_err(|fault| refused("Koji cannot be asked", fault));
@@ -69,25 +104,11 @@ impl KojiBuildSystem {
         let tag = tag.ok_or_else(|| PortError::permanent(format!("Koji's tag {} is gone", names.tag)))?;
         let tagged = next()?;
         let owner = next()?.fields("user").ok().and_then(|mut user| user.maybe_text("name").ok().flatten());
-        let mut missing = Vec::new();
-        for module in modules {
-            let known = next()?;
-            if known.is_nil() {
-                missing.push(module);
-            } else {
-                let known = Build::from_value(known).map_err(unreadable)?;
-                check_own(&known, &names)?;
-                self.tag_import(import, &module).await?;
-            }
-        }
-        if missing.is_empty() {
-            return Ok(());
-        }
         let packages = self.packages(tagged).await?;
         let xmd = self.service_xmd(build).await?;
         for module in missing {
             let content = content(build, module.kind, &tag.arches, &packages)?;
-            self.import_one(build, import, &xmd, &module, &content, owner.as_deref()).await?;
+            self.import_one(build, import, &xmd, module, &content, owner.as_deref()).await?;
         }
         Ok(())
     }
@@ -183,50 +204,32 @@ impl KojiBuildSystem {
         // It names each package several times. As a file it may be longer than a call.
         let metadata = metadata(import, &described, &outputs);
         self.client.upload(&folder, METADATA, &Bytes::from(metadata)).await.map_err(port_error)?;
+        let nvr = module.nvr();
         let mut calls = vec![Call::new("CGImport", [METADATA, &folder].map(Value::from))];
-        calls.extend(import.tag.iter().map(|tag| put_into(tag, module)));
+        calls.extend(import.tag.iter().map(|tag| tagging::put_into(tag, &nvr)));
         let error = match self.client.write_many(&calls).await {
-            Ok(answers) => match answers.into_iter().find_map(Result::err) {
-                None => return Ok(()),
-                Some(fault) => refused("the module cannot be imported", fault),
-            },
+            Ok(answers) => {
+                let mut answers = answers.into_iter();
+                match answers.next().unwrap_or(Ok(Value::Nil)) {
+                    Ok(_) => {
+                        let asked = answers.next().zip(import.tag.as_ref());
+                        return asked.map_or(Ok(()), |(answer, tag)| self.put_by(build, &nvr, tag, answer));
+                    }
+                    Err(fault) => refused("the module cannot be imported", fault),
+                }
+            }
             Err(error) if error.kind() == KojiErrorKind::Committed => port_error(error),
             Err(error) => return Err(port_error(error)),
         };
-        // It is there when an earlier call was answered to nobody, or when it only could not be tagged.
-        let call = Call::new("getBuild", [Value::from(module.nvr())]);
+        // It is there when an earlier call was answered to nobody.
+        let call = Call::new("getBuild", [Value::from(nvr)]);
         let known = self.client.read(&call).await.map_err(port_error)?;
         if known.is_nil() {
             return Err(error);
         }
-        check_own(&Build::from_value(known).map_err(unreadable)?, &names)?;
-        self.tag_import(import, module).await
+        let known = Build::from_value(known).map_err(unreadable)?;
+        if known.state == BuildState::Complete { check_own(&known, &names) } else { Err(error) }
     }
-
-    /// Puts a module that was imported before where finished ones are looked for, unless it is there.
-    async fn tag_import(&self, import: &ImportConfig, module: &Imported) -> Result<(), PortError> {
-        let Some(tag) = &import.tag else { return Ok(()) };
-        let nvr = module.nvr();
-        let answer = self.client.read(&Call::new("listTags", [Value::from(nvr.as_str())])).await.map_err(port_error)?;
-        for known in answer.array("listTags").map_err(unreadable)? {
-            if Tag::from_value(known).map_err(unreadable)?.is_some_and(|known| known.name == *tag) {
-                return Ok(());
-            }
-        }
-        match self.client.write(&put_into(tag, module)).await {
-            Ok(_) => Ok(()),
-            Err(error) if error.kind() == KojiErrorKind::Committed => Ok(()),
-            Err(error) => Err(match error.fault() {
-                Some(fault) => refused(&format!("{nvr} cannot be put into {tag}"), fault.clone()),
-                None => port_error(error),
-            }),
-        }
-    }
-}
-
-/// Puts an imported module where finished ones are looked for.
-fn put_into(tag: &str, module: &Imported) -> Call {
-    Call::new("tagBuild", [Value::from(tag), Value::from(module.nvr())])
 }
 
 /// Refuses a build of that name that is of another module.
@@ -238,10 +241,10 @@ fn check_own(known: &Build, names: &Names) -> Result<(), PortError> {
             _ => None,
         };
     }
-    match place {
-        Some(Value::Text(tag)) if *tag != names.tag => {
-            Err(PortError::permanent(format!("Koji has {} already, with what is in the tag {tag}", known.nvr)))
-        }
-        _ => Ok(()),
-    }
+    let what = match place {
+        Some(Value::Text(tag)) if *tag == names.tag => return Ok(()),
+        Some(Value::Text(tag)) => format!("with what is in the tag {tag}"),
+        _ => "which is no module".to_owned(),
+    };
+    Err(PortError::permanent(format!("Koji has {} already, {what}", known.nvr)))
 }

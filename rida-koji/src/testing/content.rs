@@ -133,9 +133,11 @@ impl World {
             return Err(generic("version and release have no dashes"));
         }
         let known = self.builds.values().find(|b| (&b.name, &b.version, &b.release) == (&name, &version, &release));
-        if let Some(build) = known {
-            return Err(generic(build.exists("COMPLETE")));
-        }
+        // What failed or was cancelled is made anew of the same record.
+        let recycled = match known {
+            Some(build) if !matches!(build.state, 3 | 4) => return Err(generic(build.exists("COMPLETE"))),
+            known => known.map(|build| build.id),
+        };
         for output in list(&metadata, "output")? {
             let Value::Struct(output) = output else { return Err(generic("an output must be a struct")) };
             let file = text(&output, "filename").unwrap_or_default();
@@ -151,7 +153,7 @@ impl World {
         }
         self.obey("cg_import")?;
         let extra = members(&Value::Struct(build.clone()), "extra")?;
-        let (id, now) = (self.new_id(), self.now());
+        let (id, now) = (recycled.unwrap_or_else(|| self.new_id()), self.now());
         let source = text(&build, "source").map(str::to_owned);
         let (created, ended) = (now, Some(now));
         let record =

@@ -157,3 +157,75 @@ async fn a_module_of_very_many_packages_is_imported() {
     assert_eq!(listed(&world, MODULE, "modulemd.s390x.txt").len(), 902);
     assert_eq!(listed(&world, MODULE, "modulemd.src.txt").len(), 3 * 901 + 1);
 }
+
+/// Builds a module of one component where something is in the way, and returns how it ended.
+async fn ended(flow: &Flow) -> (BuildState, String) {
+    let id = flow.submit(MODULEMD, &[("alpha", 0)]).await;
+    let build = flow.until_ended(&flow.driver(), id).await;
+    (build.state(), build.reason().unwrap_or_default().to_owned())
+}
+
+#[tokio::test]
+async fn only_a_whole_build_of_the_module_itself_is_taken_for_its_import() {
+    for (state, told) in [
+        (3, None),
+        (4, None),
+        (2, Some("Koji had bench-1.0-1.c0ffee and deleted it")),
+        (0, Some("somebody else is making bench-1.0-1.c0ffee")),
+        (1, Some("Koji has bench-1.0-1.c0ffee already, which is no module")),
+    ] {
+        let flow = Flow::new().await;
+        flow.world.hub.world().add_build("bench", "1.0", "1.c0ffee", state);
+        let (ended, reason) = ended(&flow).await;
+        let world = flow.world.hub.world();
+        match told {
+            None => {
+                assert_eq!((ended, reason.as_str()), (BuildState::Ready, ""));
+                assert!(world.imported(MODULE).is_some(), "{state}");
+                assert_eq!(world.tagged("modular-candidate").len(), 2, "{state}");
+            }
+            Some(told) => {
+                assert_eq!(ended, BuildState::Failed, "{state}");
+                assert!(reason.contains(told), "{reason}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_module_is_ready_when_it_is_in_its_tag() {
+    let tasks = |flow: &Flow| flow.world.hub.world().tasks().filter(|task| task.method == "tagBuild").count();
+    // A policy that is asked again when the task is done denies it.
+    let flow = Flow::new().await;
+    let id = flow.submit(MODULEMD, &[("alpha", 0)]).await;
+    let driver = flow.driver();
+    flow.until(&driver, |flow| tasks(flow) == 2).await;
+    flow.world.hub.world().policies.insert("tag".to_owned(), "deny not on Fridays".to_owned());
+    let build = flow.until_ended(&driver, id).await;
+    assert_eq!(build.state(), BuildState::Failed);
+    let reason = build.reason().unwrap();
+    assert!(reason.contains("cannot be put into modular-candidate: Koji's task"), "{reason}");
+    assert!(reason.contains("not on Fridays"), "{reason}");
+
+    // A service that ends before the task does is followed by one that finds it.
+    let flow = Flow::new().await;
+    flow.world.hub.world().wait_for_builder = 60.0;
+    let id = flow.submit(MODULEMD, &[("alpha", 0)]).await;
+    let driver = flow.driver();
+    flow.until(&driver, |flow| tasks(flow) == 2).await;
+    drop(driver);
+    assert_eq!(flow.load(id).await.state(), BuildState::Build);
+    let build = flow.until_ended(&flow.driver(), id).await;
+    assert_eq!(build.state(), BuildState::Ready, "{:?}", build.reason());
+    assert_eq!((tasks(&flow), flow.world.hub.world().tagged("modular-candidate").len()), (2, 2));
+}
+
+#[tokio::test]
+async fn a_name_that_is_blocked_where_finished_modules_go_is_told_before_anything_is_built() {
+    let flow = Flow::new().await;
+    flow.world.hub.world().list_package("modular-candidate", "bench-devel", true);
+    let (ended, reason) = ended(&flow).await;
+    assert_eq!(ended, BuildState::Failed);
+    assert!(reason.contains("somebody blocked the package bench-devel in Koji's tag modular-candidate"), "{reason}");
+    assert_eq!(flow.tasks("module-build-macros"), 0);
+}
