@@ -56,6 +56,7 @@ pub struct KojiBuildSystem {
     elapsed: Elapsed,
     /// Components that are to start, by module.
     starts: Starts,
+    turns: repository::Turns,
     /// Held while the hub is asked about tasks, so that who comes meanwhile finds the answer.
     asking: tokio::sync::Mutex<()>,
 }
@@ -96,6 +97,7 @@ impl KojiBuildSystem {
             memory: Mutex::default(),
             elapsed: Box::new(move || began.elapsed()),
             starts: Starts::default(),
+            turns: repository::Turns::default(),
             asking: tokio::sync::Mutex::default(),
         }
     }

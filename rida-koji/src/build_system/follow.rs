@@ -8,7 +8,7 @@ use rida_core::{ComponentKey, ComponentState, Fact, ModuleBuild, PortError, Task
 
 use super::components::builds_of;
 use super::{KojiBuildSystem, unreadable};
-use crate::map::{in_short, nvr, port_error, refused};
+use crate::map::{in_short, nvr, port_error};
 use crate::wire::{Task, TaskState};
 use crate::xmlrpc::{Call, Fault, Value};
 
@@ -139,9 +139,20 @@ impl KojiBuildSystem {
             let memory = self.memory();
             ids.iter().map(|id| memory.watched.state(*id)).collect()
         };
-        let mut facts = self.results(waiting.into_iter().zip(states).collect()).await?;
-        facts.extend(self.repository(build).await?);
-        Ok(facts)
+        let (mut facts, mut trouble) = self.results(waiting.into_iter().zip(states).collect()).await?;
+        match self.repository(build).await {
+            Ok(fact) => facts.extend(fact),
+            Err(error) => trouble = Some(error),
+        }
+        // What is known of others is told first.
+        match trouble {
+            Some(error) if facts.is_empty() => Err(error),
+            Some(error) => {
+                tracing::warn!(build.id = build.id.get(), %error, "Koji does not tell all that a build waits for");
+                Ok(facts)
+            }
+            None => Ok(facts),
+        }
     }
 
     /// Sees to it that what is known of tasks is fresh.
@@ -196,8 +207,12 @@ impl KojiBuildSystem {
         Ok(())
     }
 
-    /// Tells what became of tasks; asks for the results of those that ended, all at once.
-    async fn results(&self, tasks: Vec<((ComponentKey, i64), Option<TaskState>)>) -> Result<Vec<Fact>, PortError> {
+    /// Tells what became of tasks, and what is wrong with an answer about one of them; asks for the results of those that
+    /// ended, all at once.
+    async fn results(
+        &self,
+        tasks: Vec<((ComponentKey, i64), Option<TaskState>)>,
+    ) -> Result<(Vec<Fact>, Option<PortError>), PortError> {
         let questions: Vec<Call> = tasks
             .iter()
             .filter_map(|((_, task), state)| match state {
@@ -214,7 +229,7 @@ impl KojiBuildSystem {
             self.client.read_many(&questions).await.map_err(port_error)?
         };
         let mut answers = answers.into_iter();
-        let mut facts = Vec::new();
+        let (mut facts, mut trouble) = (Vec::new(), None);
         for ((key, id), state) in tasks {
             let (component, attempt, task) = (key.component, key.attempt, TaskId(id));
             let progress = |progress| Fact::TaskProgressed { component: component.clone(), attempt, task, progress };
@@ -230,20 +245,23 @@ impl KojiBuildSystem {
                 Some(TaskState::Assigned) => progress(TaskProgress::Assigned),
                 Some(TaskState::Open) => progress(TaskProgress::Open),
                 Some(TaskState::Canceled) => failed(format!("Koji's task {id} was cancelled")),
-                Some(TaskState::Closed) => {
-                    let builds = builds_of(answers.next().unwrap_or(Ok(Value::Nil)))?;
-                    match builds.first() {
-                        Some(build) => {
-                            let nvr = Arc::new(nvr(&build.nvr)?);
-                            Fact::ComponentBuilt { component, attempt, task, nvr }
-                        }
+                Some(TaskState::Closed) => match builds_of(answers.next().unwrap_or(Ok(Value::Nil))) {
+                    Ok(builds) => match builds.first().map(|build| nvr(&build.nvr)) {
+                        Some(Ok(nvr)) => Fact::ComponentBuilt { component, attempt, task, nvr: Arc::new(nvr) },
+                        Some(Err(error)) => failed(error.message().to_owned()),
                         None => failed(format!("Koji's task {id} ended without a package")),
+                    },
+                    Err(error) => {
+                        trouble = Some(error);
+                        continue;
                     }
-                }
+                },
                 Some(TaskState::Failed) => {
-                    let result = answers.next().unwrap_or(Ok(Value::Nil));
-                    let result = result.map_err(|fault| refused("a task's result cannot be read", fault))?;
-                    let reason = Fault::from_value(&result).map(|fault| fault.message);
+                    let reason = match answers.next().unwrap_or(Ok(Value::Nil)) {
+                        Ok(result) => Fault::from_value(&result).map(|fault| fault.message),
+                        // That it failed is known all the same.
+                        Err(fault) => Some(format!("its result cannot be read: {}", fault.message)),
+                    };
                     failed(format!(
                         "Koji's task {id} failed: {}",
                         reason.as_deref().map_or("no reason is told", in_short)
@@ -251,6 +269,6 @@ impl KojiBuildSystem {
                 }
             });
         }
-        Ok(facts)
+        Ok((facts, trouble))
     }
 }

@@ -20,6 +20,29 @@ use crate::xmlrpc::{Answer, Call, Value};
 const REMEMBERED: usize = 4096;
 /// The shortest pause between two questions for the first repository.
 const SHORTEST: Duration = Duration::from_secs(1);
+/// How often what is known of a repository gets old before one that failed again and again is asked for again: twice as
+/// often each time, up to this power of two.
+const MOST_PATIENT: u32 = 7;
+/// How many modules ask builders at the same time.
+const TURNS: usize = 16;
+
+/// Held while a builder is asked for a module's repository, so that who comes meanwhile finds what was asked for.
+#[derive(Debug)]
+pub(super) struct Turns([tokio::sync::Mutex<()>; TURNS]);
+
+impl Default for Turns {
+    fn default() -> Self {
+        Self(std::array::from_fn(|_| tokio::sync::Mutex::new(())))
+    }
+}
+
+impl Turns {
+    async fn of(&self, build: BuildId) -> tokio::sync::MutexGuard<'_, ()> {
+        let number = usize::try_from(build.get().unsigned_abs()).unwrap_or_default() % TURNS;
+        let [first, ..] = &self.0;
+        self.0.get(number).unwrap_or(first).lock().await
+    }
+}
 
 /// A repository that is waited for.
 #[derive(Clone, Copy, Debug)]
@@ -30,6 +53,10 @@ pub(super) struct Awaited {
     asked: Option<Asked>,
     /// Since when it is waited for.
     since: Duration,
+    /// How often it was asked for.
+    times: u32,
+    /// When it was last asked for.
+    asked_at: Duration,
     /// When the hub was last asked about it; absent when that does not count any more.
     pub(super) at: Option<Duration>,
 }
@@ -44,7 +71,7 @@ pub(super) enum Of {
 }
 
 /// What was asked for.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Asked {
     /// A place in the queue.
     Request(i64),
@@ -129,8 +156,18 @@ impl KojiBuildSystem {
     }
 
     pub(super) async fn ask_for_repository(&self, build: &ModuleBuild, generation: u32) -> Result<(), PortError> {
+        self.ask_once(build, generation, None).await
+    }
+
+    /// Asks for a repository unless somebody has done so since it was known that `before` was asked for.
+    async fn ask_once(&self, build: &ModuleBuild, generation: u32, before: Option<Asked>) -> Result<(), PortError> {
+        let _turn = self.turns.of(build.id).await;
+        let of = Of::Generation(generation);
+        if self.asked_meanwhile(build.id, of, before).is_some() {
+            return Ok(());
+        }
         let asked = self.ask(&self.names(build)).await?;
-        self.await_repository(build.id, Of::Generation(generation), asked);
+        self.await_repository(build.id, of, asked);
         Ok(())
     }
 
@@ -140,7 +177,18 @@ impl KojiBuildSystem {
         if memory.repositories.len() >= REMEMBERED {
             memory.repositories.pop_first();
         }
-        memory.repositories.insert(build, Awaited { of, asked, since: now, at: asked.map(|_| now) });
+        let before = memory.repositories.get(&build).filter(|before| before.of == of);
+        let (since, times) = before.map_or((now, 0), |before| (before.since, before.times));
+        let awaited =
+            Awaited { of, asked, since, times: times.saturating_add(1), asked_at: now, at: asked.map(|_| now) };
+        memory.repositories.insert(build, awaited);
+    }
+
+    /// Tells what was asked for meanwhile, by who had the turn.
+    fn asked_meanwhile(&self, build: BuildId, of: Of, before: Option<Asked>) -> Option<Asked> {
+        let memory = self.memory();
+        let awaited = memory.repositories.get(&build).filter(|awaited| awaited.of == of)?;
+        awaited.asked.filter(|asked| Some(*asked) != before)
     }
 
     /// Asks for a repository, and returns what to ask after.
@@ -169,7 +217,7 @@ impl KojiBuildSystem {
             return Ok(Some(Asked::Task(task)));
         }
         match self.client.write(&Call::new("newRepo", [Value::from(names.build_tag.as_str())])).await {
-            Ok(task) => Ok(Some(Asked::Task(task.int("newRepo").map_err(unreadable)?))),
+            Ok(task) => self.only_one(names, task.int("newRepo").map_err(unreadable)?).await,
             Err(error) if error.kind() == KojiErrorKind::Committed => {
                 Ok(self.regenerating(names).await?.map(Asked::Task))
             }
@@ -177,7 +225,18 @@ impl KojiBuildSystem {
         }
     }
 
-    /// Returns the task that makes a repository of the module's build tag now, whoever asked for it.
+    /// Ends a task that was just started when another service has started one at the same moment, and returns the one that
+    /// stays: the older one, which both services see.
+    async fn only_one(&self, names: &Names, started: i64) -> Result<Option<Asked>, PortError> {
+        let oldest = self.regenerating(names).await?.unwrap_or(started);
+        if oldest < started {
+            self.end_task(started).await?;
+            return Ok(Some(Asked::Task(oldest)));
+        }
+        Ok(Some(Asked::Task(started)))
+    }
+
+    /// Returns the oldest task that makes a repository of the module's build tag now, whoever asked for it.
     async fn regenerating(&self, names: &Names) -> Result<Option<i64>, PortError> {
         let options = [
             ("method", Value::from("newRepo")),
@@ -185,15 +244,16 @@ impl KojiBuildSystem {
             ("decode", Value::Bool(true)),
         ];
         let answer = self.client.read(&Call::new("listTasks", [Value::from(options)])).await.map_err(port_error)?;
+        let mut oldest: Option<i64> = None;
         for task in answer.array("listTasks").map_err(unreadable)? {
             let task = Task::from_value(task).map_err(unreadable)?;
             if let Value::Array(request) = &task.request
                 && request.first().and_then(|tag| tag.text("tag").ok()) == Some(&names.build_tag)
             {
-                return Ok(Some(task.id));
+                oldest = Some(oldest.map_or(task.id, |known| known.min(task.id)));
             }
         }
-        Ok(None)
+        Ok(oldest)
     }
 
     /// Tells whether the repository that a build waits for is there; asks for it again when nobody makes it.
@@ -204,14 +264,13 @@ impl KojiBuildSystem {
         let awaited = {
             let mut memory = self.memory();
             let awaited = memory.repositories.get_mut(&build.id);
-            let awaited = awaited.filter(|awaited| awaited.of == Of::Generation(generation));
-            if let Some(awaited) = awaited {
+            if let Some(awaited) = awaited.filter(|awaited| awaited.of == Of::Generation(generation)) {
                 let fresh = self.freshness(now.saturating_sub(awaited.since));
                 if awaited.at.is_some_and(|at| now.saturating_sub(at) < fresh) {
                     return Ok(None);
                 }
                 awaited.at = Some(now);
-                awaited.asked
+                awaited.asked.map(|asked| (asked, awaited.times, awaited.asked_at))
             } else {
                 None
             }
@@ -219,7 +278,7 @@ impl KojiBuildSystem {
         let names = self.names(build);
         let tag = || Value::from(names.build_tag.as_str());
         let mut calls = vec![Call::new("getRepo", [tag()]), Call::new("listTagged", [tag()]).with("inherit", false)];
-        calls.extend(awaited.map(Asked::question));
+        calls.extend(awaited.map(|(asked, ..)| asked.question()));
         let mut answers = self.client.read_many(&calls).await.map_err(port_error)?.into_iter();
         let repository = answers.next().unwrap_or(Ok(Value::Nil));
         let repository = repository.map_err(|fault| refused("a repository cannot be looked up", fault))?;
@@ -232,16 +291,42 @@ impl KojiBuildSystem {
             return Ok(Some(Fact::RepositoryRegenerated { generation }));
         }
         let under_way = match awaited {
-            Some(asked) => asked.is_under_way(answers.next())?,
+            Some((asked, ..)) => asked.is_under_way(answers.next())?,
             None => false,
         };
-        if !under_way {
-            if awaited.is_some() {
-                failed(build, &names);
-            }
-            self.ask_for_repository(build, generation).await?;
+        if under_way {
+            return Ok(None);
         }
-        Ok(None)
+        // No repository has what is not in the tag.
+        if let Some(nvr) = wanted(build, covered).find(|nvr| tagged.iter().all(|build| build.nvr != *nvr)) {
+            let tag = &names.build_tag;
+            let text =
+                format!("somebody took {nvr} out of Koji's tag {tag}, and the module cannot be built on; put it back");
+            return Err(PortError::unavailable(text));
+        }
+        let Some((asked, times, asked_at)) = awaited else {
+            self.ask_once(build, generation, None).await?;
+            return Ok(None);
+        };
+        // The first time at once; one that can never be made is not asked for all the time.
+        let pause = match times {
+            0 | 1 => Duration::ZERO,
+            more => self.config.freshness.saturating_mul(1 << more.min(MOST_PATIENT)),
+        };
+        if now.saturating_sub(asked_at) >= pause {
+            failed(build, &names);
+            self.ask_once(build, generation, Some(asked)).await?;
+        }
+        if times < 2 {
+            return Ok(None);
+        }
+        let made = match asked {
+            Asked::Task(task) => format!("Koji's task {task}, which made the module's repository,"),
+            Asked::Request(request) => format!("what Koji's request {request} for the module's repository led to"),
+        };
+        Err(PortError::unavailable(format!(
+            "{made} failed or came too early, and so {times} times; it is asked for again"
+        )))
     }
 }
 
@@ -250,16 +335,20 @@ fn failed(build: &ModuleBuild, names: &Names) {
     tracing::warn!(build.id = id, %tag, "a repository failed or came too early; it is asked for again");
 }
 
-/// Tells whether a repository has all that it was asked for.
-fn has_all(build: &ModuleBuild, covered: &[usize], repository: &Repository, tagged: &[Build]) -> bool {
+/// Returns what a repository is asked for.
+fn wanted<'a>(build: &'a ModuleBuild, covered: &'a [usize]) -> impl Iterator<Item = String> + 'a {
     // What is tagged meanwhile is for the next one.
     let is_covered = |index: usize| covered.is_empty() || covered.contains(&index);
-    let mut wanted = build.components.iter().enumerate().filter_map(|(index, component)| match &component.state {
+    build.components.iter().enumerate().filter_map(move |(index, component)| match &component.state {
         ComponentState::Tagged(built) if is_covered(index) => Some(built.nvr.to_string()),
         ComponentState::Available(built) => Some(built.nvr.to_string()),
         _ => None,
-    });
-    wanted.all(|nvr| {
+    })
+}
+
+/// Tells whether a repository has all that it was asked for.
+fn has_all(build: &ModuleBuild, covered: &[usize], repository: &Repository, tagged: &[Build]) -> bool {
+    wanted(build, covered).all(|nvr| {
         let found = tagged.iter().find(|build| build.nvr == nvr);
         found.and_then(|build| build.tagged_by).is_some_and(|event| event <= repository.event)
     })

@@ -197,6 +197,7 @@ async fn a_module_is_ready_when_it_is_in_its_tag() {
     let tasks = |flow: &Flow| flow.world.hub.world().tasks().filter(|task| task.method == "tagBuild").count();
     // A policy that is asked again when the task is done denies it.
     let flow = Flow::new().await;
+    flow.world.hub.world().wait_for_builder = 60.0;
     let id = flow.submit(MODULEMD, &[("alpha", 0)]).await;
     let driver = flow.driver();
     flow.until(&driver, |flow| tasks(flow) == 2).await;

@@ -4,10 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rida_core::testing::sample;
-use rida_core::{BuildState, BuildSystem, ComponentState, PortErrorKind};
+use rida_core::{BuildState, BuildSystem, Built, ComponentState, Fact, Phase, PortErrorKind, TaskId};
 use rida_koji::testing::{Dialect, Trouble, When};
+use rida_koji::wire::TaskState;
 use rida_koji::xmlrpc::{Call, Value};
-use rida_koji::{Client, ClientConfig, Login};
+use rida_koji::{Client, ClientConfig, KojiConfig, Login};
 
 use crate::flow::{Flow, THREE};
 use crate::world::{MODULEMD, World};
@@ -95,5 +96,105 @@ async fn a_repository_that_comes_too_early_is_not_taken() {
         let world = flow.world.hub.world();
         let names: Vec<String> = world.tagged(&tag);
         assert!(names.len() == 4 && names.iter().all(|nvr| nvr.ends_with(dist)), "{names:?}");
+    }
+}
+
+/// The instruction to make a repository is performed while somebody looks what became of it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_look_starts_no_second_repository_beside_the_first() {
+    let tasks = |world: &World| {
+        let hub = world.hub.world();
+        hub.tasks().filter(|task| task.method == "newRepo" && task.state != TaskState::Canceled).count()
+    };
+    let world = World::new().await;
+    world.hub.world().dialect = Dialect::old();
+    let (system, other) = (Arc::new(world.system()), Arc::new(world.system()));
+    let mut build = world.module(&["alpha"]);
+    world.prepare(&system, &build).await;
+    assert_eq!(tasks(&world), 1, "the first one");
+    build.phase = Phase::Building { regenerating: Some(Vec::new()) };
+    build.repository_generation = 1;
+    // A package that is tagged since, so that the first one does not do.
+    world.hub.world().add_tagged(&format!("{}-build", build.tag()), ["alpha", "1", "1"], &[]);
+    let nvr = Arc::new("alpha-1-1".parse().unwrap());
+    build.components[1].state = ComponentState::Tagged(Built { task: TaskId(1), nvr });
+    for (number, second) in [(2, Arc::clone(&system)), (3, Arc::clone(&other))] {
+        other.client().user().await.unwrap();
+        world.hub.world().trouble(When::method("newRepo"), Trouble::Slow(Duration::from_millis(400)));
+        let asking = tokio::spawn({
+            let (system, build) = (Arc::clone(&system), build.clone());
+            async move { system.regenerate(&build, build.repository_generation).await }
+        });
+        tokio::time::sleep(Duration::from_millis(150)).await;
+        second.follow(&build).await.unwrap();
+        asking.await.unwrap().unwrap();
+        assert_eq!(tasks(&world), number, "{:?}", world.hub.world().calls);
+        world.hub.advance(Duration::from_secs(300));
+        let told = second.follow(&build).await.unwrap();
+        assert!(told.iter().any(|fact| matches!(fact, Fact::RepositoryRegenerated { .. })), "{told:?}");
+        build.repository_generation += 1;
+        world.hub.world().add_tagged(&format!("{}-build", build.tag()), ["alpha", "1", "2"], &[]);
+        let nvr = Arc::new("alpha-1-2".parse().unwrap());
+        build.components[1].state = ComponentState::Tagged(Built { task: TaskId(1), nvr });
+    }
+}
+
+/// Somebody takes a component out of the build tag, or repositories fail and fail: both are told, and asked for seldom.
+#[tokio::test]
+async fn a_repository_that_cannot_be_made_is_told_and_asked_for_ever_more_seldom() {
+    for dialect in [Dialect::old(), Dialect::released()] {
+        let world = World::new().await;
+        world.hub.world().dialect = dialect.clone();
+        let time = Arc::new(std::sync::Mutex::new(Duration::ZERO));
+        let config = KojiConfig { freshness: Duration::from_secs(15), ..world.config() };
+        let clock = Arc::clone(&time);
+        let system = world.system_with(config).with_clock(move || *clock.lock().unwrap());
+        let mut build = world.module(&["alpha"]);
+        world.prepare(&system, &build).await;
+        let tag = format!("{}-build", build.tag());
+        world.hub.world().add_tagged(&tag, ["alpha", "1", "1"], &[]);
+        build.phase = Phase::Building { regenerating: Some(Vec::new()) };
+        build.repository_generation = 1;
+        let nvr = Arc::new("alpha-1-1".parse().unwrap());
+        build.components[1].state = ComponentState::Tagged(Built { task: TaskId(1), nvr });
+        let asked = || {
+            let hub = world.hub.world();
+            hub.calls.iter().filter(|call| call.ends_with(" newRepo") || call.ends_with(" repo.request")).count()
+        };
+        // An hour in which all of them fail.
+        world.hub.world().failing_repositories = u32::MAX;
+        let before = asked();
+        system.regenerate(&build, 1).await.unwrap();
+        let mut told = Vec::new();
+        let hour = async |told: &mut Vec<String>| {
+            for _ in 0..240 {
+                *time.lock().unwrap() += Duration::from_secs(15);
+                world.hub.advance(Duration::from_secs(15));
+                match system.follow(&build).await {
+                    Ok(facts) => told.extend(facts.iter().map(|fact| format!("{fact:?}"))),
+                    Err(error) => {
+                        assert_eq!(error.kind(), PortErrorKind::Unavailable);
+                        told.push(error.message().to_owned());
+                    }
+                }
+            }
+        };
+        hour(&mut told).await;
+        let times = asked() - before;
+        assert!((3..=9).contains(&times), "{dialect:?}: {times}");
+        assert!(told.last().unwrap().contains("failed or came too early"), "{told:?}");
+        // An hour in which it lacks what it is asked for.
+        world.hub.world().failing_repositories = 0;
+        world.hub.world().untag_all(&tag);
+        let before = asked();
+        told.clear();
+        hour(&mut told).await;
+        assert!(asked() - before <= 1, "{dialect:?}: {}", asked() - before);
+        assert!(told.last().unwrap().contains("somebody took alpha-1-1 out of Koji's tag"), "{told:?}");
+        // Once it is put back, the module goes on.
+        world.hub.world().add_tagged(&tag, ["alpha", "1", "1"], &[]);
+        told.clear();
+        hour(&mut told).await;
+        assert!(told.iter().any(|fact| fact.contains("RepositoryRegenerated")), "{dialect:?}: {told:?}");
     }
 }
