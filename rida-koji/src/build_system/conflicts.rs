@@ -17,7 +17,7 @@ use crate::xmlrpc::{Answer, Call, Value};
 
 /// What the names of modules' tags begin with.
 const MODULE_TAG: &str = "module-";
-/// How many tags are looked into at most.
+/// How many tags are asked at most of which module they are.
 const MOST_TAGS: usize = 500;
 
 /// A module as its tag tells.
@@ -106,19 +106,30 @@ impl KojiBuildSystem {
                 }
             }
         }
-        let tags: Vec<String> = tags.into_iter().take(MOST_TAGS).collect();
+        let required = || parents.iter().filter(|parent| parent.build.is_some()).map(|parent| parent.required.name.as_str());
         // What a name does not tell, the tag does.
-        let hidden: Vec<&String> = tags.iter().filter(|tag| read_name(tag).is_none()).collect();
+        let mut modules: Vec<(String, Tagged)> = Vec::new();
+        let mut hidden = Vec::new();
+        for tag in tags {
+            match read_name(&tag) {
+                Some(_) if required().any(|name| may_be_of(&tag, name)) => hidden.push(tag),
+                Some(module) => modules.push((tag, module)),
+                None => hidden.push(tag),
+            }
+        }
+        if hidden.len() > MOST_TAGS {
+            let (tags, most) = (hidden.len(), MOST_TAGS);
+            tracing::warn!(tags, most, "more tags than are looked into may be of other streams of what a module requires");
+            hidden.truncate(MOST_TAGS);
+        }
         let calls: Vec<Call> = hidden.iter().map(|tag| Call::new("getTag", [Value::from(tag.as_str())])).collect();
         let answers =
             if calls.is_empty() { Vec::new() } else { self.client.read_many(&calls).await.map_err(port_error)? };
-        let mut modules: Vec<(String, Tagged)> = Vec::new();
         for (tag, answer) in hidden.into_iter().zip(answers) {
             let found = answer.map_err(|fault| refused("a tag cannot be looked up", fault))?;
-            let module = Tag::from_value(found).map_err(unreadable)?.as_ref().and_then(read_setting);
-            modules.extend(module.map(|module| (tag.clone(), module)));
+            let told = Tag::from_value(found).map_err(unreadable)?.as_ref().and_then(read_setting);
+            modules.extend(told.or_else(|| read_name(&tag)).map(|module| (tag, module)));
         }
-        modules.extend(tags.iter().filter_map(|tag| Some((tag.clone(), read_name(tag)?))));
         let collides = |module: &Tagged| {
             parents.iter().filter(|parent| parent.build.is_some()).any(|parent| {
                 parent.required.name.as_str() == module.name && parent.required.stream.as_str() != module.stream
@@ -188,6 +199,12 @@ fn read_name(tag: &str) -> Option<Tagged> {
     let (_context, version, stream, name) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
     let is_version = !version.is_empty() && version.bytes().all(|byte| byte.is_ascii_digit());
     is_version.then(|| Tagged { name: name.to_owned(), stream: stream.to_owned() })
+}
+
+/// Tells whether a tag may be of a module in a stream with dashes, and its name read as that of another module.
+fn may_be_of(tag: &str, name: &str) -> bool {
+    let rest = tag.strip_prefix(MODULE_TAG).and_then(|rest| rest.strip_prefix(name)?.strip_prefix('-'));
+    rest.is_some_and(|rest| rest.matches('-').count() > 2)
 }
 
 /// Reads off a tag's settings which module it was made for.

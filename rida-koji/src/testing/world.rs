@@ -426,6 +426,13 @@ impl World {
         }
     }
 
+    /// Gives a tag a setting.
+    pub fn set_setting(&mut self, tag: &str, name: &str, value: Value) {
+        if let Some(tag) = self.tags.values_mut().find(|known| known.name == tag) {
+            tag.extra.insert(name.to_owned(), value);
+        }
+    }
+
     /// Puts a package into a tag's list.
     pub fn list_package(&mut self, tag: &str, package: &str, blocked: bool) {
         self.known_packages.insert(package.to_owned());

@@ -70,8 +70,15 @@ async fn another_stream_in_the_distribution_is_kept_out_of_the_build_root() {
         ] {
             world.add_external_repo("platform-build", url);
         }
+        // So many that not all can be asked of which module they are.
+        for number in 0..600 {
+            let tag = format!("module-a{number}-1-1-abc");
+            world.add_tag(&tag, "x86_64");
+            world.add_parent("el8-with-modules-build", &tag);
+        }
         let tags = [
             ("module-perl-5.24-20180101-abc", ["perl", "5.24", "1.module"]),
+            ("module-perl-rhel-8-20180101-abc", ["perl-rhel", "8", "1.module"]),
             // Neither another module whose name goes on, nor one that nothing requires, nor the same stream.
             ("module-perl-DBI-1.6-20180101-abc", ["perl-DBI", "1.6", "1.module"]),
             ("module-ruby-2.5-20180101-abc", ["ruby", "2.5", "1.module"]),
@@ -88,9 +95,12 @@ async fn another_stream_in_the_distribution_is_kept_out_of_the_build_root() {
             );
         }
     }
+    let setting = Value::from("perl:rhel-8:20180101:abc #1");
+    flow.world.hub.world().set_setting("module-perl-rhel-8-20180101-abc", "rida.module", setting);
     let id = submit(&flow, "app:1:1:c0ffee", MODULEMD, &[("perl", "5.26", Some(perl.id))]).await;
     let app = built(&flow, id).await;
-    assert_eq!(conflicts(&flow, &app), ["perl = 0:5.24-1.module", "perl-libs = 0:5.24-1.module"]);
+    let expected = ["perl = 0:5.24", "perl-libs = 0:5.24", "perl-rhel = 0:8", "perl-rhel-libs = 0:8"];
+    assert_eq!(conflicts(&flow, &app), expected.map(|package| format!("{package}-1.module")));
     assert_eq!(conflicts(&flow, &perl), Vec::<String>::new(), "it requires no module");
     // Who does not look at external repositories asks nothing about them.
     flow.config.external_repos = None;
