@@ -106,7 +106,8 @@ impl KojiBuildSystem {
                 }
             }
         }
-        let required = || parents.iter().filter(|parent| parent.build.is_some()).map(|parent| parent.required.name.as_str());
+        let required =
+            || parents.iter().filter(|parent| parent.build.is_some()).map(|parent| parent.required.name.as_str());
         // What a name does not tell, the tag does.
         let mut modules: Vec<(String, Tagged)> = Vec::new();
         let mut hidden = Vec::new();
@@ -119,7 +120,11 @@ impl KojiBuildSystem {
         }
         if hidden.len() > MOST_TAGS {
             let (tags, most) = (hidden.len(), MOST_TAGS);
-            tracing::warn!(tags, most, "more tags than are looked into may be of other streams of what a module requires");
+            tracing::warn!(
+                tags,
+                most,
+                "more tags than are looked into may be of other streams of what a module requires"
+            );
             hidden.truncate(MOST_TAGS);
         }
         let calls: Vec<Call> = hidden.iter().map(|tag| Call::new("getTag", [Value::from(tag.as_str())])).collect();

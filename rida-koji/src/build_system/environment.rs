@@ -12,7 +12,7 @@ use super::parents::Parent;
 use super::{KojiBuildSystem, document, repository, unreadable};
 use crate::error::{KojiErrorKind, fault};
 use crate::map::{Names, port_error, refused};
-use crate::wire::{Tag, Target};
+use crate::wire::{Repository, Tag, Target};
 use crate::xmlrpc::{Answer, Call, Struct, Value};
 
 /// The setting of a tag that says which module it was made for.
@@ -55,8 +55,8 @@ struct Found {
     parents: Vec<Option<Tag>>,
     /// What the list of the tag that finished modules go to says of each name: whether it is blocked.
     finished: Vec<Option<bool>>,
-    /// Whether there is a repository.
-    repository: bool,
+    /// The repository, if it has all that the build tag says now.
+    repository: Option<Repository>,
 }
 
 impl KojiBuildSystem {
@@ -73,7 +73,7 @@ impl KojiBuildSystem {
         for round in 1..=ROUNDS {
             let found = self.found(&wanted).await?;
             let mut calls = self.missing(&wanted, &found)?;
-            let is_missing = needs_builder && !found.repository;
+            let is_missing = needs_builder && found.repository.is_none();
             // Last, so that the repository has all that went before.
             let by_queue = is_missing && self.has_queue().await?;
             calls.extend(by_queue.then(|| repository::request(&wanted.names)));
@@ -93,11 +93,14 @@ impl KojiBuildSystem {
                 Err(error) => return Err(port_error(error)),
             };
             let place = if by_queue { answers.last().cloned() } else { None };
+            let is_changed = answers.iter().any(Result::is_ok);
             let refusals = calls.iter().zip(answers.drain(..)).filter_map(|(call, answer)| Some((call, answer.err()?)));
             // What is in no list cannot be blocked, and need not be: it is not inherited.
             let mut refusals =
                 refusals.filter(|(call, fault)| call.method != "packageListBlock" || fault.code != fault::GENERIC);
             match refusals.next() {
+                // The repository that there is lacks what was changed just now; the next round asks for another.
+                None if !is_missing && needs_builder && is_changed && round < ROUNDS => {}
                 None if !is_missing => return Ok(()),
                 None => {
                     let asked = match place {
@@ -198,7 +201,7 @@ impl KojiBuildSystem {
             Tag::from_value(value).map_err(unreadable)
         };
         let (tag, build_tag) = (found_tag(next())?, found_tag(next())?);
-        let found = Found {
+        let mut found = Found {
             packages: packages(next(), tag.is_some())?,
             build_packages: packages(next(), build_tag.is_some())?,
             groups: groups(next(), build_tag.is_some())?,
@@ -206,7 +209,7 @@ impl KojiBuildSystem {
                 .map_err(unreadable)?,
             inherited: structs(next(), build_tag.is_some())?,
             // A tag that is not there is refused, and has none.
-            repository: next().is_ok_and(|known| !known.is_nil()),
+            repository: Repository::from_value(next().unwrap_or(Value::Nil)).map_err(unreadable)?,
             parents: std::iter::repeat_with(|| found_tag(next()))
                 .take(wanted.parents.len())
                 .collect::<Result<_, _>>()?,
@@ -220,7 +223,19 @@ impl KojiBuildSystem {
             tag,
             build_tag,
         };
+        if let (Some(tag), Some(repository)) = (&found.build_tag, &found.repository)
+            && !self.is_current(tag.id, repository).await?
+        {
+            found.repository = None;
+        }
         Ok(found)
+    }
+
+    /// Tells whether a repository is of what its tag says now, or what was changed since is not in it: somebody, or an
+    /// earlier preparation with other settings, changed groups or the inheritance.
+    pub(super) async fn is_current(&self, tag: i64, repository: &Repository) -> Result<bool, PortError> {
+        let call = Call::new("tagChangedSinceEvent", [Value::Int(repository.event), Value::Array(vec![tag.into()])]);
+        Ok(self.client.read(&call).await.map_err(port_error)? == Value::Bool(false))
     }
 
     /// Returns the architectures of a module: its own, or those that the service is set to, or those of the base module.

@@ -143,11 +143,24 @@ impl KojiBuildSystem {
         let mut answers = self.client.read_many(&calls).await.map_err(port_error)?.into_iter();
         let known = answers.next().unwrap_or(Ok(Value::Nil));
         let known = known.map_err(|fault| refused("a repository cannot be looked up", fault))?;
-        if Repository::from_value(known).map_err(unreadable)?.is_some() {
-            self.memory().repositories.remove(&build.id);
-            return Ok(());
+        let known = Repository::from_value(known).map_err(unreadable)?;
+        let under_way = asked.is_under_way(answers.next())?;
+        if let Some(repository) = known.filter(|_| !under_way) {
+            // The queue waits for one that is new enough; a builder may have begun before the environment was complete.
+            let tag = match asked {
+                Asked::Request(_) => None,
+                Asked::Task(_) => repository.rest.get("tag_id").and_then(|tag| tag.int("tag_id").ok()),
+            };
+            let is_current = match tag {
+                Some(tag) => self.is_current(tag, &repository).await?,
+                None => true,
+            };
+            if is_current {
+                self.memory().repositories.remove(&build.id);
+                return Ok(());
+            }
         }
-        if !asked.is_under_way(answers.next())? {
+        if !under_way {
             failed(build, &names);
             let asked = self.ask(&names).await?;
             return Err(self.first_is_pending(build, asked));

@@ -21,6 +21,7 @@ const READING: &[&str] = &[
     "repo.check",
     "repo.query",
     "tagLast",
+    "tagChanged",
     "untaggedBuilds",
     "download",
 ];
@@ -135,6 +136,7 @@ impl World {
             "getTagExternalRepos" => self.external_repos(call, false),
             "getFullInheritance" => self.full_inheritance(call),
             "getLastEvent" => Ok(Value::from([("id", Value::Int(self.last_event()))])),
+            "tagChangedSinceEvent" => self.changed_since(call),
             "tagLastChangeEvent" => self.last_change(call),
             "listTagged" => self.list_tagged(call),
             "getLatestBuilds" => self.list_latest(call),

@@ -423,6 +423,15 @@ impl World {
         Ok(Value::Int(self.last_change_of(id)))
     }
 
+    pub(super) fn changed_since(&mut self, call: Call) -> Result {
+        let mut args = Args::bind(call, &["event", "taglist"], false)?;
+        let (event, Value::Array(tags)) = (args.int("event")?, args.take("taglist")) else {
+            return Err(parameter("taglist must be a list"));
+        };
+        let mut tags = tags.iter().filter_map(|tag| self.tags.get(&tag.int("taglist").ok()?));
+        Ok(Value::Bool(tags.any(|tag| tag.changed > event)))
+    }
+
     pub(super) fn last_change_of(&self, id: i64) -> i64 {
         self.line(id).iter().map(|tag| tag.changed).max().unwrap_or_default()
     }

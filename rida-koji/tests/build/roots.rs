@@ -5,11 +5,11 @@ use std::process::Command;
 use rida_core::plan::Plan;
 use rida_core::testing::sample;
 use rida_core::{
-    BuildId, BuildRequire, BuildState, BuildSystem, Clock, Commit, Event, Fact, ModuleBuild, Phase, Store, Submission,
-    TagName,
+    BuildId, BuildRequire, BuildState, BuildSystem, Clock, Commit, Event, Fact, ModuleBuild, Phase, PortErrorKind,
+    Store, Submission, TagName,
 };
 use rida_koji::KojiConfig;
-use rida_koji::testing::HubTask;
+use rida_koji::testing::{Dialect, HubTask};
 use rida_koji::xmlrpc::Value;
 
 use crate::flow::Flow;
@@ -303,5 +303,31 @@ async fn the_imported_document_says_what_the_module_was_built_against() {
             let read = rida_core::modulemd::read(&content).unwrap().into_stream().unwrap();
             assert!(read.xmd.get("own").is_some() && read.xmd.get("mbs").is_none(), "{file} of {nvr}");
         }
+    }
+}
+
+#[tokio::test]
+async fn what_is_changed_in_an_environment_is_in_the_repository_that_packages_are_built_with() {
+    for dialect in [Dialect::old(), Dialect::released()] {
+        let flow = Flow::new().await;
+        flow.world.hub.world().dialect = dialect.clone();
+        let build = flow.world.module(&["alpha"]);
+        flow.world.prepare(&flow.world.system(), &build).await;
+        let repositories = || flow.world.hub.world().tasks().filter(|task| task.method == "newRepo").count();
+        assert_eq!(repositories(), 1);
+        // An operator adds a package to build roots, and starts the service again.
+        let mut config = flow.config.clone();
+        config.build_group.push("ccache".to_owned());
+        let system = flow.world.system_with(config.clone());
+        let error = system.prepare(&build).await.unwrap_err();
+        assert_eq!(error.kind(), PortErrorKind::Pending, "{dialect:?}: {error}");
+        // Another service that comes meanwhile waits for the same one.
+        let other = flow.world.system_with(config);
+        assert_eq!(other.prepare(&build).await.unwrap_err().kind(), PortErrorKind::Pending, "{dialect:?}");
+        flow.world.prepare(&system, &build).await;
+        other.prepare(&build).await.unwrap();
+        assert_eq!(repositories(), 2, "{dialect:?}");
+        flow.world.system().prepare(&build).await.unwrap();
+        assert_eq!(repositories(), 2, "{dialect:?}: nothing is changed");
     }
 }
