@@ -139,8 +139,11 @@ impl KojiBuildSystem {
         ];
         for key in keys {
             let package = key.component.as_str();
-            let tagged = Call::new("listTagged", [Value::from(names.build_tag.as_str())]);
-            calls.push(tagged.with("latest", true).with("package", package).with("inherit", false));
+            // Of the two tags it may be in one alone: somebody took it out of the other.
+            calls.extend([&names.build_tag, &names.tag].map(|tag| {
+                let tagged = Call::new("listTagged", [Value::from(tag.as_str())]);
+                tagged.with("latest", true).with("package", package).with("inherit", false)
+            }));
             calls.push(Call::new("untaggedBuilds", []).with("name", package));
         }
         let looked = self.look_and_ask(build, &calls).await?;
@@ -154,7 +157,7 @@ impl KojiBuildSystem {
         }
         let mut found = Vec::with_capacity(keys.len());
         for (key, this) in keys.iter().zip(tries) {
-            let packages = (next()?, next()?);
+            let packages = ([next()?, next()?], next()?);
             found.push(self.find(build, names, (key, this), &seen, packages).await);
         }
         Ok(found)
@@ -167,7 +170,7 @@ impl KojiBuildSystem {
         names: &Names,
         (key, this): (&ComponentKey, &Try),
         seen: &Seen,
-        (tagged, untagged): (Value, Value),
+        (tagged, untagged): ([Value; 2], Value),
     ) -> Result<Option<i64>, PortError> {
         let (known, earlier) = {
             let memory = self.memory();
@@ -190,8 +193,10 @@ impl KojiBuildSystem {
         }
         let dist = build.dist_tag.as_str();
         let own = |found: &Build| found.nvr.ends_with(dist);
-        if let Some(found) = builds(tagged)?.into_iter().find(own) {
-            return self.made_by(&found).map(Some);
+        for tagged in tagged {
+            if let Some(found) = builds(tagged)?.into_iter().find(own) {
+                return self.made_by(&found).map(Some);
+            }
         }
         let Some(found) = builds(untagged)?.into_iter().find(own) else { return Ok(None) };
         // The list of untagged builds does not tell their tasks.

@@ -261,6 +261,8 @@ async fn a_package_that_is_there_already_is_found_again() {
     let found = system.build(&forgotten, &forgotten.key(alpha).unwrap()).await.unwrap();
     assert_eq!(found, task, "tagged");
     flow.world.hub.world().untag_all(&format!("{}-build", build.tag()));
+    let found = flow.world.system().build(&forgotten, &forgotten.key(alpha).unwrap()).await.unwrap();
+    assert_eq!(found, task, "in the module's tag alone");
     flow.world.hub.world().untag_all(build.tag().as_str());
     let found = flow.world.system().build(&forgotten, &forgotten.key(alpha).unwrap()).await.unwrap();
     assert_eq!(found, task, "untagged");
