@@ -310,6 +310,11 @@ impl World {
         self.add_repo(tag, 1, None)
     }
 
+    /// Returns whose the tasks are that the queue starts, whoever asked for them.
+    fn queue_user(&self) -> i64 {
+        self.users.iter().find(|user| user.name == "kojira").map_or(0, |user| user.id)
+    }
+
     /// Starts what the queue of repositories asks for, again where it failed.
     pub(super) fn serve_queue(&mut self) {
         let open: Vec<i64> =
@@ -323,8 +328,8 @@ impl World {
             let starts = found.is_none() && state.is_none_or(|state| !state.is_active());
             let gives_up = starts && request.tries >= TRIES;
             let task = if starts && !gives_up {
-                let priority = 15;
-                Some(self.new_task("newRepo", vec![Value::Int(request.tag)], request.owner, None, priority))
+                let (priority, owner) = (15, self.queue_user());
+                Some(self.new_task("newRepo", vec![Value::Int(request.tag)], owner, None, priority))
             } else {
                 request.task
             };

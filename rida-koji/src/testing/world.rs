@@ -321,6 +321,7 @@ impl World {
         world.add_tag("modular-candidate", "");
         world.packages_of(platform);
         world.add_repository(platform);
+        world.add_user("kojira", "secret", &["repo"]);
         world
     }
 
