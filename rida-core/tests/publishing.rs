@@ -8,10 +8,12 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use rida_core::testing::simulation::block_on;
-use rida_core::testing::{MemoryBuildSystem, MemoryPublisher, MemoryScm, MemoryStore, TestClock, sample};
+use rida_core::testing::{
+    Layered, MemoryBuildSystem, MemoryPublisher, MemoryScm, MemoryStore, StoreLayer, TestClock, sample,
+};
 use rida_core::{
     Announcement, AnnouncementId, Driver, PUBLISHER, ParkedFilter, Parts, Policy, PortError, Publisher, Receipt, Store,
-    WorkerId,
+    StoreError, StoreErrorKind, WorkerId,
 };
 
 const BUS: &str = "bus";
@@ -231,6 +233,43 @@ fn a_reader_that_is_moved_back_tells_all_again_with_the_same_ids() {
     assert!(!again.is_empty() && first.ends_with(&again));
     assert_eq!(again.first(), fourth[0].announcements.first().map(|announcement| &announcement.id));
     assert_eq!(block_on(world.store.reader(PUBLISHER)).unwrap().sequence, 0, "other readers are where they were");
+}
+
+/// The store of a process that ends after some calls.
+struct Ending {
+    store: MemoryStore,
+    left: Mutex<usize>,
+}
+
+#[async_trait]
+impl StoreLayer for Ending {
+    type Inner = MemoryStore;
+
+    fn inner(&self) -> &MemoryStore {
+        &self.store
+    }
+
+    async fn before(&self) -> Result<(), StoreError> {
+        let mut left = self.left.lock().unwrap();
+        *left = left.checked_sub(1).ok_or_else(|| StoreError::new(StoreErrorKind::Unavailable, "the process ended"))?;
+        Ok(())
+    }
+}
+
+#[test]
+fn a_crash_at_the_first_start_of_a_reader_tells_nobody_the_whole_history() {
+    for calls in 0..6 {
+        let world = World::new();
+        let mut parts = world.driver("a").parts().clone();
+        parts.store = Arc::new(Layered(Ending { store: world.store.clone(), left: Mutex::new(calls) }));
+        let _ = block_on(Driver::new(parts, WorkerId("a".to_owned())).begin_reader(BUS));
+        // The next process comes after the lease of the first one would have ended.
+        world.clock.advance(Duration::from_secs(600));
+        let driver = world.driver("b");
+        block_on(driver.begin_reader(BUS)).unwrap();
+        let _ = world.publish(&driver, 1000);
+        assert_eq!(world.bus.take(), [], "after {calls} calls");
+    }
 }
 
 #[test]

@@ -172,6 +172,10 @@ impl Store for Database {
         readers::state(self, reader).await
     }
 
+    async fn start_reader(&self, reader: &str, sequence: u64) -> Result<(), StoreError> {
+        readers::start(self, reader, sequence).await
+    }
+
     async fn take_reader(
         &self,
         reader: &str,

@@ -121,14 +121,9 @@ impl Driver {
         if store.reader(reader).await?.known {
             return Ok(());
         }
-        // Before the lease: what is written between the two is told.
+        // What is written between the two is told.
         let end = store.log_end().await?;
-        if let Some((state, _)) = self.lease_reader(reader).await?
-            && state.sequence == 0
-        {
-            store.advance_reader(reader, &self.worker, 0, end, &[]).await?;
-        }
-        self.release_reader(reader).await
+        store.start_reader(reader, end).await
     }
 
     /// Gives a reader up, so that another process need not wait for the end of the lease.

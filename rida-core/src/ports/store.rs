@@ -143,6 +143,10 @@ pub trait Store: Send + Sync {
     /// Returns where a reader of the log is; a new one is before the first line.
     async fn reader(&self, reader: &str) -> Result<ReaderState, StoreError>;
 
+    /// Makes a reader that is not known begin behind a line, in one step: a crash leaves it known at that line, or not
+    /// known. Does nothing to one that is known.
+    async fn start_reader(&self, reader: &str, sequence: u64) -> Result<(), StoreError>;
+
     /// Leases a reader to a worker, or moves the end of the lease that it holds, and returns where the reader is.
     /// Afterwards nobody else gets it before the lease ends. Absent when another worker holds it now.
     async fn take_reader(

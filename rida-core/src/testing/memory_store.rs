@@ -339,6 +339,14 @@ impl Store for MemoryStore {
         Ok(self.kept().readers.get(reader).map(KeptReader::state).unwrap_or_default())
     }
 
+    async fn start_reader(&self, reader: &str, sequence: u64) -> Result<(), StoreError> {
+        self.kept()
+            .readers
+            .entry(reader.to_owned())
+            .or_insert_with(|| KeptReader { sequence, ..KeptReader::default() });
+        Ok(())
+    }
+
     async fn take_reader(
         &self,
         reader: &str,

@@ -95,6 +95,7 @@ promises! {
         the_log_is_read_in_pieces,
         a_store_that_works_answers_a_ping;
     readers:
+        a_reader_begins_where_it_is_told_once,
         each_reader_has_a_place_of_its_own,
         a_reader_is_one_workers_at_a_time,
         a_reader_moves_on_with_its_lease_only,

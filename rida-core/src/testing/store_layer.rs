@@ -99,6 +99,7 @@ store_layer! {
     fn log_of(&self, id: BuildId) -> Vec<LogLine>;
     fn log_end(&self) -> u64;
     fn reader(&self, reader: &str) -> ReaderState;
+    fn start_reader(&self, reader: &str, sequence: u64) -> ();
     fn take_reader(&self, reader: &str, worker: &WorkerId, times: LeaseTimes) -> Option<ReaderState>;
     fn advance_reader(&self, reader: &str, worker: &WorkerId, from: u64, to: u64, parked: &[Parked]) -> bool;
     fn release_reader(&self, reader: &str, worker: &WorkerId) -> ();

@@ -24,6 +24,13 @@ async fn act(database: &Database, config: &Config, command: &BusCommand) -> Resu
         BusCommand::Replay { since, reader } => {
             for reader in named(config, reader) {
                 let state = database.reader(reader).await?;
+                if !state.known {
+                    // Otherwise it would begin behind what is in the log when the service starts with it.
+                    let before = since.saturating_sub(1).min(database.log_end().await?);
+                    database.start_reader(reader, before).await?;
+                    println!("{reader}: has told nothing yet; it begins with line {}", before.saturating_add(1));
+                    continue;
+                }
                 database.rewind_reader(reader, since.saturating_sub(1)).await?;
                 let parked = database.retry_parked(reader, None).await?;
                 let from = (*since).max(1);

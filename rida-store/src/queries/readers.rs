@@ -46,6 +46,22 @@ async fn read(connection: &impl ConnectionTrait, reader: &str) -> Result<Option<
     }))
 }
 
+/// Makes a reader that is not known begin behind a line.
+pub(crate) async fn start(database: &Database, reader: &str, sequence: u64) -> Result<(), StoreError> {
+    use cursors::{Column, Entity};
+    let name = plain(reader);
+    let row = || cursors::ActiveModel {
+        reader: Set(name.clone()),
+        sequence: Set(bound(sequence)),
+        lease_owner: Set(None),
+        lease_until: Set(None),
+    };
+    let known = OnConflict::column(Column::Reader).do_nothing().to_owned();
+    let insert = || Entity::insert(row()).on_conflict(known.clone());
+    let started = database.write(|| async |tx| Ok(insert().exec_without_returning(tx).await?)).await;
+    started.map(|_| ()).map_err(|error| error.during("begin to read the log"))
+}
+
 /// Leases a reader to a worker, unless another holds it.
 pub(crate) async fn take(
     database: &Database,

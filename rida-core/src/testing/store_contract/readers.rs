@@ -38,6 +38,17 @@ pub(super) async fn each_reader_has_a_place_of_its_own(store: &dyn Store) {
     assert_eq!((place(store, ODD).await, place(store, "another").await, place(store, "a third").await), (5, 1, 0));
 }
 
+pub(super) async fn a_reader_begins_where_it_is_told_once(store: &dyn Store) {
+    let start = async |sequence| store.start_reader(ODD, sequence).await.expect("a reader can begin");
+    start(7).await;
+    let state = store.reader(ODD).await.expect("a reader can be looked at");
+    assert_eq!(state, ReaderState { known: true, sequence: 7, ..ReaderState::default() }, "nobody holds it");
+    start(9).await;
+    assert_eq!(take(store, ODD, "a", 0, 10).await, Some(7), "it is known");
+    start(11).await;
+    assert_eq!((place(store, ODD).await, take(store, ODD, "b", 9, 20).await), (7, None), "its lease is as it was");
+}
+
 pub(super) async fn a_reader_is_one_workers_at_a_time(store: &dyn Store) {
     assert_eq!(take(store, ODD, "a", 0, 10).await, Some(0));
     assert_eq!(take(store, ODD, "b", 9, 20).await, None, "it is held");
