@@ -1,7 +1,7 @@
 //! Listening through the broker, on a queue of one's own: acknowledged once the inbox is done with a message.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
 use lapin::message::Delivery;
@@ -37,6 +37,9 @@ pub struct AmqpListenerConfig {
 
 /// How long before a message that cannot be followed now is given back.
 const AGAIN_AFTER: Duration = Duration::from_secs(1);
+
+/// How long a connection has to last for the next one to be tried at once, when nothing came over it.
+const STANDS_AFTER: Duration = Duration::from_secs(60);
 
 /// Listens to fedora-messaging.
 pub struct AmqpListener {
@@ -112,12 +115,21 @@ impl AmqpListener {
         if std::mem::take(away) {
             tracing::info!("the broker is listened to again");
         }
-        backoff.succeeded();
         self.inbox.gap().await;
-        while let Some(delivery) = deliveries.next().await {
-            self.take(delivery.map_err(broken)?).await.map_err(broken)?;
+        let connected = Instant::now();
+        let taken = async {
+            while let Some(delivery) = deliveries.next().await {
+                self.take(delivery.map_err(broken)?).await.map_err(broken)?;
+                backoff.succeeded();
+            }
+            Ok(())
+        };
+        let ended = taken.await;
+        // One that takes the connection and ends it again would have every build looked at each time.
+        if connected.elapsed() >= STANDS_AFTER {
+            backoff.succeeded();
         }
-        Ok(())
+        ended
     }
 
     async fn take(&self, delivery: Delivery) -> Result<(), lapin::Error> {

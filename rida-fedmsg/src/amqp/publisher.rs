@@ -1,12 +1,14 @@
 //! Announcing through the broker: one message at a time, each confirmed before the next, so that order holds across
 //! anything that breaks in between.
 
-use std::time::Duration;
+use std::pin::Pin;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
 use lapin::protocol::{AMQPErrorKind, AMQPSoftError};
-use lapin::{Channel, Confirmation, Connection, ErrorKind};
+use lapin::types::ShortString;
+use lapin::{Channel, Confirmation, Connection, ConnectionStatus, ErrorKind};
 use rida_core::{Announcement, PortError, Publisher, Receipt};
 use tokio::sync::Mutex;
 
@@ -18,6 +20,8 @@ use crate::topics::Topics;
 
 /// How long the broker may take to confirm.
 const CONFIRM_TIMEOUT: Duration = Duration::from_secs(10);
+/// How often it is looked meanwhile whether the broker has said that it takes nothing.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// How to announce on fedora-messaging.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,6 +61,34 @@ struct State {
 struct Live {
     connection: Connection,
     channel: Channel,
+    /// What was written, or waits to be, when the broker stopped to take anything.
+    unconfirmed: Option<Box<Unconfirmed>>,
+}
+
+impl Live {
+    /// Tells whether the broker said that it takes nothing now: its memory or its disk is full.
+    ///
+    /// Nothing is written to such a connection, not even its end, and the broker may read later what was written. So it
+    /// is kept: another one would be one more that hangs, and what is in flight on this one would be told twice.
+    fn is_blocked(&self) -> bool {
+        is_blocked(self.connection.status())
+    }
+
+    fn start(&self, exchange: &str, message: &Message) -> Box<Unconfirmed> {
+        let (channel, exchange, sent) = (self.channel.clone(), ShortString::from(exchange), message.clone());
+        let confirmed = async move {
+            let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
+            let Message { routing_key, properties, payload } = sent;
+            channel.basic_publish(exchange, routing_key, options, &payload, properties).await?.await
+        };
+        Box::new(Unconfirmed { message: message.clone(), confirmed: Box::pin(confirmed) })
+    }
+}
+
+/// A message in flight.
+struct Unconfirmed {
+    message: Message,
+    confirmed: Pin<Box<dyn Future<Output = lapin::Result<Confirmation>> + Send>>,
 }
 
 /// What became of one try.
@@ -66,6 +98,8 @@ enum Tried {
     Unrouted,
     /// The broker does not take this message; the channel is closed.
     Refused(PortError),
+    /// The broker takes nothing now, and may take this later.
+    Blocked(Box<Unconfirmed>),
     /// Something broke; what became of the message is not known.
     Broken(PortError),
 }
@@ -77,7 +111,7 @@ impl AmqpPublisher {
     /// When the configuration cannot be.
     pub fn new(config: AmqpConfig, topics: Topics, ids: MessageIds) -> Result<Self, BusError> {
         config.link.tls()?;
-        if lapin::types::ShortString::try_new(config.exchange.as_str()).is_err() {
+        if ShortString::try_new(config.exchange.as_str()).is_err() {
             return Err(BusError::Config("the name of the exchange is longer than 255 bytes".to_owned()));
         }
         Ok(Self { config, topics, ids, state: Mutex::default(), unrouted: 0.into() })
@@ -98,61 +132,61 @@ impl AmqpPublisher {
             let message = format!("the broker is away; the next try is in {:.1} s", left.as_secs_f32());
             return Err(PortError::unavailable(message));
         }
-        let live = match state.live.take() {
-            Some(live) if live.channel.status().connected() => live,
-            Some(Live { connection, .. }) if connection.status().connected() => match open(connection).await {
-                Ok(live) => live,
-                Err(error) => return Err(state.broke(error)),
-            },
-            Some(_) | None => match self.connect().await {
-                Ok(live) => live,
-                Err(error) => return Err(state.broke(error)),
-            },
-        };
-        match self.try_once(&live, message).await {
-            Tried::Confirmed => {
-                state.keep(live);
-                Ok(Receipt::Confirmed)
+        loop {
+            let mut live = self.live(&mut state).await?;
+            let earlier = live.unconfirmed.take();
+            if earlier.is_none() && live.is_blocked() {
+                return Err(state.waits(live));
             }
-            Tried::Unrouted => {
-                state.keep(live);
-                self.unrouted.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-                if self.config.needs_queue {
-                    return Err(PortError::unavailable("no queue is bound to the topic"));
+            // One after the other, also across the time in which the broker took nothing.
+            let is_this = earlier.as_ref().is_none_or(|earlier| earlier.message == *message);
+            let unconfirmed = earlier.unwrap_or_else(|| live.start(&self.config.exchange, message));
+            match settle(live.connection.status().clone(), unconfirmed).await {
+                Tried::Confirmed => {
+                    state.keep(live);
+                    if is_this {
+                        return Ok(Receipt::Confirmed);
+                    }
                 }
-                Ok(Receipt::Confirmed)
+                Tried::Unrouted => {
+                    state.keep(live);
+                    self.unrouted.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+                    if is_this && self.config.needs_queue {
+                        return Err(PortError::unavailable("no queue is bound to the topic"));
+                    }
+                    if is_this {
+                        return Ok(Receipt::Confirmed);
+                    }
+                }
+                Tried::Refused(error) => {
+                    // The channel is gone, the connection is good.
+                    state.keep(live);
+                    if is_this {
+                        return Err(error);
+                    }
+                }
+                Tried::Blocked(unconfirmed) => {
+                    live.unconfirmed = Some(unconfirmed);
+                    return Err(state.waits(live));
+                }
+                Tried::Broken(error) => return Err(state.broke(error)),
             }
-            Tried::Refused(error) => {
-                // The channel is gone, the connection is good.
-                state.keep(live);
-                Err(error)
-            }
-            Tried::Broken(error) => Err(state.broke(error)),
         }
+    }
+
+    /// Takes the connection, or what is left of it, or makes one.
+    async fn live(&self, state: &mut State) -> Result<Live, PortError> {
+        let opened = match state.live.take() {
+            Some(live) if live.is_blocked() || is_open(&live) => return Ok(live),
+            Some(Live { connection, .. }) if connection.status().connected() => open(connection).await,
+            Some(_) | None => self.connect().await,
+        };
+        opened.map_err(|error| state.broke(error))
     }
 
     async fn connect(&self) -> Result<Live, PortError> {
         let connection = self.config.link.connect("rida publisher").await?;
         open(connection).await
-    }
-
-    async fn try_once(&self, live: &Live, message: &Message) -> Tried {
-        let Message { routing_key, properties, payload } = message;
-        let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
-        let exchange = self.config.exchange.as_str().into();
-        let confirmed = async {
-            let publishing =
-                live.channel.basic_publish(exchange, routing_key.clone(), options, payload, properties.clone());
-            publishing.await?.await
-        };
-        match tokio::time::timeout(CONFIRM_TIMEOUT, confirmed).await {
-            Ok(Ok(Confirmation::Ack(None))) => Tried::Confirmed,
-            Ok(Ok(Confirmation::Ack(Some(_)))) => Tried::Unrouted,
-            Ok(Ok(Confirmation::Nack(_))) => Tried::Broken(PortError::temporary("the broker did not take the message")),
-            Ok(Ok(Confirmation::NotRequested)) => Tried::Broken(PortError::temporary("the broker confirms nothing")),
-            Ok(Err(error)) => judge(error),
-            Err(_) => Tried::Broken(PortError::unavailable("the broker does not confirm")),
-        }
     }
 
     /// Ends the connection. A later message opens another.
@@ -170,10 +204,47 @@ impl State {
         self.live = Some(live);
     }
 
+    /// Keeps the connection for the time when the broker takes messages again.
+    fn waits(&mut self, live: Live) -> PortError {
+        self.live = Some(live);
+        PortError::unavailable("the broker takes nothing: it has raised an alarm about its memory or its disk")
+    }
+
     fn broke(&mut self, error: PortError) -> PortError {
         self.backoff.failed();
         self.live = None;
         error
+    }
+}
+
+fn is_blocked(status: &ConnectionStatus) -> bool {
+    status.connected() && status.blocked()
+}
+
+fn is_open(live: &Live) -> bool {
+    live.connection.status().connected() && live.channel.status().connected()
+}
+
+/// Waits for what becomes of a message, as long as the broker takes any.
+async fn settle(status: ConnectionStatus, mut unconfirmed: Box<Unconfirmed>) -> Tried {
+    let until = Instant::now() + CONFIRM_TIMEOUT;
+    loop {
+        match tokio::time::timeout(LOOK_EVERY, &mut unconfirmed.confirmed).await {
+            Ok(Ok(Confirmation::Ack(None))) => return Tried::Confirmed,
+            Ok(Ok(Confirmation::Ack(Some(_)))) => return Tried::Unrouted,
+            Ok(Ok(Confirmation::Nack(_))) => {
+                return Tried::Broken(PortError::temporary("the broker did not take the message"));
+            }
+            Ok(Ok(Confirmation::NotRequested)) => {
+                return Tried::Broken(PortError::temporary("the broker confirms nothing"));
+            }
+            Ok(Err(error)) => return judge(error),
+            Err(_) if is_blocked(&status) => return Tried::Blocked(unconfirmed),
+            Err(_) if Instant::now() >= until => {
+                return Tried::Broken(PortError::unavailable("the broker does not confirm"));
+            }
+            Err(_) => {}
+        }
     }
 }
 
@@ -185,7 +256,7 @@ async fn open(connection: Connection) -> Result<Live, PortError> {
     };
     let away = |error: lapin::Error| PortError::unavailable("the broker opens no channel").because(error);
     match tokio::time::timeout(CONFIRM_TIMEOUT, opened).await {
-        Ok(channel) => Ok(Live { channel: channel.map_err(away)?, connection }),
+        Ok(channel) => Ok(Live { channel: channel.map_err(away)?, connection, unconfirmed: None }),
         Err(_) => Err(PortError::unavailable("the broker does not answer")),
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use rida_core::testing::{MemoryBuildSystem, MemoryPublisher, MemoryScm, MemoryStore, TestClock, sample};
@@ -77,7 +78,7 @@ async fn what_no_queue_wants_is_confirmed_and_counted_or_held_back() {
     let holds = AmqpPublisher::new(held, topics(), MessageIds::new("test")).unwrap();
     let announcement = &announcements()[0];
     // Consumers of other tests have bound queues to everything.
-    let queues = ["rida-test-form", "rida-test-crash", "rida-test-driver"];
+    let queues = ["rida-test-form", "rida-test-crash", "rida-test-alarm", "rida-test-driver"];
     delete_queues(&broker, &queues).await;
     assert_eq!(forgets.publish(announcement).await.unwrap(), Receipt::Confirmed);
     assert_eq!(forgets.unrouted(), 1);
@@ -146,43 +147,64 @@ fn many() -> usize {
 async fn a_broker_killed_in_the_middle_loses_nothing_and_keeps_the_order() {
     let mut broker = broker().await;
     const QUEUE: &str = "rida-test-crash";
+    const BUILDS: usize = 3;
+    const KILLS: usize = 2;
     // Bound and then left alone: the queue keeps what comes.
     drop(consumer(&broker, QUEUE));
     drain(&broker, QUEUE, 0).await;
     let publisher = publisher(broker.link());
     let life = sample::life_to_ready(sample::id(1), sample::nsvc("lua:5.4:1:c0ffee"));
     let mut announcement = life[0].announcements[0].clone();
-    let many = many();
-    let (mut failures, start) = (0, Instant::now());
-    for number in 0..many {
-        announcement.id.revision = u64::try_from(number).unwrap();
-        if number == many / 2 {
-            broker.kill();
-            assert!(publisher.publish(&announcement).await.is_err(), "nobody is there");
-            broker.start().await;
+    let (many, start) = (many(), Instant::now());
+    let sent = Arc::new(AtomicUsize::new(0));
+    let so_far = Arc::clone(&sent);
+    // The builds take turns. Nobody here knows when the broker dies: one message is on its way then.
+    let publishing = tokio::spawn(async move {
+        let mut failures = 0;
+        for number in 0..many {
+            announcement.id.build = sample::id(i64::try_from(number % BUILDS).unwrap() + 1);
+            announcement.id.revision = u64::try_from(number / BUILDS).unwrap();
+            failures += tried_until_taken(&publisher, &announcement).await;
+            so_far.store(number, Ordering::SeqCst);
         }
-        failures += tried_until_taken(&publisher, &announcement).await;
+        publisher.close().await;
+        failures
+    });
+    for part in 1..=KILLS {
+        while sent.load(Ordering::SeqCst) < many * part / (KILLS + 1) {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        // Anywhere within the few milliseconds that a message takes.
+        let random = u64::from(std::process::id()).wrapping_mul(u64::try_from(part).unwrap());
+        tokio::time::sleep(Duration::from_micros(random.wrapping_mul(7919) % 5000)).await;
+        broker.kill();
+        broker.start().await;
     }
+    let failures = publishing.await.unwrap();
     let took = start.elapsed();
+    assert!(failures > 0, "it was noticed");
     let got = drain(&broker, QUEUE, many).await;
-    let mut last = -1;
-    let mut distinct = BTreeSet::new();
-    let mut repeats = 0;
-    for number in &got {
-        if distinct.insert(*number) {
-            assert_eq!(*number, last + 1, "each comes first in its turn");
-            last = *number;
+    let mut next = [0; BUILDS];
+    let (mut seen, mut repeats) = (BTreeSet::new(), 0);
+    for (build, revision) in &got {
+        if seen.insert((build, revision)) {
+            let next = &mut next[usize::try_from(*build).unwrap() - 1];
+            assert_eq!(revision, next, "each comes first in its turn of build {build}");
+            *next += 1;
         } else {
             repeats += 1;
         }
     }
-    assert_eq!(distinct.len(), many, "none is lost");
-    assert!(repeats <= 2, "only what was in flight is sent again: {repeats}");
-    println!("{many} messages across a kill: {repeats} repeated, {failures} tries failed, {:.1} s", took.as_secs_f32());
+    assert_eq!(seen.len(), many, "none is lost");
+    assert!(repeats <= KILLS, "only what was in flight is sent again: {repeats}");
+    println!(
+        "{many} messages across {KILLS} kills: {repeats} repeated, {failures} tries failed, {:.1} s",
+        took.as_secs_f32()
+    );
 }
 
-/// Takes everything out of a queue, and returns the revisions in order; waits for at least so many.
-async fn drain(broker: &Broker, queue: &str, at_least: usize) -> Vec<i64> {
+/// Takes everything out of a queue, and returns builds and revisions in order; waits for at least so many.
+async fn drain(broker: &Broker, queue: &str, at_least: usize) -> Vec<(i64, i64)> {
     use lapin::options::BasicGetOptions;
     let connection = lapin::Connection::connect(&broker.url(), lapin::ConnectionProperties::default()).await.unwrap();
     let channel = connection.create_channel().await.unwrap();
@@ -193,7 +215,8 @@ async fn drain(broker: &Broker, queue: &str, at_least: usize) -> Vec<i64> {
             Some(message) => {
                 let body: Value = serde_json::from_slice(&message.data).unwrap();
                 let id = body["announcement"].as_str().unwrap().to_owned();
-                got.push(id.split('.').nth(1).unwrap().parse().unwrap());
+                let parts: Vec<i64> = id.split('.').map(|part| part.parse().unwrap()).collect();
+                got.push((parts[0], parts[1]));
             }
             None if got.len() >= at_least => return got,
             None => {
@@ -202,6 +225,57 @@ async fn drain(broker: &Broker, queue: &str, at_least: usize) -> Vec<i64> {
             }
         }
     }
+}
+
+/// How many connections of the library have their thread in this process.
+fn connections() -> usize {
+    let tasks = std::fs::read_dir("/proc/self/task").unwrap().map_while(Result::ok);
+    let names = tasks.filter_map(|task| std::fs::read_to_string(task.path().join("comm")).ok());
+    names.filter(|name| name.trim() == "lapin-io-loop").count()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_broker_with_an_alarm_keeps_one_connection_and_is_told_nothing_twice() {
+    let mut broker = broker().await;
+    const QUEUE: &str = "rida-test-alarm";
+    drop(consumer(&broker, QUEUE));
+    drain(&broker, QUEUE, 0).await;
+    let publisher = publisher(broker.link());
+    let mut announcement = announcements()[0].clone();
+    announcement.id.revision = 0;
+    assert_eq!(publisher.publish(&announcement).await.unwrap(), Receipt::Confirmed);
+    let before = connections();
+
+    broker.control("set_vm_memory_high_watermark 0");
+    let (mut failures, mut number, start) = (0, 1, Instant::now());
+    while failures < 20 {
+        announcement.id.revision = number;
+        match publisher.publish(&announcement).await {
+            // The first that comes is what the broker tells its alarm for.
+            Ok(receipt) => {
+                assert_eq!(receipt, Receipt::Confirmed);
+                number += 1;
+            }
+            Err(error) => {
+                assert!(error.is_retryable() && error.message().contains("alarm"), "{error}");
+                failures += 1;
+            }
+        }
+        assert!(start.elapsed() < PATIENCE, "{failures} failures, {number} messages");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert!(connections() <= before, "no other connection is made: {} after {before}", connections());
+
+    broker.control("set_vm_memory_high_watermark absolute 512MB");
+    for revision in number..number + 5 {
+        announcement.id.revision = revision;
+        tried_until_taken(&publisher, &announcement).await;
+    }
+    let expected: Vec<i64> = (0..i64::try_from(number).unwrap() + 5).collect();
+    let got = drain(&broker, QUEUE, expected.len()).await;
+    let got: Vec<i64> = got.into_iter().map(|(_, revision)| revision).collect();
+    assert_eq!(got, expected, "each once, and in order");
+    publisher.close().await;
 }
 
 /// The whole way: the log, its reader, the broker; what is refused is parked, mended, and told in order.
