@@ -30,6 +30,12 @@ pub enum BusError {
         /// Why not.
         source: zmq::Error,
     },
+    /// The place where listeners are to connect is another process's.
+    #[error("another process has {place}: one of a service and its test at a time can have it")]
+    Taken {
+        /// Where.
+        place: String,
+    },
     /// OpenSSL does not do what it is told.
     #[error("OpenSSL cannot {action}")]
     Crypto {

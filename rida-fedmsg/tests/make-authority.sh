@@ -1,5 +1,6 @@
 #!/bin/sh
-# Makes what the tests sign and check with, in a folder: an authority with its list of revoked certificates, a good
+# Makes what the tests sign and check with, in a folder: an authority with its list of revoked certificates
+# (and one that revokes nobody, and one that has expired), a good
 # signer, a revoked one, one of another authority, and server and client of a broker. No secret is among it.
 # usage: make-authority.sh FOLDER
 set -eu
@@ -34,6 +35,9 @@ certificate client rida ca "extendedKeyUsage=clientAuth"
 : >index
 echo 01 >number
 printf '[ca]\ndefault_ca=own\n[own]\ndatabase=index\ncrlnumber=number\ndefault_md=sha256\ndefault_crl_days=%s\n' $days >settings
+openssl ca -config settings -cert ca.crt -keyfile ca.key -gencrl -out nobody.pem 2>/dev/null
+openssl ca -config settings -cert ca.crt -keyfile ca.key -gencrl -crl_lastupdate 20200101000000Z \
+    -crl_nextupdate 20200108000000Z -out expired.pem 2>/dev/null
 openssl ca -config settings -cert ca.crt -keyfile ca.key -revoke revoked.crt 2>/dev/null
 openssl ca -config settings -cert ca.crt -keyfile ca.key -gencrl -out revoked.pem 2>/dev/null
 rm -f index index.* number number.* settings

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 
 use super::socket;
-use super::verify::{Trust, Verified, Verifier};
+use super::verify::{Renewing, Trust, Verified};
 use crate::error::BusError;
 use crate::incoming::{Inbox, Verdict};
 
@@ -55,7 +55,7 @@ impl FedmsgListener {
         if config.endpoints.is_empty() {
             return Err(BusError::Config("fedmsg has no place to listen at".to_owned()));
         }
-        let verifier = Verifier::new(&config.trust)?;
+        let verifier = Renewing::new(config.trust.clone())?;
         let context = zmq::Context::new();
         let socket = socket::open(&context, zmq::SUB)?;
         let configured = || {
@@ -120,14 +120,14 @@ fn watch_connections(context: &zmq::Context, socket: &zmq::Socket) -> Result<zmq
 struct Hearing {
     socket: zmq::Socket,
     monitor: zmq::Socket,
-    verifier: Verifier,
+    verifier: Renewing,
     inbox: Inbox,
     heard: mpsc::Sender<Heard>,
     stopping: watch::Receiver<bool>,
 }
 
 impl Hearing {
-    fn run(self) {
+    fn run(mut self) {
         while !*self.stopping.borrow() && !self.heard.is_closed() {
             let mut sockets = [self.socket.as_poll_item(zmq::POLLIN), self.monitor.as_poll_item(zmq::POLLIN)];
             if let Err(error) = zmq::poll(&mut sockets, i64::from(socket::millis(LOOK_EVERY))) {
@@ -142,7 +142,7 @@ impl Hearing {
                 return;
             }
             if readable && let Ok(frames) = self.socket.recv_multipart(zmq::DONTWAIT) {
-                match self.verifier.verify(&frames) {
+                match self.verifier.current().verify(&frames) {
                     Ok(message) => {
                         if !self.tell(Heard::Message(Box::new(message))) {
                             return;

@@ -7,7 +7,9 @@ pub mod verify;
 mod listener;
 mod probe;
 mod publisher;
+mod renewed;
 mod socket;
+mod wanted;
 
 pub use self::listener::{FedmsgListener, FedmsgListenerConfig};
 pub use self::probe::probe;

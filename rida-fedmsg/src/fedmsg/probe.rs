@@ -68,7 +68,7 @@ pub async fn probe(
 
 async fn await_listener(publisher: &FedmsgPublisher, topic: &str, patience: Duration) -> Result<(), PortError> {
     let waited = tokio::time::timeout(patience, publisher.listened_to(topic)).await;
-    waited.map_err(|_| PortError::unavailable("nobody listens: the relay of fedmsg is away"))
+    waited.unwrap_or_else(|_| Err(publisher.unheard()))
 }
 
 fn open(places: &[String], topic: &str) -> Result<zmq::Socket, BusError> {
@@ -105,7 +105,7 @@ fn receive(
             None => Ok("came back; set bus.fedmsg.listen and bus.fedmsg.authority to have its signature checked"),
             Some(Ok(_)) => Ok("came back, and its signature is good"),
             Some(Err(refusal)) => {
-                let message = format!("the message came back and is not believed: {refusal:?}");
+                let message = format!("the message came back and is not believed: {refusal}");
                 Err(PortError::permanent(message))
             }
         };

@@ -4,7 +4,6 @@
 //! need not, announcements wait in a bounded queue here, and through an XPUB socket it is known who has asked for what:
 //! with a relay that is away, nothing is handed over.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
@@ -17,10 +16,16 @@ use tokio::sync::oneshot;
 use super::envelope::Envelope;
 use super::sign::Signer;
 use super::socket;
+use super::wanted::Wanted;
 use crate::body::Body;
 use crate::error::BusError;
 use crate::ids::MessageIds;
 use crate::topics::Topics;
+
+/// How many messages are kept for a listener that is behind, some 60 MB: more than hours of a busy service.
+const HIGH_WATER_MARK: i32 = 10_000;
+/// The longest message that a listener may send: which topics it wants. ZeroMQ ends the connection of who sends more.
+const LONGEST_WISH: i64 = 512;
 
 /// How the messages leave.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,8 +46,8 @@ pub struct FedmsgConfig {
     pub needs_listener: bool,
     /// How many messages may wait in this process.
     pub queue: usize,
-    /// ZeroMQ's high-water mark, beyond which it drops silently; 0 is none. Without one, who listens and does not read
-    /// costs memory until its connection is given up, minutes later.
+    /// How many messages ZeroMQ keeps for one listener that is behind; what comes then is not for that one, and nobody is
+    /// told. 0 is no limit: who is connected and reads nothing costs more and more memory then, for as long as it is.
     pub high_water_mark: i32,
     /// How long listeners have to connect before the first message.
     pub settle: Duration,
@@ -59,7 +64,7 @@ impl FedmsgConfig {
             needs_listener: matches!(way, Way::Connect(_)),
             way,
             queue: 1024,
-            high_water_mark: 0,
+            high_water_mark: HIGH_WATER_MARK,
             settle: Duration::from_millis(500),
             linger: Duration::from_secs(5),
             username: "rida".to_owned(),
@@ -106,6 +111,7 @@ impl FedmsgPublisher {
         let socket = socket::open(&context, zmq::XPUB)?;
         let configured = || {
             socket.set_sndhwm(config.high_water_mark)?;
+            socket.set_maxmsgsize(LONGEST_WISH)?;
             socket.set_linger(socket::millis(config.linger))?;
             // Queue nothing for a relay that is not there.
             socket.set_immediate(matches!(config.way, Way::Connect(_)))
@@ -115,8 +121,9 @@ impl FedmsgPublisher {
         let (sender, commands) = sync_channel(config.queue.max(1));
         let sending = Sending {
             socket,
-            wanted: BTreeSet::new(),
+            wanted: Wanted::default(),
             needs_listener: config.needs_listener,
+            is_relayed: matches!(config.way, Way::Connect(_)),
             not_before: Instant::now() + config.settle,
             waiting: Vec::new(),
         };
@@ -175,12 +182,23 @@ impl FedmsgPublisher {
     }
 
     /// Returns once somebody listens to a topic.
-    pub async fn listened_to(&self, topic: &str) {
-        let (found, told) = oneshot::channel();
-        if self.inner.sender.try_send(Command::AwaitListener { topic: topic.to_owned(), found }).is_ok() {
-            // The thread being gone means that nobody ever will.
-            let _ = told.await;
+    ///
+    /// # Errors
+    /// When this publisher was closed, so that nobody ever will.
+    pub async fn listened_to(&self, topic: &str) -> Result<(), PortError> {
+        loop {
+            let (found, told) = oneshot::channel();
+            match self.inner.sender.try_send(Command::AwaitListener { topic: topic.to_owned(), found }) {
+                Ok(()) => return told.await.map_err(|_| ended()),
+                Err(TrySendError::Full(_)) => tokio::time::sleep(LOOK_EVERY).await,
+                Err(TrySendError::Disconnected(_)) => return Err(ended()),
+            }
         }
+    }
+
+    /// Returns the error of a message that nobody listens to.
+    pub(super) fn unheard(&self) -> PortError {
+        unheard(self.inner.is_relayed)
     }
 
     /// Sends the two frames of a message as they are.
@@ -215,6 +233,11 @@ impl FedmsgPublisher {
     }
 }
 
+fn unheard(is_relayed: bool) -> PortError {
+    let why = if is_relayed { "nobody listens: the relay of fedmsg is away" } else { "nobody listens to the topic" };
+    PortError::unavailable(why)
+}
+
 fn ended() -> PortError {
     PortError::unavailable("the connection to fedmsg was closed")
 }
@@ -241,6 +264,7 @@ fn attach(socket: &zmq::Socket, way: &Way) -> Result<String, BusError> {
                         let bound = socket.get_last_endpoint().map_err(BusError::socket("tell where it is"))?;
                         return Ok(bound.unwrap_or_else(|_| place.clone()));
                     }
+                    Err(zmq::Error::EADDRINUSE) => last = BusError::Taken { place: place.clone() },
                     Err(error) => last = BusError::socket(format!("bind to {place}"))(error),
                 }
             }
@@ -257,23 +281,26 @@ fn attach(socket: &zmq::Socket, way: &Way) -> Result<String, BusError> {
 /// The thread's own.
 struct Sending {
     socket: zmq::Socket,
-    /// The beginnings of topics that somebody listens to.
-    wanted: BTreeSet<Vec<u8>>,
+    wanted: Wanted,
     needs_listener: bool,
+    is_relayed: bool,
     not_before: Instant,
     waiting: Vec<(String, oneshot::Sender<()>)>,
 }
 
 /// How often it is looked who listens while nothing is sent.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
+/// How long a look may take.
+const LOOK_FOR: Duration = Duration::from_millis(20);
 
 impl Sending {
     fn run(mut self, commands: &Receiver<Command>) {
+        let mut is_more = false;
         loop {
-            match commands.recv_timeout(LOOK_EVERY) {
+            match commands.recv_timeout(if is_more { Duration::ZERO } else { LOOK_EVERY }) {
                 Ok(Command::Send { topic, frame, sent }) => {
                     std::thread::sleep(self.not_before.saturating_duration_since(Instant::now()));
-                    self.look();
+                    let _ = self.look();
                     // Who asked may be gone.
                     let _ = sent.send(self.send(&topic, &frame));
                 }
@@ -281,9 +308,9 @@ impl Sending {
                 Err(RecvTimeoutError::Timeout) => {}
                 Ok(Command::End) | Err(RecvTimeoutError::Disconnected) => return,
             }
-            self.look();
+            is_more = self.look();
             for (topic, found) in std::mem::take(&mut self.waiting) {
-                if self.is_wanted(&topic) {
+                if self.wanted.has(&topic) {
                     let _ = found.send(());
                 } else if !found.is_closed() {
                     self.waiting.push((topic, found));
@@ -293,29 +320,23 @@ impl Sending {
     }
 
     fn send(&self, topic: &str, frame: &str) -> Result<(), PortError> {
-        if self.needs_listener && !self.is_wanted(topic) {
-            return Err(PortError::unavailable("nobody listens: the relay of fedmsg is away"));
+        if self.needs_listener && !self.wanted.has(topic) {
+            return Err(unheard(self.is_relayed));
         }
         let sent = self.socket.send_multipart([topic, frame], zmq::DONTWAIT);
         sent.map_err(|error| PortError::unavailable("fedmsg takes no more messages now").because(error))
     }
 
-    /// Takes note of who began and who ceased to listen.
-    fn look(&mut self) {
+    /// Takes note of who began and who ceased to listen, for a moment at most: who never ends to tell must not keep
+    /// messages from leaving. Returns whether there may be more.
+    fn look(&mut self) -> bool {
+        let until = Instant::now() + LOOK_FOR;
         while let Ok(told) = self.socket.recv_bytes(zmq::DONTWAIT) {
-            match told.split_first() {
-                Some((1, topic)) => {
-                    self.wanted.insert(topic.to_vec());
-                }
-                Some((0, topic)) => {
-                    self.wanted.remove(topic);
-                }
-                _ => {}
+            self.wanted.heard(&told);
+            if Instant::now() >= until {
+                return true;
             }
         }
-    }
-
-    fn is_wanted(&self, topic: &str) -> bool {
-        self.wanted.iter().any(|beginning| topic.as_bytes().starts_with(beginning))
+        false
     }
 }

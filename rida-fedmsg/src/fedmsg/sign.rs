@@ -4,7 +4,8 @@
 //! demands is no choice of ours: so the signed block is made here, and OpenSSL does the padding and the RSA alone. Its
 //! usual interface gives the same bytes where it may.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use openssl::base64;
 use openssl::pkey::{PKey, Private};
@@ -12,6 +13,7 @@ use openssl::rsa::{Padding, Rsa};
 use openssl::sha::sha1;
 use openssl::x509::X509;
 
+use super::renewed::Files;
 use crate::error::BusError;
 use crate::json::{Json, Text};
 
@@ -22,19 +24,28 @@ const SHA1_PREFIX: [u8; 15] =
 /// How long the lines of what is encoded in base64 are.
 const LINE: usize = 76;
 
-/// Signs envelopes.
+/// Signs envelopes. One that is made of files reads them anew once they are replaced.
 pub struct Signer {
+    identity: Mutex<Arc<Identity>>,
+    source: Option<Source>,
+}
+
+/// Who signs.
+struct Identity {
     key: Rsa<Private>,
     /// The certificate as its field has it.
     certificate: String,
 }
 
-impl Signer {
-    /// Makes a signer of the texts of a certificate and its key (PEM).
-    ///
-    /// # Errors
-    /// When they are no RSA key and its certificate.
-    pub fn new(certificate: &str, key: &str) -> Result<Self, BusError> {
+/// Where that is from.
+struct Source {
+    certificate: PathBuf,
+    key: PathBuf,
+    files: Mutex<Files>,
+}
+
+impl Identity {
+    fn new(certificate: &str, key: &str) -> Result<Self, BusError> {
         let parsed = X509::from_pem(certificate.as_bytes()).map_err(BusError::crypto("read the certificate"))?;
         let key = PKey::private_key_from_pem(key.as_bytes()).map_err(BusError::crypto("read the private key"))?;
         let public = parsed.public_key().map_err(BusError::crypto("read the certificate's key"))?;
@@ -46,12 +57,51 @@ impl Signer {
         Ok(Self { key, certificate: encode(certificate.as_bytes()) })
     }
 
+    fn read(certificate: &Path, key: &Path) -> Result<Self, BusError> {
+        Self::new(&read("the certificate", certificate)?, &read("the private key", key)?)
+    }
+
+    fn signature(&self, bytes: &[u8]) -> Result<Vec<u8>, BusError> {
+        let mut signature = vec![0; usize::try_from(self.key.size()).unwrap_or_default()];
+        let block = digest_info(bytes);
+        let length = self.key.private_encrypt(&block, &mut signature, Padding::PKCS1);
+        let length = length.map_err(BusError::crypto("sign"))?;
+        signature.truncate(length);
+        Ok(signature)
+    }
+}
+
+impl Signer {
+    /// Makes a signer of the texts of a certificate and its key (PEM).
+    ///
+    /// # Errors
+    /// When they are no RSA key and its certificate.
+    pub fn new(certificate: &str, key: &str) -> Result<Self, BusError> {
+        Ok(Self { identity: Mutex::new(Arc::new(Identity::new(certificate, key)?)), source: None })
+    }
+
     /// Makes a signer of two files.
     ///
     /// # Errors
     /// When they cannot be read, or are no RSA key and its certificate.
     pub fn from_files(certificate: &Path, key: &Path) -> Result<Self, BusError> {
-        Self::new(&read("the certificate", certificate)?, &read("the private key", key)?)
+        let (certificate, key) = (certificate.to_owned(), key.to_owned());
+        let files = Mutex::new(Files::new(vec![certificate.clone(), key.clone()]));
+        let identity = Mutex::new(Arc::new(Identity::read(&certificate, &key)?));
+        Ok(Self { identity, source: Some(Source { certificate, key, files }) })
+    }
+
+    /// Returns who signs now.
+    fn identity(&self) -> Arc<Identity> {
+        let mut identity = self.identity.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(Source { certificate, key, files }) = &self.source {
+            let mut files = files.lock().unwrap_or_else(PoisonError::into_inner);
+            let renewed = files.renewed("the certificate that signs", || Identity::read(certificate, key));
+            if let Some(renewed) = renewed {
+                *identity = Arc::new(renewed);
+            }
+        }
+        Arc::clone(&identity)
     }
 
     /// Returns an envelope with its signature, as canonical JSON.
@@ -61,13 +111,15 @@ impl Signer {
         };
         fields.insert(Text::from("crypto"), "x509".into());
         let signed = Json::Object(std::mem::take(fields)).canonical();
-        let signature = self.signature(signed.as_bytes())?;
+        // One and the same throughout, also when it is replaced meanwhile.
+        let identity = self.identity();
+        let signature = identity.signature(signed.as_bytes())?;
         // The two fields that are not signed are put in their places of the sorted text, which is not written anew:
         // `certificate` comes first of all keys, `signature` before those from `timestamp` on.
         let Some(rest) = signed.strip_prefix('{') else {
             return Err(BusError::Config("only an object can be signed".to_owned()));
         };
-        let certificate = Json::from(self.certificate.as_str()).canonical();
+        let certificate = Json::from(identity.certificate.as_str()).canonical();
         let signature = Json::from(encode(&signature)).canonical();
         let Some(at) = rest.rfind(",\"timestamp\":") else {
             return Err(BusError::Config("a message without a time cannot be signed".to_owned()));
@@ -81,12 +133,7 @@ impl Signer {
     /// # Errors
     /// When OpenSSL cannot.
     pub fn signature(&self, bytes: &[u8]) -> Result<Vec<u8>, BusError> {
-        let mut signature = vec![0; usize::try_from(self.key.size()).unwrap_or_default()];
-        let block = digest_info(bytes);
-        let length = self.key.private_encrypt(&block, &mut signature, Padding::PKCS1);
-        let length = length.map_err(BusError::crypto("sign"))?;
-        signature.truncate(length);
-        Ok(signature)
+        self.identity().signature(bytes)
     }
 }
 

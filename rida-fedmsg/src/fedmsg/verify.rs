@@ -12,6 +12,7 @@ use openssl::x509::store::{File, X509Lookup, X509LookupRef, X509Store, X509Store
 use openssl::x509::verify::X509VerifyFlags;
 use openssl::x509::{X509, X509StoreContext};
 
+use super::renewed::Files;
 use crate::error::BusError;
 use crate::fedmsg::sign::{digest_info, read};
 use crate::json::{Json, JsonLimits, Text};
@@ -39,19 +40,25 @@ pub struct Verifier {
 }
 
 /// Why a message is not believed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, thiserror::Error)]
 pub enum Refusal {
     /// It is no message: frames, JSON, or fields are missing or wrong.
+    #[error("it is no message")]
     Malformed,
     /// It has no signature.
+    #[error("it has no signature")]
     Unsigned,
     /// Its signature is not that of its text.
+    #[error("its signature is not that of its text")]
     Signature,
     /// Its certificate is not from the authority, was revoked, or is not valid now.
+    #[error("its certificate is not from the authority, was revoked, or is not valid now")]
     Certificate,
     /// The owner of the certificate may not send the topic.
+    #[error("the owner of its certificate may not send the topic")]
     Policy,
     /// It is from another instance of the build system.
+    #[error("it is from another instance of the build system")]
     Foreign,
 }
 
@@ -66,6 +73,34 @@ pub struct Verified {
     pub body: Json,
     /// The common name of who signed it.
     pub signer: String,
+}
+
+/// Checks messages by files that may be replaced meanwhile: the authority's, and its list of revoked certificates.
+pub(super) struct Renewing {
+    trust: Trust,
+    verifier: Verifier,
+    files: Files,
+}
+
+impl Renewing {
+    /// Makes a verifier that reads its files anew once they are replaced.
+    ///
+    /// # Errors
+    /// As [`Verifier::new`].
+    pub(super) fn new(trust: Trust) -> Result<Self, BusError> {
+        let files = Files::new([&trust.authority].into_iter().chain(&trust.revoked).cloned().collect());
+        let verifier = Verifier::new(&trust)?;
+        Ok(Self { trust, verifier, files })
+    }
+
+    /// Returns the verifier by the files as they are now, and by the last that could be used while they cannot.
+    pub(super) fn current(&mut self) -> &Verifier {
+        let trust = &self.trust;
+        if let Some(renewed) = self.files.renewed("whom to believe on fedmsg", || Verifier::new(trust)) {
+            self.verifier = renewed;
+        }
+        &self.verifier
+    }
 }
 
 impl Verifier {

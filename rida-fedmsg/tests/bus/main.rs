@@ -6,6 +6,7 @@ mod amqp_listening;
 mod broker;
 mod fedmsg;
 mod fedmsg_listening;
+mod hostile;
 mod programs;
 mod relay;
 

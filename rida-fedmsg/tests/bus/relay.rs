@@ -22,11 +22,11 @@ async fn a_relay_that_is_killed_in_the_middle_is_found_again() {
     assert!(error.is_retryable() && error.message().contains("relay"), "nothing is dropped while it is away: {error}");
 
     let folder = settings(&outbound, &inbound);
-    let mut relay = Some(command("fedmsg-relay", &folder, &[]));
+    let (mut relay, mut again) = (Some(command("fedmsg-relay", &folder, &[])), None);
     let mut listener = Program::python("fedmsg", "fedmsg_hear.py", &[&outbound]);
     listener.event("listening");
     let topic = publisher.message(announcement).unwrap().0;
-    tokio::time::timeout(PATIENCE, publisher.listened_to(&topic)).await.unwrap();
+    tokio::time::timeout(PATIENCE, publisher.listened_to(&topic)).await.unwrap().unwrap();
     // Until the listener has found the relay's other side, which only its messages tell.
     let start = Instant::now();
     loop {
@@ -37,11 +37,11 @@ async fn a_relay_that_is_killed_in_the_middle_is_found_again() {
         assert!(start.elapsed() < PATIENCE, "{}", listener.said());
     }
 
-    let mut sent = 0;
-    let mut refused = 0;
+    let (mut numbered, mut sent, mut refused) = (announcement.clone(), 0, 0);
     let start = Instant::now();
     while sent < MANY {
-        match publisher.publish(announcement).await {
+        numbered.id.revision = 1000 + u64::try_from(sent).unwrap();
+        match publisher.publish(&numbered).await {
             Ok(_) => sent += 1,
             Err(error) => {
                 assert!(error.is_retryable(), "{error}");
@@ -54,23 +54,31 @@ async fn a_relay_that_is_killed_in_the_middle_is_found_again() {
         {
             killed.kill();
             tokio::time::sleep(Duration::from_millis(300)).await;
-            relay = Some(command("fedmsg-relay", &folder, &[]));
-            // A mark that is taken once.
-            sent += 1;
+            again = Some(command("fedmsg-relay", &folder, &[]));
         }
         assert!(start.elapsed() < PATIENCE, "{sent} sent, {refused} refused");
         tokio::time::sleep(Duration::from_millis(2)).await;
     }
-    assert!(refused > 0, "while the relay was away nothing was handed over to nobody");
-    let mut good = 0;
-    let mut distinct = BTreeSet::new();
+    assert!(again.is_some() && refused > 0, "while the relay was away nothing was handed over to nobody");
+    let (mut ids, mut numbers) = (BTreeSet::new(), Vec::new());
     while let Some(message) = listener.event_within("message", Duration::from_secs(3)) {
         assert_eq!(message["good"], true, "a relay's copy is believed, too: {message}");
-        distinct.insert(message["id"].as_str().unwrap().to_owned());
-        good += 1;
+        let of = message["msg"]["announcement"].as_str().unwrap().split('.').nth(1).unwrap();
+        let number: usize = of.parse().unwrap();
+        // The rest is what was sent until the listener was there.
+        if number >= 1000 {
+            assert!(
+                ids.insert(message["id"].as_str().unwrap().to_owned()),
+                "each has an id of its own, and comes once"
+            );
+            numbers.push(number - 1000);
+        }
     }
-    // What the relay had not passed on when it was killed is lost: that is fedmsg.
-    assert!(good >= MANY / 2, "{good} of {MANY} arrived");
-    assert_eq!(distinct.len(), 1, "each repeat has the id of the first");
-    println!("{good} of {MANY} arrived across the death of the relay");
+    assert!(numbers.is_sorted(), "in order: {numbers:?}");
+    // What the relay had not passed on when it was killed is lost, and what comes before the listener has found the
+    // next one: that is fedmsg.
+    let good = numbers.len();
+    let before = numbers.iter().filter(|number| **number < MANY / 2).count();
+    assert!(before > MANY / 4 && good > before, "{before} before and {good} of {MANY} in all arrived");
+    println!("{good} of {MANY} arrived across the death of the relay, {before} of them before");
 }

@@ -41,7 +41,7 @@ pub struct FedmsgSettings {
     pub username: String,
     /// Hold announcements back while nobody listens; by default with a relay only.
     pub needs_listener: Option<bool>,
-    /// Beyond how many messages for one listener ZeroMQ drops; 0 is never.
+    /// How many messages ZeroMQ keeps for a listener that is behind, which misses what comes then; 0 is no limit.
     pub high_water_mark: u32,
     /// How long what was handed over may take to leave at the end.
     pub linger: Duration,

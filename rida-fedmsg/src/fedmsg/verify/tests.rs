@@ -165,3 +165,46 @@ fn files_that_are_not_what_they_should_be_are_named() {
     let other_key = Signer::from_files(&authority("signer.crt"), &authority("revoked.key"));
     assert!(other_key.err().unwrap().to_string().contains("not that of the private key"));
 }
+
+/// Replaces a file as one does it who is careful: by another of the same name. Afterwards a look is due.
+fn replaced(folder: &Path, with: &str, name: &str) {
+    std::fs::copy(authority(with), folder.join("next")).unwrap();
+    std::fs::rename(folder.join("next"), folder.join(name)).unwrap();
+    std::thread::sleep(std::time::Duration::from_millis(1100));
+}
+
+#[test]
+fn a_list_that_is_replaced_is_read_anew_and_one_that_is_none_is_not() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::copy(authority("nobody.pem"), folder.path().join("crl.pem")).unwrap();
+    let mut renewing = Renewing::new(Trust { revoked: Some(folder.path().join("crl.pem")), ..trust() }).unwrap();
+    let frame = envelope().frame(Some(&signer("revoked"))).unwrap();
+    let frames = [envelope().topic.into_bytes(), frame.into_bytes()];
+    let mut revoked = || renewing.current().verify(&frames).err();
+    assert_eq!(revoked(), None, "not yet");
+    for _ in 0..2 {
+        replaced(folder.path(), "revoked.pem", "crl.pem");
+        assert_eq!(revoked(), Some(Refusal::Certificate));
+        // Half a list, or none, is no reason to believe what was revoked, or nobody.
+        replaced(folder.path(), "signer.key", "crl.pem");
+        assert_eq!(revoked(), Some(Refusal::Certificate));
+        std::fs::remove_file(folder.path().join("crl.pem")).unwrap();
+        assert_eq!(revoked(), Some(Refusal::Certificate));
+        replaced(folder.path(), "nobody.pem", "crl.pem");
+        assert_eq!(revoked(), None);
+    }
+}
+
+#[test]
+fn a_certificate_that_is_renewed_signs_once_its_key_is_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let (certificate, key) = (folder.path().join("rida.crt"), folder.path().join("rida.key"));
+    std::fs::copy(authority("revoked.crt"), &certificate).unwrap();
+    std::fs::copy(authority("revoked.key"), &key).unwrap();
+    let signer = Signer::from_files(&certificate, &key).unwrap();
+    assert_eq!(verdict(&trust(), &signer), Err(Refusal::Certificate));
+    replaced(folder.path(), "signer.crt", "rida.crt");
+    assert_eq!(verdict(&trust(), &signer), Err(Refusal::Certificate), "the key is still the other's");
+    replaced(folder.path(), "signer.key", "rida.key");
+    assert_eq!(verdict(&trust(), &signer).unwrap(), "mbs-rida01.example.org");
+}
