@@ -2,12 +2,25 @@
 
 use std::io::IsTerminal;
 
+use tracing::{Level, Metadata};
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::filter_fn;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::config::{LogFormat, LogSettings};
 
 /// Libraries that tell more than an operator wants to know.
 const QUIETER: &str = "sqlx=warn,sea_orm=warn,sea_orm_migration=warn,hyper=warn,warp=warn";
+
+/// Libraries that write what they send, and with it passwords, when they are asked for everything. No filter gets that.
+const SECRETIVE: [&str; 3] = ["lapin", "amq_protocol", "async_rs"];
+
+/// Tells whether a line may have a password in it.
+fn tells_secrets(of: &Metadata<'_>) -> bool {
+    let library = of.target().split("::").next().unwrap_or_default();
+    *of.level() > Level::WARN && SECRETIVE.iter().any(|secretive| library.starts_with(secretive))
+}
 
 /// Starts the log, on standard error.
 ///
@@ -18,9 +31,15 @@ pub fn start(settings: &LogSettings) -> Result<(), String> {
         .parse(format!("{QUIETER},{}", settings.filter))
         .map_err(|error| format!("log.filter {:?} is not valid: {error}", settings.filter))?;
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let open = filter_fn(|of| !tells_secrets(of));
     let started = match settings.format {
-        LogFormat::Text => log.with_ansi(std::io::stderr().is_terminal()).with_target(false).try_init(),
-        LogFormat::Json => log.json().flatten_event(true).with_current_span(true).with_span_list(false).try_init(),
+        LogFormat::Text => {
+            log.with_ansi(std::io::stderr().is_terminal()).with_target(false).finish().with(open).try_init()
+        }
+        LogFormat::Json => {
+            let log = log.json().flatten_event(true).with_current_span(true).with_span_list(false);
+            log.finish().with(open).try_init()
+        }
     };
     started.map_err(|error| format!("the log cannot be started: {error}"))
 }

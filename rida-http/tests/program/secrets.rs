@@ -139,7 +139,7 @@ fn no_secret_is_told_or_logged_and_no_answer_tells_where_the_data_is() {
     let checked = run(&[&arguments[..], &["check-config"]].concat());
     of.sql("DROP OWNED BY planted CASCADE; DROP ROLE planted");
     assert_eq!(code, Some(0), "{said}");
-    assert!(said.contains("TRACE") && said.contains("planted:***@127.0.0.1"), "everything is logged: {said}");
+    assert!(said.contains("DEBUG") && said.contains("planted:***@127.0.0.1"), "everything is logged: {said}");
     for line in said.lines().chain(stdout(&checked).lines()).chain(stderr(&checked).lines()) {
         assert!(!line.contains(PLANTED), "{line}");
     }
