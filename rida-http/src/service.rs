@@ -1,11 +1,13 @@
 //! The service as a whole: the interface and the worker on one driver, from start to orderly end.
 
 use std::future::Future;
+use std::panic::AssertUnwindSafe;
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use rida_core::{BuildId, Driver, PUBLISHER, Parts, WorkerId};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
@@ -15,7 +17,7 @@ use crate::metrics::Metrics;
 use crate::publisher::Logged;
 use crate::pulse::Pulse;
 use crate::routes::{Api, ApiSettings, routes};
-use crate::serve::{ServerLimits, serve};
+use crate::serve::{ServerLimits, panic_text, serve};
 use crate::status::Status;
 use crate::worker::{Feeds, Reader, WorkerSettings, work};
 
@@ -99,7 +101,7 @@ impl Service {
         let (draining, stopping) = watch::channel(false);
         let mut running = JoinSet::new();
         for run in beside {
-            running.spawn(run(stopping.clone()));
+            running.spawn(guarded(run(stopping.clone()), stopping.clone()));
         }
         let pulse = Pulse::default();
         let status = Status::new(stopping.clone(), settings.maintenance);
@@ -112,6 +114,17 @@ impl Service {
         let _ = tokio::time::timeout(LAST_MOMENT, ended).await;
         running.shutdown().await;
         tracing::info!("the service has ended");
+    }
+}
+
+/// Runs what is to run beside the service until the end, and tells when it does not: nothing else would.
+async fn guarded(run: impl Future<Output = ()>, stopping: watch::Receiver<bool>) {
+    let ended = AssertUnwindSafe(run).catch_unwind().await;
+    if let Err(panic) = ended {
+        let panic = panic_text(&*panic);
+        tracing::error!(panic = %panic.escape_debug(), "what runs beside the service panicked; it has ended until the next start");
+    } else if !*stopping.borrow() {
+        tracing::error!("what runs beside the service has ended before it; it is not there until the next start");
     }
 }
 

@@ -8,11 +8,14 @@ use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use rida_core::{Action, BuildId, Driver, EffectId, Parts, Published, Publisher, StoreError, TakenEffect, WorkerId};
+use rida_core::{
+    Action, BuildId, Driver, EffectId, Parts, PortError, Published, Publisher, StoreError, TakenEffect, WorkerId,
+};
 use tokio::sync::{Mutex, Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+pub(crate) use self::report::Looking;
 use crate::metrics::Metrics;
 use crate::pulse::{Beats, Pulse};
 use crate::reply::chain;
@@ -59,6 +62,9 @@ pub struct Reader {
 
 /// The longest pause between two questions to a store that does not answer.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+
+/// The longest pause before a publisher that is away is tried again.
+const LONGEST_HOLD: Duration = Duration::from_secs(10);
 
 /// The pause after a panic, so that one that comes at once does not fill the log.
 const AFTER_PANIC: Duration = Duration::from_secs(1);
@@ -124,6 +130,34 @@ where
     }
 }
 
+/// Looks at a build, whatever comes of that, and tells the log what is amiss.
+///
+/// # Errors
+/// When it could not be looked at, and may be later.
+pub(crate) async fn look(driver: &Driver, looking: &Looking, id: BuildId) -> Result<(), PortError> {
+    match AssertUnwindSafe(driver.look(id)).catch_unwind().await {
+        Ok(Ok(looked)) => {
+            looking.saw(id, &looked);
+            match looked.error {
+                Some(error) if error.is_retryable() => Err(error),
+                // It answers, and not what was hoped for: coming again would not help.
+                Some(_) | None => Ok(()),
+            }
+        }
+        Ok(Err(error)) => {
+            let told = chain(&error);
+            tracing::warn!(build.id = id.get(), error = %told.escape_debug(), "a build could not be looked at");
+            Err(PortError::unavailable("a build cannot be read or changed now").because(error))
+        }
+        Err(panic) => {
+            let panic = panic_text(&*panic);
+            tracing::error!(build.id = id.get(), panic = %panic.escape_debug(), "looking at a build panicked");
+            // It would most likely panic again.
+            Ok(())
+        }
+    }
+}
+
 #[derive(Clone)]
 struct Worker {
     driver: Arc<Driver>,
@@ -134,7 +168,7 @@ struct Worker {
     /// One for each instruction that may be performed at once.
     hands: Arc<Semaphore>,
     held: Held,
-    looking: Arc<report::Looking>,
+    looking: Arc<Looking>,
 }
 
 /// The instructions that are being performed: their leases are renewed, and no others.
@@ -287,17 +321,8 @@ impl Worker {
     }
 
     async fn look(self, id: BuildId) {
-        match AssertUnwindSafe(self.driver.look(id)).catch_unwind().await {
-            Ok(Ok(looked)) => self.looking.saw(id, &looked),
-            Ok(Err(error)) => {
-                let error = chain(&error);
-                tracing::warn!(build.id = id.get(), error = %error.escape_debug(), "a build could not be looked at");
-            }
-            Err(panic) => {
-                let panic = panic_text(&*panic);
-                tracing::error!(build.id = id.get(), panic = %panic.escape_debug(), "looking at a build panicked");
-            }
-        }
+        // Who waits for it is told by the log, and it is looked at again in its turn.
+        let _ = look(&self.driver, &self.looking, id).await;
         self.pulse.beat();
     }
 
@@ -309,6 +334,7 @@ impl Worker {
             rhythm.saw(&published);
             let more = published.is_ok_and(|published| {
                 stopped.saw(&published);
+                rhythm.is_held_up(published.stopped.is_some());
                 published.is_more(LINES_AT_ONCE)
             });
             if !more {
@@ -332,19 +358,21 @@ impl Worker {
     }
 }
 
-/// When a loop goes round again: at the next beat or after the idle time; later and later while the store is away.
+/// When a loop goes round again: at the next beat or after the idle time; later and later while the store is away, or
+/// where it tells.
 struct Rhythm {
     doing: &'static str,
     metrics: Metrics,
     beats: Beats,
     idle: Duration,
     failures: u32,
+    held_up: u32,
 }
 
 impl Rhythm {
     fn new(doing: &'static str, worker: &Worker) -> Self {
         let (metrics, beats) = (worker.metrics.clone(), worker.pulse.listen());
-        Self { doing, metrics, beats, idle: worker.settings.idle, failures: 0 }
+        Self { doing, metrics, beats, idle: worker.settings.idle, failures: 0, held_up: 0 }
     }
 
     /// Notes how a round went and tells whether it went well. Only changes are logged, not each failure.
@@ -368,10 +396,15 @@ impl Rhythm {
         self.failures == 0
     }
 
+    /// Notes whether others could not be told. A beat says nothing of them.
+    fn is_held_up(&mut self, held_up: bool) {
+        self.held_up = if held_up { self.held_up.saturating_add(1) } else { 0 };
+    }
+
     /// Waits for the next beat, the idle time, or the end.
     async fn pause(&mut self, stopping: &mut Stopping) {
         let until = Instant::now() + self.length();
-        let failing = self.failures > 0;
+        let failing = self.failures > 0 || self.held_up > 0;
         tokio::select! {
             () = self.beats.next(), if !failing => {}
             () = tokio::time::sleep_until(until) => {}
@@ -388,6 +421,10 @@ impl Rhythm {
     }
 
     fn length(&self) -> Duration {
-        self.idle.saturating_mul(1 << self.failures.min(10)).min(LONGEST_PAUSE.max(self.idle))
+        let longer = |times: u32, longest: Duration| self.idle.saturating_mul(1 << times.min(10)).min(longest);
+        let away = longer(self.failures, LONGEST_PAUSE);
+        // What waits there is to leave soon after the end of it; the publisher itself asks less and less often.
+        let held_up = longer(self.held_up, LONGEST_HOLD);
+        away.max(held_up).max(self.idle)
     }
 }

@@ -3,67 +3,55 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use rida_core::{BuildId, Driver, PortError, StoreError};
+use rida_core::{BuildId, Driver, Parts, PortError, StoreError};
 use rida_fedmsg::{Incoming, Receiver};
+
+use crate::worker::{Looking, look};
 
 /// Has builds looked at that messages of the build system may be about, for those who embed the service and listen
 /// themselves.
 pub struct Hints {
     driver: Arc<Driver>,
+    looking: Looking,
 }
 
 impl Hints {
     /// Makes the way from messages to a driver.
-    pub const fn new(driver: Arc<Driver>) -> Self {
-        Self { driver }
+    pub fn new(driver: Arc<Driver>) -> Self {
+        Self { driver, looking: Looking::default() }
     }
 
-    async fn follow(&self, incoming: &Incoming) -> Result<(), Failed> {
+    /// Returns the builds that may be meant.
+    async fn meant(&self, incoming: &Incoming) -> Result<Vec<BuildId>, StoreError> {
         match incoming {
             Incoming::Hint { topic, hint } => {
-                for id in self.driver.builds_of(hint).await? {
+                let meant = self.driver.builds_of(hint).await?;
+                for id in &meant {
                     tracing::debug!(build.id = id.get(), topic, "the build system has news");
-                    self.look(id).await?;
                 }
+                Ok(meant)
             }
-            // Whatever was said meanwhile is in the build system.
+            // Whatever was said meanwhile is in the build system. Of the queue only those that hold a slot.
             Incoming::Gap => {
-                for queued in self.driver.parts().store.queue().await?.running {
-                    self.look(queued.id).await?;
-                }
+                let Parts { store, clock, policy, .. } = self.driver.parts();
+                let running = store.queue_head(&policy.limits, clock.now(), 0).await?.running;
+                Ok(running.into_iter().map(|queued| queued.id).collect())
             }
         }
-        Ok(())
-    }
-
-    async fn look(&self, id: BuildId) -> Result<(), Failed> {
-        let looked = self.driver.look(id).await?;
-        match looked.error {
-            Some(error) if error.is_retryable() => Err(Failed::BuildSystem(error)),
-            // It answers, and not what was hoped for: coming again would not help.
-            Some(_) | None => Ok(()),
-        }
-    }
-}
-
-enum Failed {
-    Store(StoreError),
-    BuildSystem(PortError),
-}
-
-impl From<StoreError> for Failed {
-    fn from(error: StoreError) -> Self {
-        Self::Store(error)
     }
 }
 
 #[async_trait]
 impl Receiver for Hints {
-    /// Returns once the look at each build that may be meant is committed.
+    /// Returns once the look at each build that may be meant is committed. One that cannot be looked at delays no other;
+    /// the message comes again for it.
     async fn receive(&self, incoming: Incoming) -> Result<(), PortError> {
-        self.follow(&incoming).await.map_err(|failed| match failed {
-            Failed::Store(error) => PortError::unavailable("the builds cannot be read or changed now").because(error),
-            Failed::BuildSystem(error) => error,
-        })
+        let unread = |error: StoreError| PortError::unavailable("the builds cannot be read now").because(error);
+        let mut outcome = Ok(());
+        for id in self.meant(&incoming).await.map_err(unread)? {
+            let looked = look(&self.driver, &self.looking, id).await;
+            outcome = outcome.and(looked);
+        }
+        outcome
     }
 }

@@ -36,11 +36,11 @@ const REMEMBERED: usize = 10_000;
 /// Remembers what the build system could not be asked about, and why, so that only changes are told: an outage is one
 /// line, however many builds are looked at however often.
 #[derive(Debug, Default)]
-pub(super) struct Looking(Mutex<BTreeMap<String, BTreeSet<BuildId>>>);
+pub(crate) struct Looking(Mutex<BTreeMap<String, BTreeSet<BuildId>>>);
 
 impl Looking {
     /// Tells what a look at a build brought.
-    pub(super) fn saw(&self, id: BuildId, looked: &Looked) {
+    pub(crate) fn saw(&self, id: BuildId, looked: &Looked) {
         for reason in &looked.impossible {
             let reason = reason.escape_debug();
             tracing::error!(build.id = id.get(), %reason, "the build system told what cannot be");

@@ -7,6 +7,8 @@ use rida_core::testing::sample;
 use rida_core::{AnnouncementId, LeaseTimes, Parked, Store, WorkerId};
 use rida_store::{Database, StoreConfig};
 
+use crate::broker::broker;
+
 fn program(folder: &Path, arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_rida-http"));
     command.env_clear().arg("--data").arg(folder).args(["--allow", "https://git.example.org/"]).args(arguments);
@@ -55,6 +57,12 @@ async fn readers_are_moved_back_and_what_is_parked_is_shown_retried_and_given_up
     assert!(ahead.contains("nothing is told twice"), "{ahead}");
     assert_eq!(database.reader("amqp").await.unwrap().sequence, 2);
 
+    // One that was never started begins there, and not behind what is in the log already.
+    let first = told(&program(folder.path(), &["bus", "replay", "--since", "2", "--reader", "fedmsg"]));
+    assert!(first.contains("it begins with line 2"), "{first}");
+    let state = database.reader("fedmsg").await.unwrap();
+    assert_eq!((state.known, state.sequence, state.lease), (true, 1, None));
+
     let id = id.to_string();
     let discarded = told(&program(folder.path(), &["bus", "discard", &id, "--reader", "amqp"]));
     assert!(discarded.contains("is given up"), "{discarded}");
@@ -91,9 +99,35 @@ fn a_message_goes_out_on_fedmsg_and_comes_back() {
     let revoked = settings.clone().map(|setting| setting.replace("signer.", "revoked."));
     let refused = test(&revoked);
     let why = String::from_utf8(refused.stderr).unwrap();
-    assert!(!refused.status.success() && why.contains("not believed: Certificate"), "{why}");
+    assert!(!refused.status.success() && why.contains("not believed: its certificate"), "{why}");
     let nothing = test(&[]);
     assert!(!nothing.status.success());
+}
+
+/// Whoever wants to see everything does not see what is sent to log in, as text or as bytes.
+#[tokio::test]
+async fn no_filter_gets_a_password_of_a_broker_into_the_log() {
+    const PASSWORD: &str = "s3cr3t-of-the-broker";
+    let (mut broker, folder) = (broker().await, tempfile::tempdir().unwrap());
+    broker.control(&format!("add_user spied {PASSWORD}"));
+    broker.control("set_permissions spied .* .* .*");
+    let url = format!("bus.amqp.url={}", broker.url().replace("guest:guest", &format!("spied:{PASSWORD}")));
+    for format in ["text", "json"] {
+        let format = format!("log.format={format}");
+        let filter = "log.filter=trace,lapin=trace,lapin::frames=trace,amq_protocol=trace";
+        let mut arguments = vec!["bus", "test"];
+        // Who signs nothing is told so, which shows that there is a log.
+        [&url, &format, filter, "bus.fedmsg.bind=tcp://127.0.0.1:*"]
+            .iter()
+            .for_each(|setting| arguments.extend(["--set", setting]));
+        let output = program(folder.path(), &arguments);
+        let log = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(told(&output).contains("came back") && log.contains("are not signed"), "{log}");
+        let bytes: Vec<String> = PASSWORD.bytes().map(|byte| byte.to_string()).collect();
+        for secret in [PASSWORD.to_owned(), bytes.join(", "), bytes.join(",")] {
+            assert!(!log.contains(&secret), "{secret} is in the log");
+        }
+    }
 }
 
 #[test]

@@ -1,11 +1,16 @@
 //! Messages are hints: a build succeeds without any, and with each doubled and in the wrong order.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use async_trait::async_trait;
 use rida_core::testing::{MemoryBuildSystem, MemoryPublisher, MemoryScm, MemoryStore, TestClock, sample};
-use rida_core::{BuildState, Commit, Driver, ModuleBuild, Parts, Policy, Store, WorkerId, look_at, submit};
+use rida_core::{
+    BuildId, BuildState, BuildSystem, Commit, ComponentKey, ComponentName, ComponentState, Driver, Fact, LogChunk,
+    ModuleBuild, Parts, Policy, PortError, Store, TaskId, WorkerId, look_at, submit,
+};
 use rida_fedmsg::json::{Json, JsonLimits};
 use rida_fedmsg::{Inbox, Incoming, Receiver};
 use rida_http::Hints;
@@ -23,21 +28,6 @@ impl World {
         let policy = Policy { follow_every, ..Policy::default() };
         let (store, clock) = (MemoryStore::new(), TestClock::at(sample::at(0)));
         let system = MemoryBuildSystem::new(Arc::new(clock.clone()));
-        let submission = sample::submission(sample::nsvc("lua:5.4:1:c0ffee"));
-        let advance = submit(sample::id(1), submission, &policy).unwrap();
-        let event = rida_core::Event { at: sample::at(0), fact: rida_core::Fact::Submitted };
-        let commit = Commit {
-            before: None,
-            after: &advance.build,
-            event: &event,
-            effects: &advance.effects,
-            announcements: &advance.announcements,
-            answers: None,
-            look_at: look_at(&advance.build, &policy, event.at),
-            queue_revision: None,
-            room: None,
-        };
-        store.commit(commit).await.unwrap();
         let parts = Parts {
             store: Arc::new(store.clone()),
             build_system: Arc::new(system.clone()),
@@ -48,7 +38,27 @@ impl World {
             policy,
         };
         let driver = Arc::new(Driver::new(parts, WorkerId("test".to_owned())));
-        Self { store, system, clock, driver }
+        let world = Self { store, system, clock, driver };
+        world.submit(1, "lua:5.4:1:c0ffee").await;
+        world
+    }
+
+    async fn submit(&self, number: i64, nsvc: &str) {
+        let policy = &self.driver.parts().policy;
+        let advance = submit(sample::id(number), sample::submission(sample::nsvc(nsvc)), policy).unwrap();
+        let event = rida_core::Event { at: sample::at(0), fact: rida_core::Fact::Submitted };
+        let commit = Commit {
+            before: None,
+            after: &advance.build,
+            event: &event,
+            effects: &advance.effects,
+            announcements: &advance.announcements,
+            answers: None,
+            look_at: look_at(&advance.build, policy, event.at),
+            queue_revision: None,
+            room: None,
+        };
+        self.store.commit(commit).await.unwrap();
     }
 
     async fn build(&self) -> ModuleBuild {
@@ -145,4 +155,86 @@ async fn what_was_missed_is_asked_for_after_a_connection() {
         hints.receive(Incoming::Gap).await.unwrap();
     }
     world.judge().await;
+}
+
+/// A build system to which only looks come, and each goes as it is told.
+#[derive(Default)]
+struct Looked {
+    asked: Mutex<Vec<BuildId>>,
+    panics: AtomicBool,
+    away: AtomicBool,
+}
+
+#[async_trait]
+impl BuildSystem for Looked {
+    async fn follow(&self, build: &ModuleBuild) -> Result<Vec<Fact>, PortError> {
+        self.asked.lock().unwrap().push(build.id);
+        assert!(!self.panics.swap(false, Ordering::SeqCst), "what nobody thought of");
+        if self.away.load(Ordering::SeqCst) { Err(PortError::unavailable("it is away")) } else { Ok(Vec::new()) }
+    }
+
+    async fn prepare(&self, _: &ModuleBuild) -> Result<(), PortError> {
+        unreachable!()
+    }
+
+    async fn build(&self, _: &ModuleBuild, _: &ComponentKey) -> Result<TaskId, PortError> {
+        unreachable!()
+    }
+
+    async fn tag(&self, _: &ModuleBuild, _: &[ComponentKey]) -> Result<(), PortError> {
+        unreachable!()
+    }
+
+    async fn reusable(&self, _: &ModuleBuild, _: &[ComponentName]) -> Result<Vec<ComponentName>, PortError> {
+        unreachable!()
+    }
+
+    async fn regenerate(&self, _: &ModuleBuild, _: u32) -> Result<(), PortError> {
+        unreachable!()
+    }
+
+    async fn cancel(&self, _: &ModuleBuild, _: &ComponentKey, _: Option<TaskId>) -> Result<(), PortError> {
+        unreachable!()
+    }
+
+    async fn write_metadata(&self, _: &ModuleBuild) -> Result<(), PortError> {
+        unreachable!()
+    }
+
+    async fn read_log(&self, _: &ComponentKey, _: u64, _: usize) -> Result<LogChunk, PortError> {
+        unreachable!()
+    }
+}
+
+#[tokio::test]
+async fn a_look_that_panics_or_fails_ends_no_listening_and_delays_no_other_build() {
+    let world = World::new(Duration::from_secs(1_000_000)).await;
+    world.submit(2, "perl:5.4:1:c0ffee").await;
+    let waits = async |number| {
+        let build = world.store.load(sample::id(number)).await.unwrap().unwrap();
+        build.components.iter().any(|component| matches!(component.state, ComponentState::Building { .. }))
+    };
+    for round in 0.. {
+        if waits(1).await && waits(2).await {
+            break;
+        }
+        assert!(round < ROUNDS);
+        world.turn().await;
+    }
+    let system = Arc::new(Looked::default());
+    let mut parts = world.driver.parts().clone();
+    parts.build_system = system.clone();
+    let hints = Hints::new(Arc::new(Driver::new(parts, WorkerId("listener".to_owned()))));
+    let asked = || std::mem::take(&mut *system.asked.lock().unwrap());
+    let both = [sample::id(1), sample::id(2)];
+
+    system.panics.store(true, Ordering::SeqCst);
+    hints.receive(Incoming::Gap).await.unwrap();
+    assert_eq!(asked(), both, "the first panicked, the other is looked at");
+    system.away.store(true, Ordering::SeqCst);
+    let error = hints.receive(Incoming::Gap).await.unwrap_err();
+    assert!(error.is_retryable() && asked() == both, "{error}");
+    system.away.store(false, Ordering::SeqCst);
+    hints.receive(Incoming::Gap).await.unwrap();
+    assert_eq!(asked(), both);
 }

@@ -5,6 +5,8 @@
 #[path = "../../../rida-fedmsg/tests/bus/broker.rs"]
 mod broker;
 mod commands;
+#[path = "../program/daemon.rs"]
+mod daemon;
 #[expect(dead_code, reason = "the tests of rida-koji need more of it")]
 #[path = "../../../rida-koji/tests/build/flow.rs"]
 mod flow;

@@ -9,6 +9,7 @@ use rida_test_postgres::Cluster;
 use serde_json::{Value, json};
 
 use crate::broker::broker;
+use crate::daemon::Daemon;
 use crate::programs::Program;
 use crate::running::{Running, body, repository, run, stderr, stdout, within};
 use crate::{authority, free_port};
@@ -205,4 +206,86 @@ async fn two_processes_tell_each_build_in_order_when_either_is_killed() {
     }
     assert_eq!(told.keys().copied().collect::<BTreeSet<_>>(), builds);
     println!("{} messages of two processes, each killed once: {repeats} repeated", seen.len());
+}
+
+/// Nobody looks by himself within the time of this test: what Koji says is all that lets a module go on.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_koji_says_on_either_bus_lets_a_module_go_on() {
+    let (mut broker, folder, hub) = (broker().await, tempfile::tempdir().unwrap(), Hub::start().await.unwrap());
+    let root = std::fs::canonicalize(folder.path()).unwrap();
+    for name in ["amqp", "fedmsg"] {
+        repository(&root.join("git/modules").join(name), &format!("{name}.yaml"), MODULE);
+    }
+    repository(&root.join("git/rpms/gate"), "gate.spec", SPEC);
+    let (_daemon, git) = Daemon::start(&root.join("git"));
+    let place = format!("tcp://127.0.0.1:{}", free_port());
+    let sqlite = root.join("rida.sqlite").display().to_string();
+    let listening = [
+        "builds.follow_every=1d".to_owned(),
+        format!("sources.repository={git}/rpms"),
+        "bus.amqp.queue=rida-http-listens".to_owned(),
+        "bus.amqp.topics=org.fedoraproject.prod.buildsys.#".to_owned(),
+        format!("bus.fedmsg.listen={place}"),
+        "bus.fedmsg.topics=org.fedoraproject.prod.buildsys.".to_owned(),
+        format!("bus.fedmsg.authority={}", authority("ca.crt").display()),
+        format!("bus.fedmsg.revoked={}", authority("revoked.pem").display()),
+        "bus.fedmsg.nitpicky=false".to_owned(),
+    ];
+    let settings = in_koji(&root, &hub, &sqlite, &broker.url());
+    let more = [vec!["--allow", &git], set(&settings), set(&listening)].concat();
+    // What other tests have bound to everything, so that nobody wants what is announced here.
+    for queue in ["rida-http-life", "rida-http-two"] {
+        broker.control(&format!("delete_queue {queue}"));
+    }
+    let service = Running::start(&root.join("data"), &more);
+    let mut amqp = Program::python("fedora-messaging", "fedora_say.py", &[&broker.url()]);
+    let mut fedmsg = Program::python("fedmsg", "fedmsg_say.py", &[&place]);
+    let counted = |name: &str| {
+        let metrics = service.ask("GET /metrics");
+        let line = metrics.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
+        line.unwrap_or_else(|| panic!("{name} is not in {metrics}")).parse::<u64>().unwrap()
+    };
+    let came = |outcome: &str| counted(&format!("rida_bus_received_total{{outcome=\"{outcome}\"}}"));
+    within(PATIENCE, "it is connected to both", || {
+        // fedmsg's sender is there from its first message on.
+        fedmsg.say(&json!({"signer": "signer", "topic": "rpm.sign", "msg": {}}));
+        fedmsg.line(|line| line == "said");
+        let (connected, heard) = (came("reconnected"), came("of_no_interest"));
+        if connected >= 2 && heard > 0 { Ok(()) } else { Err(format!("{connected} {heard}")) }
+    });
+    for on_fedmsg in [false, true] {
+        hub.world().take_messages();
+        let name = if on_fedmsg { "fedmsg" } else { "amqp" };
+        let (taken, id) = (came("taken"), submit(&service, &format!("{git}/modules/{name}?#main")));
+        let state = || {
+            let build = service.json(&format!("/rida/module-builds/{id}?verbose=true"));
+            assert_ne!(build["state"], "failed", "{build}");
+            build
+        };
+        within(PATIENCE, "it waits for Koji", || {
+            let build = state();
+            if build["state"] == "build" { Ok(()) } else { Err(build.to_string()) }
+        });
+        within(PATIENCE * 2, "it is ready", || {
+            hub.advance(Duration::from_secs(10));
+            let messages = hub.world().take_messages();
+            for message in messages {
+                let topic = format!("org.fedoraproject.prod.{}", message.topic);
+                if on_fedmsg {
+                    let topic = message.topic.strip_prefix("buildsys.").unwrap();
+                    fedmsg.say(&json!({"signer": "signer", "topic": topic, "msg": message.body}));
+                    fedmsg.line(|line| line == "said");
+                } else {
+                    amqp.say(&json!({"topic": topic, "body": message.body}));
+                    amqp.line(|line| line == "said");
+                }
+            }
+            let build = state();
+            if build["state"] == "ready" { Ok(()) } else { Err(build.to_string()) }
+        });
+        assert!(came("taken") > taken + 2, "{name}");
+    }
+    assert!(counted("rida_bus_unrouted_total") > 0, "nobody has bound a queue to what is announced");
+    let (code, said) = service.end("-TERM");
+    assert_eq!(code, Some(0), "{said}");
 }

@@ -1,7 +1,7 @@
 //! Readers of the log on a whole service.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
@@ -18,6 +18,7 @@ use crate::hints::World;
 #[derive(Default)]
 struct Away {
     is_back: AtomicBool,
+    tries: AtomicUsize,
     told: MemoryPublisher,
 }
 
@@ -27,6 +28,7 @@ impl Publisher for Away {
         if self.is_back.load(Ordering::SeqCst) {
             return self.told.publish(announcement).await;
         }
+        self.tries.fetch_add(1, Ordering::SeqCst);
         Err(PortError::unavailable("the bus is away"))
     }
 }
@@ -46,7 +48,7 @@ async fn a_bus_that_is_away_delays_nobody_and_is_told_all_of_it_later() {
     let mut parts = world.driver.parts().clone();
     parts.publisher = Arc::new(file.clone());
     let away: Arc<dyn Publisher> = bus.clone();
-    let (_hint, hints) = mpsc::channel(1);
+    let (hint, hints) = mpsc::channel(1);
     let service = Service::new(parts, ServiceSettings::default(), hints);
     let service =
         service.with_reader(Reader { name: "away", doing: "publishing on a bus that is away", publisher: away });
@@ -69,6 +71,13 @@ async fn a_bus_that_is_away_delays_nobody_and_is_told_all_of_it_later() {
         metrics.contains("rida_reader_announcements_total{reader=\"publisher\",receipt=\"confirmed\"}"),
         "{metrics}"
     );
+
+    // Whatever happens meanwhile, each look being a beat for all that waits.
+    for _ in 0..1000 {
+        hint.send(rida_core::testing::sample::id(1)).await.unwrap();
+    }
+    let tries = bus.tries.load(Ordering::SeqCst);
+    assert!(tries < 20, "it is tried less and less often: {tries}");
 
     bus.is_back.store(true, Ordering::SeqCst);
     until("the bus has it, too", || bus.told.published().len() >= file.published().len()).await;

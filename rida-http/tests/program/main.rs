@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "in the helpers of tests, too, it is an assertion")]
 
 mod crash;
+mod daemon;
 mod disk;
 mod idle;
 mod koji;
