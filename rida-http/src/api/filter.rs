@@ -81,7 +81,11 @@ impl ListRequest {
     pub(crate) fn read_service(query: &str, path: &str) -> Result<Self, ApiError> {
         let parameters = Parameters::read_list(query, &KNOWN, path)?;
         let page = Page::read_any(&parameters)?;
-        Self::of(parameters, Some(page), true)
+        let mut request = Self::of(parameters, Some(page), true)?;
+        if request.view != View::Short {
+            request.page = Some(page.of_whole_builds());
+        }
+        Ok(request)
     }
 
     fn of(parameters: Parameters, page: Option<Page>, newest_first: bool) -> Result<Self, ApiError> {

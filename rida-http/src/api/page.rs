@@ -7,6 +7,8 @@ use crate::reply::ApiError;
 const DEFAULT_SIZE: u64 = 10;
 /// How many builds a page has at most.
 const LARGEST_SIZE: u64 = 1000;
+/// How many whole builds, with their documents, a page has at most.
+const LARGEST_WHOLE: u64 = 100;
 /// Keeps every offset within what databases count.
 const LAST_PAGE: u64 = 1_000_000_000_000;
 
@@ -34,6 +36,11 @@ impl Page {
         let number = parameters.number("page", 1, LAST_PAGE)?;
         let size = parameters.number("per_page", 1, u64::MAX)?;
         Ok(Self { number: number.unwrap_or(1), size: size.unwrap_or(DEFAULT_SIZE).min(LARGEST_SIZE) })
+    }
+
+    /// Makes it a page of whole builds, which are read into memory with their documents.
+    pub(crate) fn of_whole_builds(self) -> Self {
+        Self { size: self.size.min(LARGEST_WHOLE), ..self }
     }
 
     /// Returns how many builds come before it.

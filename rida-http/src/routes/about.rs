@@ -47,8 +47,8 @@ impl Endpoint {
             Self::ListBuilds => About {
                 does: "lists builds",
                 caller: Caller::Anybody,
-                limits: "`per_page` at most 1000; a whole list is sent in pieces of 500 builds, to a client that reads \
-                         within `server.write_timeout`",
+                limits: "`per_page` at most 1000, and 100 of whole builds with their documents; a whole list is sent in \
+                         pieces of 500 builds, to a client that reads within `server.write_timeout`",
                 statuses: &[200, 400, 500, 503],
             },
             Self::SubmitBuild => About {

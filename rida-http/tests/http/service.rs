@@ -184,9 +184,13 @@ async fn links_stay_under_the_version_and_keep_what_was_asked() {
     let nothing = server.get("/module-build-service/1/module-builds/?name=nothere").await.json()["meta"].clone();
     assert_eq!((&nothing["next"], &nothing["prev"], &nothing["pages"]), (&Value::Null, &Value::Null, &0.into()));
     // More than a page can have is as much as it can.
-    let meta = server.get("/module-build-service/1/module-builds/?per_page=1000000").await.json()["meta"].clone();
-    assert_eq!(meta["per_page"], 1000);
-    assert!(meta["last"].as_str().unwrap().ends_with("?per_page=1000&page=1"), "{meta}");
+    for (view, most) in [("short=true&", 1000), ("", 100), ("verbose=true&", 100)] {
+        let path = format!("/module-build-service/1/module-builds/?{view}per_page=1000000");
+        let meta = server.get(&path).await.json()["meta"].clone();
+        assert_eq!(meta["per_page"], most, "{path}");
+        let last = format!("?{view}per_page={most}&page=1");
+        assert!(meta["last"].as_str().unwrap().ends_with(&last), "{meta}");
+    }
 }
 
 #[tokio::test]

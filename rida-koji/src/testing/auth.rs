@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use super::answer::{Result, auth, fault, not_allowed};
 use super::args::Args;
-use super::world::{Session, User, World};
+use super::records::{Session, User};
+use super::world::World;
 use crate::error::fault;
 use crate::xmlrpc::{Call, Value};
 

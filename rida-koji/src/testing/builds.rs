@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 use super::answer::{Result, generic, tag as tag_fault};
 use super::args::Args;
 use super::auth::Caller;
+use super::records::HubBuild;
 use super::tags::shown;
-use super::world::{HubBuild, World};
+use super::world::World;
 use crate::xmlrpc::{Call, Struct, Value};
 
 impl World {

@@ -6,7 +6,8 @@ use md5::{Digest, Md5};
 use super::answer::{Result, generic, not_allowed};
 use super::args::{Args, int, text};
 use super::auth::{Caller, Claim};
-use super::world::{HubBuild, World};
+use super::records::HubBuild;
+use super::world::World;
 use crate::error::fault;
 use crate::xmlrpc::{Answer, Call, Fault, Struct, Value};
 

@@ -2,7 +2,8 @@
 
 use super::answer::{fault, generic};
 use super::args::text;
-use super::world::{Course, HubBuild, Repo, Rpm, World};
+use super::records::{HubBuild, Repo, Rpm};
+use super::world::{Course, World};
 use crate::error::fault;
 use crate::wire::TaskState;
 use crate::xmlrpc::{Fault, Struct, Value};

@@ -3,7 +3,8 @@
 
 use serde_json::{Value as Json, json};
 
-use super::world::{HubBuild, Tag, World};
+use super::records::{HubBuild, Tag};
+use super::world::World;
 
 /// How many messages are kept for who takes them.
 const KEPT: usize = 100_000;

@@ -14,6 +14,7 @@ mod engine;
 mod messages;
 mod policy;
 mod price;
+mod records;
 mod repos;
 mod serve;
 mod tags;
@@ -33,9 +34,10 @@ use tokio::task::JoinHandle;
 use url::Url;
 
 pub use self::messages::HubMessage;
+pub use self::records::{HubBuild, HubTask};
 pub use self::tickets::{Front, Judge, Judged};
 pub use self::trouble::{Trouble, When};
-pub use self::world::{Course, Dialect, HubBuild, HubTask, World};
+pub use self::world::{Course, Dialect, World};
 
 /// A hub that serves until it is dropped.
 pub struct Hub {

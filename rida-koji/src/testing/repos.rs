@@ -3,8 +3,9 @@
 use super::answer::{Result, generic, not_allowed};
 use super::args::Args;
 use super::auth::Caller;
+use super::records::{Repo, Request};
 use super::tags::shown;
-use super::world::{Repo, Request, World};
+use super::world::World;
 use crate::xmlrpc::{Call, Struct, Value};
 
 impl World {

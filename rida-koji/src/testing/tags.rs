@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use super::answer::{Result, generic, parameter, tag as tag_fault};
 use super::args::{Args, flag, int, text};
 use super::auth::Caller;
-use super::world::{Tag, Target, World};
+use super::records::{Tag, Target};
+use super::world::World;
 use crate::xmlrpc::{Call, Struct, Value};
 
 /// What each entry of an inheritance must have.

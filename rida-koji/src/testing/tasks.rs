@@ -7,7 +7,8 @@ use rida_core::Timestamp;
 use super::answer::{Result, generic, not_allowed};
 use super::args::{Args, flag, int, text};
 use super::auth::Caller;
-use super::world::{HubTask, World};
+use super::records::HubTask;
+use super::world::World;
 use crate::wire::TaskState;
 use crate::xmlrpc::{Call, Struct, Value, encode_response};
 
