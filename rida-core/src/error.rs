@@ -85,6 +85,22 @@ impl PortError {
     pub fn message(&self) -> &str {
         &self.message
     }
+
+    /// Returns the text with its causes, for people who run this machine.
+    pub fn in_full(&self) -> String {
+        let mut text = self.message.clone();
+        let mut cause = self.source();
+        while let Some(error) = cause {
+            let told = error.to_string();
+            // What only passes its cause on says the same.
+            if !text.ends_with(&told) {
+                text.push_str(": ");
+                text.push_str(&told);
+            }
+            cause = error.source();
+        }
+        text
+    }
 }
 
 impl fmt::Display for PortError {

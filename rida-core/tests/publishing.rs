@@ -31,7 +31,7 @@ struct Bus {
 impl Publisher for Bus {
     async fn publish(&self, announcement: &Announcement) -> Result<Receipt, PortError> {
         if self.refuses.lock().unwrap().contains(&announcement.id.build.get()) {
-            return Err(PortError::permanent("the topic is not permitted"));
+            return Err(PortError::permanent("the topic is not permitted").because("ACCESS_REFUSED"));
         }
         if let Some(left) = self.away_after.lock().unwrap().as_mut() {
             *left = left.checked_sub(1).ok_or_else(|| PortError::unavailable("the bus is away"))?;
@@ -104,6 +104,11 @@ impl World {
     fn parked(&self) -> Vec<AnnouncementId> {
         let parked = block_on(self.store.parked(BUS, ParkedFilter::default(), usize::MAX)).unwrap();
         parked.iter().map(|parked| parked.announcement).collect()
+    }
+
+    /// Why the first that is parked is.
+    fn reason(&self) -> String {
+        block_on(self.store.parked(BUS, ParkedFilter::default(), 1)).unwrap().remove(0).reason
     }
 }
 
@@ -180,6 +185,7 @@ fn what_is_refused_is_parked_with_what_follows_of_its_build() {
     assert_eq!(published.behind, world.of(2).len() - 1);
     assert_eq!(world.bus.take(), world.of(1), "the other build goes on");
     assert_eq!(world.parked(), world.of(2));
+    assert_eq!(world.reason(), "the topic is not permitted: ACCESS_REFUSED", "whoever mends it knows the cause");
     // What comes later of the build waits behind it, in another round and another process, too.
     let last = block_on(world.store.load(sample::id(2))).unwrap().unwrap();
     assert_eq!(last.state().name(), "failed");
@@ -188,6 +194,7 @@ fn what_is_refused_is_parked_with_what_follows_of_its_build() {
     assert_eq!(block_on(world.store.retry_parked(BUS, None)).unwrap(), u64::try_from(world.of(2).len()).unwrap());
     let again = world.publish(&driver, 1000);
     assert_eq!((again.refused.len(), again.announcements), (1, 0), "it is refused again, and nothing overtakes it");
+    assert!(world.reason().ends_with("ACCESS_REFUSED"), "{}", world.reason());
     assert_eq!(world.parked(), world.of(2));
 
     world.bus.refuse(&[]);
@@ -218,6 +225,85 @@ fn a_later_line_of_a_parked_build_waits_behind_it() {
         block_on(world.store.unpark(BUS, id)).unwrap();
     }
     assert_eq!(world.parked(), []);
+}
+
+/// Publishes in small rounds until there is nothing more to do.
+fn publish_all(world: &World, driver: &Driver, limit: usize) {
+    for _ in 0..100 {
+        let published = world.publish(driver, limit);
+        if published.lines == 0 && published.announcements == 0 && published.refused.is_empty() {
+            return;
+        }
+    }
+    panic!("it never ends");
+}
+
+#[test]
+fn what_is_parked_while_a_build_is_tried_again_is_tried_with_it() {
+    let world = World::new();
+    let driver = world.driver("a");
+    world.bus.refuse(&[2]);
+    while world.parked().len() <= 6 {
+        assert_eq!(world.publish(&driver, 5).lines, 5);
+    }
+    assert!(world.parked().len() < world.of(2).len(), "some of it is not read yet");
+    world.bus.refuse(&[]);
+    block_on(world.store.retry_parked(BUS, None)).unwrap();
+    // Each round tries fewer than are parked, and reads on.
+    publish_all(&world, &driver, 3);
+    assert_eq!(world.parked(), []);
+    let told = world.bus.take();
+    for build in [1, 2] {
+        let of_build: Vec<_> = told.iter().filter(|id| id.build.get() == build).copied().collect();
+        assert_eq!(of_build, world.of(build), "each once and in order");
+    }
+}
+
+#[test]
+fn a_replay_over_more_than_a_round_of_parked_ones_leaves_none() {
+    let world = World::new();
+    let driver = world.driver("a");
+    let _ = world.publish(&driver, 6);
+    let first: Vec<_> = world.bus.take().into_iter().filter(|id| id.build.get() == 2).collect();
+    assert!(!first.is_empty());
+    world.bus.refuse(&[2]);
+    publish_all(&world, &driver, 1000);
+    assert!(world.parked().len() > 6);
+    world.bus.refuse(&[]);
+    let _ = world.bus.take();
+    block_on(world.store.rewind_reader(BUS, 0)).unwrap();
+    block_on(world.store.retry_parked(BUS, None)).unwrap();
+    publish_all(&world, &driver, 3);
+    assert_eq!(world.parked(), []);
+    let (mut seen, mut of_two) = (BTreeSet::new(), first);
+    of_two.extend(world.bus.take().into_iter().filter(|id| id.build.get() == 2));
+    of_two.retain(|id| seen.insert(*id));
+    assert_eq!(of_two, world.of(2), "each is told first in its turn");
+}
+
+#[test]
+fn who_has_it_tried_again_in_the_middle_of_a_round_has_all_of_it_tried() {
+    /// A bus on which somebody has everything tried again while it is published on.
+    struct Meddled<'a>(&'a World);
+    #[async_trait]
+    impl Publisher for Meddled<'_> {
+        async fn publish(&self, announcement: &Announcement) -> Result<Receipt, PortError> {
+            self.0.store.retry_parked(BUS, None).await.unwrap();
+            self.0.bus.publish(announcement).await
+        }
+    }
+    let world = World::new();
+    let driver = world.driver("a");
+    world.bus.refuse(&[2]);
+    let _ = world.publish(&driver, 5);
+    assert!(!world.parked().is_empty());
+    world.bus.refuse(&[]);
+    let _ = block_on(driver.publish_with(BUS, &Meddled(&world), 5)).unwrap();
+    publish_all(&world, &driver, 1000);
+    assert_eq!(world.parked(), []);
+    let told = world.bus.take();
+    let of_two: Vec<_> = told.iter().filter(|id| id.build.get() == 2).copied().collect();
+    assert_eq!(of_two, world.of(2), "in order");
 }
 
 #[test]

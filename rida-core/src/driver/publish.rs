@@ -166,7 +166,7 @@ impl Round<'_> {
     async fn retry(&mut self, limit: usize, published: &mut Published) -> Result<(), StoreError> {
         let store = &self.driver.parts.store;
         let filter = ParkedFilter { retrying: true, build: None };
-        let mut refused = BTreeSet::new();
+        let (mut refused, mut freed) = (BTreeSet::new(), BTreeSet::new());
         for parked in store.parked(self.reader, filter, limit).await? {
             let id = parked.announcement;
             if refused.contains(&id.build) {
@@ -182,10 +182,15 @@ impl Round<'_> {
             match self.tell(announcement).await? {
                 Told::Published(receipt) => {
                     published.count(receipt);
+                    if freed.insert(id.build) {
+                        // Also what was parked behind it after somebody wanted it to be tried again: nothing would ever
+                        // make that be. Before this one is gone, since a crash between would leave the rest for good.
+                        store.retry_parked(self.reader, Some(id.build)).await?;
+                    }
                     store.unpark(self.reader, id).await?;
                 }
                 Told::Refused(error) => {
-                    store.keep_parked(self.reader, id, error.message()).await?;
+                    store.keep_parked(self.reader, id, &error.in_full()).await?;
                     refused.insert(id.build);
                     published.refused.push((id, error));
                 }
@@ -222,7 +227,7 @@ impl Round<'_> {
                 match self.tell(announcement).await? {
                     Told::Published(receipt) => published.count(receipt),
                     Told::Refused(error) => {
-                        of_line.push(self.park(line, announcement.id, error.message()));
+                        of_line.push(self.park(line, announcement.id, &error.in_full()));
                         self.behind.insert(announcement.id.build);
                         published.refused.push((announcement.id, error));
                     }

@@ -304,6 +304,7 @@ async fn what_the_broker_does_not_permit_is_parked_until_it_does() {
     assert_eq!((published.announcements, published.refused.len()), (0, 1), "{published:?}");
     let parked = store.parked("amqp", ParkedFilter::default(), 1000).await.unwrap();
     assert!(parked.len() > 5 && parked[0].reason.contains("permit"), "{parked:?}");
+    assert!(parked[0].reason.contains("ACCESS_REFUSED"), "what the broker says is told: {parked:?}");
 
     broker.control("set_topic_permissions rida amq.topic ^org\\.fedoraproject\\.stg\\. .*");
     store.retry_parked("amqp", None).await.unwrap();

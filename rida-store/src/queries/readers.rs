@@ -203,14 +203,23 @@ pub(crate) async fn parked(
 /// Marks parked announcements to be tried again.
 pub(crate) async fn retry(database: &Database, reader: &str, build: Option<BuildId>) -> Result<u64, StoreError> {
     use parked::Column;
-    let mut update = parked::Entity::update_many()
-        .col_expr(Column::Retrying, Expr::value(true))
-        .filter(Column::Reader.eq(plain(reader)));
+    let mut meant = Condition::all().add(Column::Reader.eq(plain(reader)));
     if let Some(build) = build {
-        update = update.filter(Column::BuildId.eq(build.get()));
+        meant = meant.add(Column::BuildId.eq(build.get()));
     }
-    let marked = database.write(|| async |tx| Ok(update.clone().exec(tx).await?)).await;
-    marked.map(|marked| marked.rows_affected).map_err(|error| error.during("mark what is parked"))
+    // Those that are marked already, thousands perhaps, are not written anew.
+    let update = parked::Entity::update_many()
+        .col_expr(Column::Retrying, Expr::value(true))
+        .filter(meant.clone())
+        .filter(Column::Retrying.eq(false));
+    let marked = parked::Entity::find().filter(meant).filter(Column::Retrying.eq(true));
+    let count = database.write(|| {
+        async |tx| {
+            update.clone().exec(tx).await?;
+            Ok(marked.clone().count(tx).await?)
+        }
+    });
+    count.await.map_err(|error| error.during("mark what is parked"))
 }
 
 /// Removes a parked announcement.

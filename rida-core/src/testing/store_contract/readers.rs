@@ -135,7 +135,9 @@ pub(super) async fn what_is_parked_is_there_until_somebody_says_otherwise(store:
     store.keep_parked(ODD, two.announcement, "still not").await.expect("it is refused");
     let kept = Parked { reason: "still not".to_owned(), ..two.clone() };
     assert_eq!(all_parked(store, ParkedFilter::default()).await, [kept, other.clone(), parked(12, 1, 0)]);
-    assert_eq!(store.retry_parked(ODD, None).await.expect("it can be marked"), 3);
+    for _ in 0..2 {
+        assert_eq!(store.retry_parked(ODD, None).await.expect("it can be marked"), 3, "also what is marked already");
+    }
 }
 
 pub(super) async fn a_lease_of_a_clock_that_was_set_back_has_ended(store: &dyn Store) {
