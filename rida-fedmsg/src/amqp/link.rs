@@ -3,10 +3,12 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use lapin::Connection;
 use lapin::tcp::{OwnedIdentity, OwnedTLSConfig};
-use lapin::{Connection, ConnectionProperties};
+use lapin::uri::AMQPUri;
 use rida_core::PortError;
 
+use super::connecting;
 use crate::error::BusError;
 use crate::fedmsg::sign::read;
 
@@ -50,11 +52,7 @@ impl AmqpLink {
     /// # Errors
     /// When a file cannot be read, or the address is none.
     pub(super) fn tls(&self) -> Result<OwnedTLSConfig, BusError> {
-        let uri: Result<lapin::uri::AMQPUri, String> = self.url.parse();
-        if uri.is_err() {
-            let message = "the address of the broker is not like amqps://user:password@host/%2f";
-            return Err(BusError::Config(message.to_owned()));
-        }
+        self.uri()?;
         let cert_chain = self.authority.as_ref().map(|path| read("the certificate authority", path)).transpose()?;
         let identity = match &self.identity {
             Some((certificate, key)) => Some(OwnedIdentity::PKCS8 {
@@ -66,20 +64,25 @@ impl AmqpLink {
         Ok(OwnedTLSConfig { identity, cert_chain })
     }
 
+    fn uri(&self) -> Result<AMQPUri, BusError> {
+        let message = "the address of the broker is not like amqps://user:password@host/%2f";
+        self.url.parse().map_err(|_: String| BusError::Config(message.to_owned()))
+    }
+
     /// Connects. The files are read anew, so that certificates can be renewed.
     pub(super) async fn connect(&self, name: &str) -> Result<Connection, PortError> {
+        self.connect_within(name, CONNECT_TIMEOUT).await
+    }
+
+    pub(super) async fn connect_within(&self, name: &str, patience: Duration) -> Result<Connection, PortError> {
         let unusable =
             |error: BusError| PortError::unavailable("the connection to the broker cannot be made").because(error);
         let tls = self.tls().map_err(unusable)?;
-        let properties = ConnectionProperties::default().with_connection_name(name.into());
+        let uri = self.uri().map_err(unusable)?;
         let away =
             |error: lapin::Error| PortError::unavailable("the broker is away, or refuses the login").because(error);
-        let runtime = lapin::runtime::default_runtime().map_err(away)?;
-        let connecting = Connection::connect_with_config(&self.url, properties, tls, runtime);
-        match tokio::time::timeout(CONNECT_TIMEOUT, connecting).await {
-            Ok(connected) => connected.map_err(away),
-            Err(_) => Err(PortError::unavailable("the broker does not answer")),
-        }
+        let connected = connecting::connect(uri, name, tls, patience).await.map_err(away)?;
+        connected.ok_or_else(|| PortError::unavailable("the broker does not answer"))
     }
 }
 

@@ -2,6 +2,7 @@
 
 pub mod message;
 
+mod connecting;
 mod link;
 mod listener;
 mod probe;
