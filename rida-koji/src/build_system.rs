@@ -42,6 +42,7 @@ use self::starts::Starts;
 use crate::client::Client;
 use crate::config::KojiConfig;
 use crate::map::{Names, port_error};
+use crate::xmlrpc::{Answer, Call};
 
 /// How many modules' names are remembered.
 const REMEMBERED: usize = 4096;
@@ -123,6 +124,11 @@ impl KojiBuildSystem {
     /// its end a little later, and costs the hub less.
     fn freshness(&self, waited: Duration) -> Duration {
         self.config.freshness.max(self.config.longest_freshness.min(waited / PATIENCE))
+    }
+
+    /// Asks what is asked again and again, and whose answer others wait for: not for as long as a call may take.
+    async fn look(&self, calls: &[Call]) -> Result<Vec<Answer>, PortError> {
+        self.client.read_many_within(self.config.look_timeout, calls).await.map_err(port_error)
     }
 
     fn memory(&self) -> MutexGuard<'_, Memory> {

@@ -49,6 +49,9 @@ pub struct KojiConfig {
     pub freshness: Duration,
     /// The longest that it may be old.
     pub longest_freshness: Duration,
+    /// How long a question about tasks and repositories may take: it is asked again and again, and others wait for the
+    /// answer.
+    pub look_timeout: Duration,
     /// The program that makes source packages; absent means `rpmbuild`, wherever it is.
     pub rpmbuild: Option<PathBuf>,
 }
@@ -104,6 +107,7 @@ impl Default for KojiConfig {
             import: Some(ImportConfig::default()),
             freshness: Duration::from_secs(15),
             longest_freshness: Duration::from_secs(30),
+            look_timeout: Duration::from_secs(60),
             rpmbuild: None,
         }
     }

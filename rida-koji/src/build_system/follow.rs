@@ -8,7 +8,7 @@ use rida_core::{ComponentKey, ComponentState, Fact, ModuleBuild, PortError, Task
 
 use super::components::builds_of;
 use super::{KojiBuildSystem, unreadable};
-use crate::map::{in_short, nvr, port_error};
+use crate::map::{in_short, nvr, port_error, refused};
 use crate::wire::{Task, TaskState};
 use crate::xmlrpc::{Call, Fault, Value};
 
@@ -31,10 +31,26 @@ pub(super) struct Watched {
     has_begun: bool,
 }
 
+/// What the hub said of a task.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Said {
+    /// It was not asked.
+    Nothing,
+    /// It does not know the task.
+    Unknown,
+    /// How far the task is.
+    State(TaskState),
+}
+
+impl From<Option<TaskState>> for Said {
+    fn from(state: Option<TaskState>) -> Self {
+        state.map_or(Self::Unknown, Self::State)
+    }
+}
+
 #[derive(Debug)]
 struct Known {
-    /// What the hub said; absent when it does not know the task.
-    state: Option<TaskState>,
+    said: Said,
     /// When it said so; absent when that does not count any more.
     at: Option<Duration>,
     /// Since when somebody has wanted to know.
@@ -47,7 +63,7 @@ struct Known {
 
 impl Known {
     const fn new(now: Duration) -> Self {
-        Self { state: None, at: None, since: now, wanted: now, eager_until: Duration::ZERO }
+        Self { said: Said::Nothing, at: None, since: now, wanted: now, eager_until: Duration::ZERO }
     }
 }
 
@@ -62,9 +78,10 @@ impl Watched {
         }
     }
 
-    /// Tells, once, that the tasks are not known which somebody wants to know of: another process has started them.
+    /// Tells, once, that the hub was never asked about tasks which somebody wants to know of: another process has started
+    /// them.
     fn begins(&mut self, ids: &[i64]) -> bool {
-        let begins = !self.has_begun && ids.iter().any(|id| !self.tasks.contains_key(id));
+        let begins = !self.has_begun && ids.iter().any(|id| self.said(*id) == Said::Nothing);
         self.has_begun |= begins;
         begins
     }
@@ -75,17 +92,22 @@ impl Watched {
     }
 
     fn seen(&mut self, task: i64, state: TaskState, now: Duration) {
-        let known = Known { state: Some(state), at: Some(now), ..Known::new(now) };
+        let known = Known { said: Said::State(state), at: Some(now), ..Known::new(now) };
         self.tasks.entry(task).or_insert(known);
     }
 
     /// Notes that somebody wants to know of these tasks.
     fn want(&mut self, ids: &[i64], now: Duration) {
-        self.tasks.retain(|_, known| now.saturating_sub(known.wanted) < FORGOTTEN);
         for id in ids {
             let known = self.tasks.entry(*id).or_insert(Known::new(now));
             known.wanted = now;
         }
+    }
+
+    /// Forgets the tasks that nobody has wanted to know of for long. Only who asks may do so: what others ask about has to
+    /// be there when the answer comes.
+    fn forget(&mut self, now: Duration) {
+        self.tasks.retain(|_, known| now.saturating_sub(known.wanted) < FORGOTTEN);
     }
 
     /// Returns the tasks that have to be asked about: none when what is known of `ids` is fresh; otherwise those among
@@ -94,7 +116,7 @@ impl Watched {
         let is_fresh = |known: &Known| {
             known.at.is_some_and(|at| {
                 // What has ended stays as it is.
-                let ended = known.state.is_some_and(|state| !state.is_active());
+                let ended = matches!(known.said, Said::State(state) if !state.is_active());
                 let fresh = |waited| if now < known.eager_until { EAGERLY.min(fresh(waited)) } else { fresh(waited) };
                 ended || now.saturating_sub(at) < fresh(now.saturating_sub(known.since))
             })
@@ -113,13 +135,13 @@ impl Watched {
 
     fn learn(&mut self, id: i64, state: Option<TaskState>, now: Duration) {
         if let Some(known) = self.tasks.get_mut(&id) {
-            known.state = state;
+            known.said = Said::from(state);
             known.at = Some(now);
         }
     }
 
-    fn state(&self, id: i64) -> Option<TaskState> {
-        self.tasks.get(&id).and_then(|known| known.state)
+    fn said(&self, id: i64) -> Said {
+        self.tasks.get(&id).map_or(Said::Nothing, |known| known.said)
     }
 }
 
@@ -134,12 +156,8 @@ impl KojiBuildSystem {
             })
             .collect();
         let ids: Vec<i64> = waiting.iter().map(|(_, task)| *task).collect();
-        self.refresh(&ids).await?;
-        let states: Vec<Option<TaskState>> = {
-            let memory = self.memory();
-            ids.iter().map(|id| memory.watched.state(*id)).collect()
-        };
-        let (mut facts, mut trouble) = self.results(waiting.into_iter().zip(states).collect()).await?;
+        let said = self.refresh(&ids).await?;
+        let (mut facts, mut trouble) = self.results(waiting.into_iter().zip(said).collect()).await?;
         match self.repository(build).await {
             Ok(fact) => facts.extend(fact),
             Err(error) => trouble = Some(error),
@@ -155,20 +173,31 @@ impl KojiBuildSystem {
         }
     }
 
-    /// Sees to it that what is known of tasks is fresh.
-    async fn refresh(&self, ids: &[i64]) -> Result<(), PortError> {
+    /// Sees to it that what is known of tasks is fresh, and tells it.
+    async fn refresh(&self, ids: &[i64]) -> Result<Vec<Said>, PortError> {
         if ids.is_empty() {
-            return Ok(());
+            return Ok(Vec::new());
         }
-        let begins = {
+        // Whoever asks meanwhile asks about these too.
+        let has_begun = {
             let mut memory = self.memory();
-            let begins = memory.watched.begins(ids);
             memory.watched.want(ids, (self.elapsed)());
-            begins
+            memory.watched.has_begun
         };
+        if !has_begun {
+            // It takes a login, which nobody else is to wait for.
+            self.client.user().await.map_err(port_error)?;
+        }
         // Who waits here finds that somebody else has asked meanwhile.
         let _asking = self.asking.lock().await;
         let now = (self.elapsed)();
+        let begins = {
+            let mut memory = self.memory();
+            memory.watched.forget(now);
+            // Who has waited for long was forgotten.
+            memory.watched.want(ids, now);
+            memory.watched.begins(ids)
+        };
         if begins {
             self.learn_all(now).await?;
         }
@@ -184,7 +213,8 @@ impl KojiBuildSystem {
                 memory.watched.learn(*id, if is_done { Some(TaskState::Closed) } else { state }, now);
             }
         }
-        Ok(())
+        let memory = self.memory();
+        Ok(ids.iter().map(|id| memory.watched.said(*id)).collect())
     }
 
     /// Learns of all tasks of this service that run: after a restart many builds are looked at, one after the other.
@@ -197,7 +227,8 @@ impl KojiBuildSystem {
         ];
         let query = [("order", Value::from("-id")), ("limit", Value::Int(MOST))];
         let call = Call::new("listTasks", [Value::from(options), Value::from(query)]);
-        let answer = self.client.read(&call).await.map_err(port_error)?;
+        let answer = self.look(&[call]).await?.pop().unwrap_or(Ok(Value::Nil));
+        let answer = answer.map_err(|fault| refused("tasks cannot be listed", fault))?;
         let mut memory = self.memory();
         for task in answer.array("listTasks").map_err(unreadable)? {
             let task = Task::from_value(task).map_err(unreadable)?;
@@ -211,26 +242,22 @@ impl KojiBuildSystem {
     /// ended, all at once.
     async fn results(
         &self,
-        tasks: Vec<((ComponentKey, i64), Option<TaskState>)>,
+        tasks: Vec<((ComponentKey, i64), Said)>,
     ) -> Result<(Vec<Fact>, Option<PortError>), PortError> {
         let questions: Vec<Call> = tasks
             .iter()
-            .filter_map(|((_, task), state)| match state {
-                Some(TaskState::Closed) => Some(Call::new("listBuilds", []).with("taskID", *task)),
-                Some(TaskState::Failed) => {
+            .filter_map(|((_, task), said)| match said {
+                Said::State(TaskState::Closed) => Some(Call::new("listBuilds", []).with("taskID", *task)),
+                Said::State(TaskState::Failed) => {
                     Some(Call::new("getTaskResult", [Value::Int(*task)]).with("raise_fault", false))
                 }
                 _ => None,
             })
             .collect();
-        let answers = if questions.is_empty() {
-            Vec::new()
-        } else {
-            self.client.read_many(&questions).await.map_err(port_error)?
-        };
+        let answers = if questions.is_empty() { Vec::new() } else { self.look(&questions).await? };
         let mut answers = answers.into_iter();
         let (mut facts, mut trouble) = (Vec::new(), None);
-        for ((key, id), state) in tasks {
+        for ((key, id), said) in tasks {
             let (component, attempt, task) = (key.component, key.attempt, TaskId(id));
             let progress = |progress| Fact::TaskProgressed { component: component.clone(), attempt, task, progress };
             let failed = |reason: String| Fact::ComponentFailed {
@@ -239,13 +266,23 @@ impl KojiBuildSystem {
                 task: Some(task),
                 reason: Arc::from(reason),
             };
+            let state = match said {
+                Said::State(state) => state,
+                Said::Unknown => {
+                    facts.push(failed(format!("Koji does not know the task {id}")));
+                    continue;
+                }
+                Said::Nothing => {
+                    trouble = Some(PortError::temporary(format!("Koji was not asked about the task {id}")));
+                    continue;
+                }
+            };
             facts.push(match state {
-                None => failed(format!("Koji does not know the task {id}")),
-                Some(TaskState::Free) => progress(TaskProgress::Free),
-                Some(TaskState::Assigned) => progress(TaskProgress::Assigned),
-                Some(TaskState::Open) => progress(TaskProgress::Open),
-                Some(TaskState::Canceled) => failed(format!("Koji's task {id} was cancelled")),
-                Some(TaskState::Closed) => match builds_of(answers.next().unwrap_or(Ok(Value::Nil))) {
+                TaskState::Free => progress(TaskProgress::Free),
+                TaskState::Assigned => progress(TaskProgress::Assigned),
+                TaskState::Open => progress(TaskProgress::Open),
+                TaskState::Canceled => failed(format!("Koji's task {id} was cancelled")),
+                TaskState::Closed => match builds_of(answers.next().unwrap_or(Ok(Value::Nil))) {
                     Ok(builds) => match builds.first().map(|build| nvr(&build.nvr)) {
                         Some(Ok(nvr)) => Fact::ComponentBuilt { component, attempt, task, nvr: Arc::new(nvr) },
                         Some(Err(error)) => failed(error.message().to_owned()),
@@ -256,7 +293,7 @@ impl KojiBuildSystem {
                         continue;
                     }
                 },
-                Some(TaskState::Failed) => {
+                TaskState::Failed => {
                     let reason = match answers.next().unwrap_or(Ok(Value::Nil)) {
                         Ok(result) => Fault::from_value(&result).map(|fault| fault.message),
                         // That it failed is known all the same.

@@ -223,7 +223,7 @@ impl KojiBuildSystem {
         let calls: Vec<Call> = std::iter::once(Call::new("getTaskInfo", [Value::from(ids.to_vec())]))
             .chain(eager.iter().map(made))
             .collect();
-        let mut answers = self.client.read_many(&calls).await.map_err(port_error)?.into_iter();
+        let mut answers = self.look(&calls).await?.into_iter();
         let answer =
             answers.next().unwrap_or(Ok(Value::Nil)).map_err(|fault| refused("tasks cannot be looked up", fault))?;
         let tasks = answer.array("getTaskInfo").map_err(unreadable)?.into_iter();
@@ -234,13 +234,10 @@ impl KojiBuildSystem {
         if tasks.len() != ids.len() {
             return Err(PortError::temporary(format!("Koji told of {} of {} tasks", tasks.len(), ids.len())));
         }
-        let mut complete = BTreeSet::new();
-        for (task, answer) in eager.iter().zip(answers) {
-            if !builds_of(answer)?.is_empty() {
-                complete.insert(*task);
-            }
-        }
-        Ok((tasks, complete))
+        // Of what is refused the task tells by itself, once it has ended.
+        let is_made =
+            |(task, answer): (&i64, Answer)| builds_of(answer).is_ok_and(|builds| !builds.is_empty()).then_some(*task);
+        Ok((tasks, eager.iter().zip(answers).filter_map(is_made).collect()))
     }
 }
 

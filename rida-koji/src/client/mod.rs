@@ -15,12 +15,13 @@ mod version;
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use bytes::Bytes;
 use hyper::StatusCode;
 use hyper::header::LOCATION;
 use tokio::sync::{OnceCell, Semaphore, SemaphorePermit};
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout_at};
 use tracing::Instrument;
 
 pub use self::config::{ClientConfig, Login};
@@ -29,16 +30,15 @@ pub use self::kerberos::{Canonical, Kerberos};
 pub use self::report::{CallReport, Outcome};
 use self::session::Session;
 use self::trouble::{
-    Patience, TRIES, Tries, Trouble, alert, error_lost, is_session_gone, still_lost, tells_nothing_of_the_call,
-    unreachable,
+    Patience, Tries, Trouble, alert, error_lost, is_session_gone, still_lost, tells_nothing_of_the_call, unreachable,
 };
 pub use self::version::Version;
 use crate::error::{KojiError, KojiErrorKind, fault};
 use crate::wire::User;
 use crate::xmlrpc::{Answer, Call, Fault, Value, cut, decode_response, encode_call};
 
-/// How often a call that may have been done is sent again: once at once, and once after a pause.
-const RESENT: u32 = 2;
+/// How often a call that may have been done is sent again, at once: it may have been an idle connection that broke.
+const RESENT: u32 = 1;
 /// How often a call logs in anew.
 const LOGINS: u32 = 2;
 /// The longest request that the hub takes.
@@ -125,8 +125,12 @@ impl Client {
     /// # Errors
     /// When it has no answer, or the answer is a fault.
     pub async fn read(&self, call: &Call) -> Result<Value, KojiError> {
+        self.read_within(self.inner.config.timeout, call).await
+    }
+
+    async fn read_within(&self, limit: Duration, call: &Call) -> Result<Value, KojiError> {
         let outgoing = outgoing(call)?;
-        self.inner.measured(&call.method, self.inner.read(outgoing)).await
+        self.inner.measured(&call.method, self.inner.read(outgoing, limit)).await
     }
 
     /// Makes several calls that change nothing, few at a time, and returns the answer of each.
@@ -134,9 +138,19 @@ impl Client {
     /// # Errors
     /// When they have no answer.
     pub async fn read_many(&self, calls: &[Call]) -> Result<Vec<Answer>, KojiError> {
+        self.read_many_within(self.inner.config.timeout, calls).await
+    }
+
+    /// Does as [`read_many`](Self::read_many), and gives each request this much time, should that be less than the
+    /// settings do.
+    ///
+    /// # Errors
+    /// When they have no answer.
+    pub async fn read_many_within(&self, limit: Duration, calls: &[Call]) -> Result<Vec<Answer>, KojiError> {
+        let limit = limit.min(self.inner.config.timeout);
         let mut answers = Vec::with_capacity(calls.len());
         for chunk in calls.chunks(self.inner.config.batch.max(1)) {
-            let answer = self.read(&Call::several(chunk)).await?;
+            let answer = self.read_within(limit, &Call::several(chunk)).await?;
             answers.extend(take_apart(answer, chunk.len())?);
         }
         Ok(answers)
@@ -223,13 +237,13 @@ impl Inner {
         answer
     }
 
-    async fn read(&self, outgoing: Outgoing) -> Result<Value, KojiError> {
+    async fn read(&self, outgoing: Outgoing, limit: Duration) -> Result<Value, KojiError> {
         let _permit = permit(&self.readers).await?;
         let mut patience = Patience::new(&self.config);
-        let mut tries = Tries::new(self.config.timeout);
+        let mut tries = Tries::new(limit);
         loop {
             tries.begin();
-            match self.read_once(&outgoing).await {
+            match self.read_once(&outgoing, tries.until()).await {
                 Ok(Ok(value)) => return Ok(value),
                 Ok(Err(fault)) if fault.code == fault::OFFLINE && patience.wait().await => tries.forget(),
                 Ok(Err(fault)) => return Err(KojiError::of_fault(fault)),
@@ -242,18 +256,26 @@ impl Inner {
         }
     }
 
-    async fn read_once(&self, outgoing: &Outgoing) -> Result<Answer, Trouble> {
+    async fn read_once(&self, outgoing: &Outgoing, until: Instant) -> Result<Answer, Trouble> {
         let idle = lock(&self.idle_readers).pop();
-        let mut connection = match idle.filter(Connection::is_usable) {
-            Some(connection) => connection,
-            None => self.calls.connect().await.map_err(Trouble::NotSent)?,
-        };
-        let reply = connection.send(&self.calls, outgoing, self.config.timeout).await?;
+        let mut connection = self.connection(idle, until).await?;
+        let left = until.saturating_duration_since(Instant::now());
+        let reply = connection.send(&self.calls, outgoing, left).await?;
         let answer = self.classify(&reply)?;
         if connection.is_usable() {
             lock(&self.idle_readers).push(connection);
         }
         Ok(answer)
+    }
+
+    /// Takes a connection that was used before, or makes one.
+    async fn connection(&self, known: Option<Connection>, until: Instant) -> Result<Connection, Trouble> {
+        if let Some(connection) = known.filter(Connection::is_usable) {
+            return Ok(connection);
+        }
+        let too_long = || KojiError::new(KojiErrorKind::Unreachable, "connecting takes too long");
+        let made = timeout_at(until, self.calls.connect()).await;
+        made.unwrap_or_else(|_| Err(too_long())).map_err(Trouble::NotSent)
     }
 
     async fn write(&self, outgoing: Outgoing) -> Result<Value, KojiError> {
@@ -287,7 +309,8 @@ impl Inner {
         }
     }
 
-    /// Makes a call in a session. The number of the call stays the same however often it is sent.
+    /// Makes a call in a session. The number of the call stays the same however often it is sent. All tries have the time
+    /// of one call: who has waited that long looks what became of it.
     async fn in_session(&self, session: &mut Session, outgoing: &Outgoing) -> Result<Value, KojiError> {
         let mut patience = Patience::new(&self.config);
         let mut numbered = outgoing.clone();
@@ -296,14 +319,15 @@ impl Inner {
             numbered.query = format!("{}{}{query}", outgoing.query, if outgoing.query.is_empty() { '?' } else { '&' });
         }
         numbered.headers.extend(session.headers()?);
-        let (mut not_sent, mut lost) = (0, 0);
+        let (mut tries, mut lost) = (Tries::new(self.config.timeout), 0);
         loop {
-            match self.in_session_once(session, &numbered).await {
+            match self.in_session_once(session, &numbered, tries.until()).await {
                 Ok(Err(fault)) if fault.code == fault::OFFLINE => {
                     if !patience.wait().await {
                         let error = KojiError::of_fault(fault);
                         return Err(if lost == 0 { error } else { still_lost(error) });
                     }
+                    tries.forget();
                 }
                 Ok(Err(fault)) if lost > 0 && tells_nothing_of_the_call(&fault) => {
                     return Err(still_lost(KojiError::of_fault(fault)));
@@ -315,31 +339,32 @@ impl Inner {
                 Err(Trouble::Final(error)) => return Err(if lost == 0 { error } else { still_lost(error) }),
                 Err(Trouble::NotSent(error)) => {
                     session.connection = None;
-                    not_sent += 1;
-                    if not_sent >= TRIES {
+                    tries.begin();
+                    if tries.are_over() {
                         return Err(if lost == 0 { unreachable(error) } else { error_lost(error) });
                     }
-                    self.pause(not_sent).await;
+                    self.pause(tries.made).await;
                 }
                 Err(Trouble::Lost(error)) => {
                     session.connection = None;
-                    if lost == RESENT {
+                    if lost == RESENT || tries.are_over() {
                         return Err(error_lost(error));
                     }
-                    // At once the first time: it may have been an idle connection that broke.
-                    self.pause(lost).await;
                     lost += 1;
                 }
             }
         }
     }
 
-    async fn in_session_once(&self, session: &mut Session, outgoing: &Outgoing) -> Result<Answer, Trouble> {
-        let mut connection = match session.connection.take().filter(Connection::is_usable) {
-            Some(connection) => connection,
-            None => self.calls.connect().await.map_err(Trouble::NotSent)?,
-        };
-        let reply = connection.send(&self.calls, outgoing, self.config.timeout).await?;
+    async fn in_session_once(
+        &self,
+        session: &mut Session,
+        outgoing: &Outgoing,
+        until: Instant,
+    ) -> Result<Answer, Trouble> {
+        let mut connection = self.connection(session.connection.take(), until).await?;
+        let left = until.saturating_duration_since(Instant::now());
+        let reply = connection.send(&self.calls, outgoing, left).await?;
         let answer = self.classify(&reply)?;
         session.connection = Some(connection);
         Ok(answer)

@@ -11,7 +11,7 @@ use crate::error::{KojiError, KojiErrorKind, fault};
 use crate::xmlrpc::Fault;
 
 /// How often a call is sent at most, when it did not arrive or may be repeated.
-pub(super) const TRIES: u32 = 4;
+const TRIES: u32 = 4;
 
 /// How one try of a call ended without an answer.
 pub(super) enum Trouble {
@@ -33,7 +33,7 @@ impl From<SendError> for Trouble {
     }
 }
 
-/// Counts the tries of what may be sent again: there are so many, and none begins after the time of one call.
+/// Counts the tries of what may be sent again: there are so many, and none goes on after the time of one call.
 pub(super) struct Tries {
     pub(super) made: u32,
     began: Instant,
@@ -47,6 +47,11 @@ impl Tries {
 
     pub(super) fn begin(&mut self) {
         self.made += 1;
+    }
+
+    /// Returns when the time of all tries is over.
+    pub(super) fn until(&self) -> Instant {
+        self.began + self.limit
     }
 
     pub(super) fn are_over(&self) -> bool {

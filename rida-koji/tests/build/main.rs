@@ -10,6 +10,7 @@ mod contract;
 mod cost;
 mod crashes;
 mod flow;
+mod following;
 mod import;
 mod measured;
 mod outages;

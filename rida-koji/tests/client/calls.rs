@@ -113,7 +113,7 @@ async fn a_write_that_did_not_arrive_is_sent_again() {
     }
     assert_eq!(done(&hub, "createTag"), 3);
     // When it fails for longer, what became of it is not known.
-    for _ in 0..3 {
+    for _ in 0..2 {
         hub.world().trouble(When::method("createTag"), Trouble::BreakBefore);
     }
     let error = client.write(&create("lost")).await.unwrap_err();
@@ -247,16 +247,53 @@ async fn a_file_arrives_whole() {
 #[tokio::test]
 async fn a_file_in_pieces_that_is_not_whole_in_the_end_is_told() {
     let hub = Hub::start().await.unwrap();
-    let client = Client::new(ClientConfig { timeout: Duration::from_secs(5), ..config(&hub) }).unwrap();
+    let client = client(&hub);
     // After the login and the first piece.
-    hub.world().trouble(When::Number(2), Trouble::Stop);
+    hub.world().trouble(When::Number(2), Trouble::Slow(Duration::from_secs(1)));
     let content = Bytes::from(vec![7; 9_000_000]);
     let uploading = tokio::spawn(async move { client.upload("cli-build/a", "x", &content).await });
-    hub.stopped().await;
+    // It is cut off before the second one is written behind it.
+    while hub.world().uploaded("cli-build/a/x").is_none() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
     hub.world().cut_upload("cli-build/a/x", 100);
     let error = uploading.await.unwrap().unwrap_err();
     assert_eq!(error.kind(), KojiErrorKind::HubFailed);
     assert_eq!(error.to_string(), "Koji failed: a file is not there as it was sent");
+}
+
+/// All tries of a call have the time of one.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_never_answered_is_sent_once_and_takes_the_time_of_one_call() {
+    let hub = Arc::new(Hub::start().await.unwrap());
+    let limit = Duration::from_secs(2);
+    let client = Client::new(ClientConfig { timeout: limit, ..config(&hub) }).unwrap();
+    client.write(&create("first")).await.unwrap();
+    let sent = Arc::new(AtomicUsize::new(0));
+    let counting = tokio::spawn({
+        let (hub, sent) = (Arc::clone(&hub), Arc::clone(&sent));
+        async move {
+            loop {
+                hub.stopped().await;
+                sent.fetch_add(1, Ordering::SeqCst);
+            }
+        }
+    });
+    for (number, trouble) in [Trouble::Stop, Trouble::StopAfter].into_iter().enumerate() {
+        hub.world().trouble(When::Always, trouble);
+        let (name, began) = (format!("hung-{number}"), std::time::Instant::now());
+        let error = client.write(&create(&name)).await.unwrap_err();
+        assert_eq!(error.kind(), KojiErrorKind::Lost);
+        assert!(began.elapsed() < limit * 2, "{:?}", began.elapsed());
+        assert_eq!(sent.swap(0, Ordering::SeqCst), 1);
+        let began = std::time::Instant::now();
+        assert_eq!(client.read(&get(&name)).await.unwrap_err().kind(), KojiErrorKind::Unreachable);
+        assert!(began.elapsed() < limit * 2, "{:?}", began.elapsed());
+        hub.world().calm();
+        sent.store(0, Ordering::SeqCst);
+        client.write(&create(&format!("after-{number}"))).await.unwrap();
+    }
+    counting.abort();
 }
 
 #[tokio::test]
