@@ -103,11 +103,10 @@ impl KojiBuildSystem {
                 None if !is_missing && needs_builder && is_changed && round < ROUNDS => {}
                 None if !is_missing => return Ok(()),
                 None => {
-                    let asked = match place {
-                        Some(answer) => repository::place(answer.unwrap_or(Value::Nil))?,
-                        None => self.ask(&wanted.names).await?,
-                    };
-                    return Err(self.first_is_pending(build, asked));
+                    return Err(match place {
+                        Some(answer) => self.first_is_pending(build, repository::place(answer.unwrap_or(Value::Nil))?),
+                        None => self.ask_for_first(build).await?,
+                    });
                 }
                 // Somebody else may have been faster.
                 Some((_, fault)) if fault.code == fault::GENERIC && round < ROUNDS => {}

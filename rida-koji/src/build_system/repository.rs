@@ -8,21 +8,22 @@ use std::time::Duration;
 
 use rida_core::{BuildId, ComponentState, Fact, ModuleBuild, Phase, PortError};
 
+use self::awaited::Of;
+pub(super) use self::awaited::{Asked, Awaited};
 use super::components::builds_of;
 use super::{KojiBuildSystem, unreadable};
 use crate::client::Version;
 use crate::error::KojiErrorKind;
 use crate::map::{Names, port_error, refused};
-use crate::wire::{Build, Repository, Task};
-use crate::xmlrpc::{Answer, Call, Value};
+use crate::wire::{Build, Repository, Tag, Task};
+use crate::xmlrpc::{Call, Value};
+
+mod awaited;
 
 /// How many modules' repositories are remembered.
 const REMEMBERED: usize = 4096;
 /// The shortest pause between two questions for the first repository.
 const SHORTEST: Duration = Duration::from_secs(1);
-/// How often what is known of a repository gets old before one that failed again and again is asked for again: twice as
-/// often each time, up to this power of two.
-const MOST_PATIENT: u32 = 7;
 /// How many modules ask builders at the same time.
 const TURNS: usize = 16;
 
@@ -44,65 +45,6 @@ impl Turns {
     }
 }
 
-/// A repository that is waited for.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Awaited {
-    /// Which one of the module it is; the first has none of these numbers.
-    of: Of,
-    /// What was asked for; absent when that is not known.
-    asked: Option<Asked>,
-    /// Since when it is waited for.
-    since: Duration,
-    /// How often it was asked for.
-    times: u32,
-    /// When it was last asked for.
-    asked_at: Duration,
-    /// When the hub was last asked about it; absent when that does not count any more.
-    pub(super) at: Option<Duration>,
-}
-
-/// Which repository of a module.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Of {
-    /// The one that the first package is built with, with the number of the run that prepares for it.
-    First(u32),
-    /// The one that was asked for with this number.
-    Generation(u32),
-}
-
-/// What was asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Asked {
-    /// A place in the queue.
-    Request(i64),
-    /// A task of an older hub.
-    Task(i64),
-}
-
-impl Asked {
-    /// Asks what became of it.
-    fn question(self) -> Call {
-        match self {
-            Self::Request(id) => Call::new("repo.checkRequest", [Value::Int(id)]),
-            Self::Task(id) => Call::new("getTaskInfo", [Value::Int(id)]),
-        }
-    }
-
-    /// Tells by the answer whether it is still being made.
-    fn is_under_way(self, answer: Option<Answer>) -> Result<bool, PortError> {
-        let Some(Ok(answer)) = answer.filter(|answer| answer.as_ref().is_ok_and(|answer| !answer.is_nil())) else {
-            return Ok(false);
-        };
-        match self {
-            Self::Request(_) => {
-                let request = answer.fields("repo.checkRequest").map_err(unreadable)?.take("request");
-                request.fields("request").and_then(|mut request| request.flag("active")).map_err(unreadable)
-            }
-            Self::Task(_) => Ok(Task::from_value(answer).map_err(unreadable)?.state.is_active()),
-        }
-    }
-}
-
 /// Asks the queue for a repository with all that is in a tag now.
 pub(super) fn request(names: &Names) -> Call {
     Call::new("repo.request", [Value::from(names.build_tag.as_str())]).with("min_event", "last")
@@ -119,63 +61,76 @@ pub(super) fn place(answer: Value) -> Result<Option<Asked>, PortError> {
 }
 
 impl KojiBuildSystem {
-    /// Tells that the first repository is being made, without which no builder begins.
+    /// Tells that the first repository is being made, without which no builder begins, once the queue was asked for it.
     pub(super) fn first_is_pending(&self, build: &ModuleBuild, asked: Option<Asked>) -> PortError {
         self.await_repository(build.id, Of::First(build.run_started), asked);
-        self.pending(Duration::ZERO)
+        self.pending(Duration::ZERO, None)
     }
 
-    fn pending(&self, waited: Duration) -> PortError {
-        let text = "Koji is making the module's first repository, which every builder needs";
+    /// Asks a builder for the first repository, and tells that it is being made.
+    pub(super) async fn ask_for_first(&self, build: &ModuleBuild) -> Result<PortError, PortError> {
+        self.ask_once(build, Of::First(build.run_started), None).await?;
+        Ok(self.pending(Duration::ZERO, None))
+    }
+
+    fn pending(&self, waited: Duration, why: Option<String>) -> PortError {
+        let text =
+            why.unwrap_or_else(|| "Koji is making the module's first repository, which every builder needs".to_owned());
         PortError::pending(text, self.freshness(waited).max(SHORTEST))
     }
 
     /// Looks after the first repository, once it was asked for; tells whether it was.
     pub(super) async fn first_repository(&self, build: &ModuleBuild) -> Option<Result<(), PortError>> {
-        let awaited = self.memory().repositories.get(&build.id).copied()?;
+        let awaited = self.memory().repositories.get(&build.id).cloned()?;
         let asked = awaited.asked.filter(|_| awaited.of == Of::First(build.run_started))?;
-        Some(self.look_after_first(build, asked, awaited.since).await)
+        Some(self.look_after_first(build, asked, &awaited).await)
     }
 
-    async fn look_after_first(&self, build: &ModuleBuild, asked: Asked, since: Duration) -> Result<(), PortError> {
+    async fn look_after_first(&self, build: &ModuleBuild, asked: Asked, awaited: &Awaited) -> Result<(), PortError> {
         let names = self.names(build);
-        let calls = [Call::new("getRepo", [Value::from(names.build_tag.as_str())]), asked.question()];
-        let mut answers = self.client.read_many(&calls).await.map_err(port_error)?.into_iter();
-        let known = answers.next().unwrap_or(Ok(Value::Nil));
-        let known = known.map_err(|fault| refused("a repository cannot be looked up", fault))?;
+        let tag = || Value::from(names.build_tag.as_str());
+        let calls = [Call::new("getRepo", [tag()]), Call::new("getTag", [tag()]), asked.question()];
+        let mut answers = self.look(&calls).await?.into_iter();
+        let mut next = || answers.next().unwrap_or(Ok(Value::Nil));
+        let known = next().map_err(|fault| refused("a repository cannot be looked up", fault))?;
         let known = Repository::from_value(known).map_err(unreadable)?;
-        let under_way = asked.is_under_way(answers.next())?;
-        if let Some(repository) = known.filter(|_| !under_way) {
-            // The queue waits for one that is new enough; a builder may have begun before the environment was complete.
-            let tag = match asked {
-                Asked::Request(_) => None,
-                Asked::Task(_) => repository.rest.get("tag_id").and_then(|tag| tag.int("tag_id").ok()),
-            };
-            let is_current = match tag {
-                Some(tag) => self.is_current(tag, &repository).await?,
-                None => true,
-            };
-            if is_current {
-                self.memory().repositories.remove(&build.id);
-                return Ok(());
-            }
+        let tag = next().map_err(|fault| refused("a tag cannot be looked up", fault))?;
+        let tag = Tag::from_value(tag).map_err(unreadable)?;
+        let tag = tag.ok_or_else(|| PortError::permanent(format!("Koji's tag {} is gone", names.build_tag)))?;
+        let under_way = asked.is_under_way(Some(next()))?;
+        // A builder may have begun before the environment was complete; and where it failed, an older one is there.
+        if let Some(repository) = known.filter(|_| !under_way)
+            && self.is_current(tag.id, &repository).await?
+        {
+            self.memory().repositories.remove(&build.id);
+            return Ok(());
         }
-        if !under_way {
-            failed(build, &names);
-            let asked = self.ask(&names).await?;
-            return Err(self.first_is_pending(build, asked));
-        }
-        Err(self.pending((self.elapsed)().saturating_sub(since)))
+        let why = if under_way { awaited.before() } else { self.ask_again(build, &names, awaited).await? };
+        Err(self.pending((self.elapsed)().saturating_sub(awaited.since), why))
     }
 
     pub(super) async fn ask_for_repository(&self, build: &ModuleBuild, generation: u32) -> Result<(), PortError> {
-        self.ask_once(build, generation, None).await
+        self.ask_once(build, Of::Generation(generation), None).await
+    }
+
+    /// Asks again for a repository that nobody makes, when it is time to, and says why it is not there.
+    async fn ask_again(
+        &self,
+        build: &ModuleBuild,
+        names: &Names,
+        awaited: &Awaited,
+    ) -> Result<Option<String>, PortError> {
+        if awaited.is_due((self.elapsed)(), self.config.freshness) {
+            let (id, tag) = (build.id.get(), &names.build_tag);
+            tracing::warn!(build.id = id, %tag, "a repository failed or came too early; it is asked for again");
+            self.ask_once(build, awaited.of, awaited.asked).await?;
+        }
+        Ok(awaited.words())
     }
 
     /// Asks for a repository unless somebody has done so since it was known that `before` was asked for.
-    async fn ask_once(&self, build: &ModuleBuild, generation: u32, before: Option<Asked>) -> Result<(), PortError> {
+    async fn ask_once(&self, build: &ModuleBuild, of: Of, before: Option<Asked>) -> Result<(), PortError> {
         let _turn = self.turns.of(build.id).await;
-        let of = Of::Generation(generation);
         if self.asked_meanwhile(build.id, of, before).is_some() {
             return Ok(());
         }
@@ -190,10 +145,7 @@ impl KojiBuildSystem {
         if memory.repositories.len() >= REMEMBERED {
             memory.repositories.pop_first();
         }
-        let before = memory.repositories.get(&build).filter(|before| before.of == of);
-        let (since, times) = before.map_or((now, 0), |before| (before.since, before.times));
-        let awaited =
-            Awaited { of, asked, since, times: times.saturating_add(1), asked_at: now, at: asked.map(|_| now) };
+        let awaited = Awaited::again(memory.repositories.get(&build), of, asked, now);
         memory.repositories.insert(build, awaited);
     }
 
@@ -205,7 +157,7 @@ impl KojiBuildSystem {
     }
 
     /// Asks for a repository, and returns what to ask after.
-    pub(super) async fn ask(&self, names: &Names) -> Result<Option<Asked>, PortError> {
+    async fn ask(&self, names: &Names) -> Result<Option<Asked>, PortError> {
         if self.has_queue().await? { self.ask_queue(names).await } else { self.ask_builder(names).await }
     }
 
@@ -272,27 +224,44 @@ impl KojiBuildSystem {
     /// Tells whether the repository that a build waits for is there; asks for it again when nobody makes it.
     pub(super) async fn repository(&self, build: &ModuleBuild) -> Result<Option<Fact>, PortError> {
         let Phase::Building { regenerating: Some(covered) } = &build.phase else { return Ok(None) };
-        let generation = build.repository_generation;
+        let of = Of::Generation(build.repository_generation);
         let now = (self.elapsed)();
         let awaited = {
             let mut memory = self.memory();
-            let awaited = memory.repositories.get_mut(&build.id);
-            if let Some(awaited) = awaited.filter(|awaited| awaited.of == Of::Generation(generation)) {
-                let fresh = self.freshness(now.saturating_sub(awaited.since));
-                if awaited.at.is_some_and(|at| now.saturating_sub(at) < fresh) {
-                    return Ok(None);
+            match memory.repositories.get_mut(&build.id).filter(|awaited| awaited.of == of) {
+                Some(awaited) => {
+                    let fresh = self.freshness(now.saturating_sub(awaited.since));
+                    if let Some(told) = awaited.told(now, fresh) {
+                        return told.map(|()| None);
+                    }
+                    awaited.look(now);
+                    Some(awaited.clone())
                 }
-                awaited.at = Some(now);
-                awaited.asked.map(|asked| (asked, awaited.times, awaited.asked_at))
-            } else {
-                None
+                None => None,
             }
         };
+        let found = self.look_for_repository(build, covered, awaited).await;
+        if let Err(error) = &found
+            && let Some(awaited) = self.memory().repositories.get_mut(&build.id).filter(|awaited| awaited.of == of)
+        {
+            awaited.tell(error);
+        }
+        found
+    }
+
+    async fn look_for_repository(
+        &self,
+        build: &ModuleBuild,
+        covered: &[usize],
+        awaited: Option<Awaited>,
+    ) -> Result<Option<Fact>, PortError> {
+        let generation = build.repository_generation;
         let names = self.names(build);
         let tag = || Value::from(names.build_tag.as_str());
+        let awaited = awaited.and_then(|awaited| Some((awaited.asked?, awaited)));
         let mut calls = vec![Call::new("getRepo", [tag()]), Call::new("listTagged", [tag()]).with("inherit", false)];
-        calls.extend(awaited.map(|(asked, ..)| asked.question()));
-        let mut answers = self.client.read_many(&calls).await.map_err(port_error)?.into_iter();
+        calls.extend(awaited.iter().map(|(asked, _)| asked.question()));
+        let mut answers = self.look(&calls).await?.into_iter();
         let repository = answers.next().unwrap_or(Ok(Value::Nil));
         let repository = repository.map_err(|fault| refused("a repository cannot be looked up", fault))?;
         let repository = Repository::from_value(repository).map_err(unreadable)?;
@@ -303,12 +272,11 @@ impl KojiBuildSystem {
             self.memory().repositories.remove(&build.id);
             return Ok(Some(Fact::RepositoryRegenerated { generation }));
         }
-        let under_way = match awaited {
-            Some((asked, ..)) => asked.is_under_way(answers.next())?,
-            None => false,
-        };
-        if under_way {
-            return Ok(None);
+        let unless_told = |why: Option<String>| why.map_or(Ok(None), |why| Err(PortError::unavailable(why)));
+        if let Some((asked, awaited)) = &awaited
+            && asked.is_under_way(answers.next())?
+        {
+            return unless_told(awaited.before());
         }
         // No repository has what is not in the tag.
         if let Some(nvr) = wanted(build, covered).find(|nvr| tagged.iter().all(|build| build.nvr != *nvr)) {
@@ -317,35 +285,12 @@ impl KojiBuildSystem {
                 format!("somebody took {nvr} out of Koji's tag {tag}, and the module cannot be built on; put it back");
             return Err(PortError::unavailable(text));
         }
-        let Some((asked, times, asked_at)) = awaited else {
-            self.ask_once(build, generation, None).await?;
+        let Some((_, awaited)) = awaited else {
+            self.ask_once(build, Of::Generation(generation), None).await?;
             return Ok(None);
         };
-        // The first time at once; one that can never be made is not asked for all the time.
-        let pause = match times {
-            0 | 1 => Duration::ZERO,
-            more => self.config.freshness.saturating_mul(1 << more.min(MOST_PATIENT)),
-        };
-        if now.saturating_sub(asked_at) >= pause {
-            failed(build, &names);
-            self.ask_once(build, generation, Some(asked)).await?;
-        }
-        if times < 2 {
-            return Ok(None);
-        }
-        let made = match asked {
-            Asked::Task(task) => format!("Koji's task {task}, which made the module's repository,"),
-            Asked::Request(request) => format!("what Koji's request {request} for the module's repository led to"),
-        };
-        Err(PortError::unavailable(format!(
-            "{made} failed or came too early, and so {times} times; it is asked for again"
-        )))
+        unless_told(self.ask_again(build, &names, &awaited).await?)
     }
-}
-
-fn failed(build: &ModuleBuild, names: &Names) {
-    let (id, tag) = (build.id.get(), &names.build_tag);
-    tracing::warn!(build.id = id, %tag, "a repository failed or came too early; it is asked for again");
 }
 
 /// Returns what a repository is asked for.

@@ -10,6 +10,17 @@ use crate::xmlrpc::{Call, Struct, Value};
 
 impl World {
     fn shown_repo(&self, repo: &Repo) -> Value {
+        if !self.dialect.repository_queue {
+            // Older hubs say less; which tag it is of they leave to who asked.
+            return Value::from([
+                ("id", Value::Int(repo.id)),
+                ("state", Value::Int(repo.state)),
+                ("create_event", Value::Int(repo.event)),
+                ("create_ts", Value::Double(repo.created)),
+                ("task_id", Value::from(repo.task)),
+                ("dist", Value::Bool(false)),
+            ]);
+        }
         Value::from([
             ("id", Value::Int(repo.id)),
             ("state", Value::Int(repo.state)),

@@ -410,6 +410,12 @@ impl World {
         builds.filter_map(|(build, _)| self.builds.get(build)).map(HubBuild::nvr).collect()
     }
 
+    /// Returns how many finished repositories a tag has.
+    pub fn repositories(&self, tag: &str) -> usize {
+        let tag = self.tags.values().find(|known| known.name == tag).map(|tag| tag.id);
+        self.repos.values().filter(|repo| Some(repo.tag) == tag && repo.state == 1).count()
+    }
+
     /// Returns the names of the tags that a tag inherits from, nearest first.
     pub fn ancestors(&self, tag: &str) -> Vec<String> {
         let line = self.tags.values().find(|known| known.name == tag).map(|tag| self.line(tag.id));

@@ -16,6 +16,7 @@ mod measured;
 mod outages;
 mod policies;
 mod races;
+mod repositories;
 mod reuse;
 mod roots;
 mod scratch;
