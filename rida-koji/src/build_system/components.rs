@@ -103,21 +103,16 @@ impl KojiBuildSystem {
     }
 
     /// Whoever cancels notes that first and looks for tasks then; here the order is the other way round, so that one of
-    /// the two always sees the other.
+    /// the two always sees the other. Where something fails here the task is told, and ended as one that nobody waits for;
+    /// of a task that is not told nobody would know.
     async fn end_cancelled(&self, names: &Names, missing: &[(Start, Try, String)], started: &mut [Started]) {
         let tag = Call::new("getTag", [Value::from(names.build_tag.as_str())]);
-        let tag = self.client.read(&tag).await.map_err(port_error);
-        let tag = tag.and_then(|tag| Tag::from_value(tag).map_err(unreadable));
+        let tag = self.client.read(&tag).await.ok().and_then(|tag| Tag::from_value(tag).ok()).flatten();
         for ((start, ..), started) in missing.iter().zip(started) {
             let Ok(task) = started else { continue };
-            let ended = match &tag {
-                Ok(tag) if cancel::is_noted(tag.as_ref(), names, &start.key) => {
-                    self.end_task(task.0).await.and_then(|()| Err(never_starts()))
-                }
-                Ok(_) => continue,
-                Err(error) => Err(PortError::new(error.kind(), error.message())),
-            };
-            *started = ended.map(|()| *task);
+            if cancel::is_noted(tag.as_ref(), names, &start.key) && self.end_task(task.0).await.is_ok() {
+                *started = Err(never_starts());
+            }
         }
     }
 

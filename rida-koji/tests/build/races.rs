@@ -7,8 +7,8 @@ use rida_core::testing::sample;
 use rida_core::{BuildState, BuildSystem, Built, ComponentState, Fact, Phase, PortErrorKind, TaskId};
 use rida_koji::testing::{Dialect, Trouble, When};
 use rida_koji::wire::TaskState;
-use rida_koji::xmlrpc::{Call, Value};
-use rida_koji::{Client, ClientConfig, KojiConfig, Login};
+use rida_koji::xmlrpc::{Call, Fault, Value};
+use rida_koji::{Client, ClientConfig, KojiConfig, Login, fault};
 
 use crate::flow::{Flow, THREE};
 use crate::world::{MODULEMD, World};
@@ -45,6 +45,43 @@ async fn of_a_start_and_a_cancellation_one_sees_the_other() {
         let again = world.system().build(&build, &key).await;
         assert_eq!(again.is_ok(), held != "multiCall", "{held}: {again:?}");
         assert_eq!(world.hub.world().tasks().filter(|task| task.state.is_active()).count(), 0, "{held}");
+    }
+}
+
+/// What follows on a start that is cancelled meanwhile fails: then its task is told, so that it is ended as one that nobody
+/// waits for.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_start_that_cannot_look_whether_it_was_cancelled_tells_its_task() {
+    let offline = || Trouble::Fault(Fault { code: fault::OFFLINE, message: "database outage".to_owned() });
+    for (failing, trouble) in [("getTag", Trouble::Status(404)), ("getTag", offline()), ("cancelTask", offline())] {
+        let world = World::new().await;
+        let (starter, canceller) = (Arc::new(world.system()), world.system());
+        let mut build = world.module(&["alpha"]);
+        world.prepare(&starter, &build).await;
+        build.components[1].state = ComponentState::Submitted;
+        let key = build.key(1).unwrap();
+        starter.client().user().await.unwrap();
+        canceller.client().user().await.unwrap();
+        world.hub.world().trouble(When::method("build"), Trouble::Slow(Duration::from_millis(400)));
+        world.hub.world().trouble(When::method(failing), trouble.clone());
+        let starting = tokio::spawn({
+            let (starter, build, key) = (Arc::clone(&starter), build.clone(), key.clone());
+            async move { starter.build(&build, &key).await }
+        });
+        tokio::time::sleep(Duration::from_millis(150)).await;
+        canceller.cancel(&build, &key, None).await.unwrap();
+        let task = starting.await.unwrap().unwrap();
+        let running = || {
+            let hub = world.hub.world();
+            hub.tasks()
+                .filter(|task| task.method == "build" && task.state.is_active())
+                .map(|task| task.id)
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(running(), vec![task.0], "{failing} {trouble:?}");
+        // What the core asks for when it is told of a task that nobody waits for.
+        canceller.cancel(&build, &key, Some(task)).await.unwrap();
+        assert_eq!(running(), Vec::<i64>::new(), "{failing} {trouble:?}");
     }
 }
 
