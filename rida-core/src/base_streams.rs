@@ -86,8 +86,13 @@ impl StreamVersion {
         Some(Self { thousandths: number.checked_mul(1000)? })
     }
 
+    /// Returns the number in thousandths, the unit that it is counted in.
+    pub fn thousandths(self) -> u64 {
+        self.thousandths
+    }
+
     /// Returns the first number that has the same major one.
-    fn major(self) -> Self {
+    pub fn major(self) -> Self {
         const MAJOR: u64 = 10_000 * 1000;
         Self { thousandths: self.thousandths / MAJOR * MAJOR }
     }

@@ -55,10 +55,10 @@ pub use id::{
 pub use macros::{BuildMacros, Conflict, dist_tag, tag_name, target_name};
 pub use policy::{Deadlines, Limits, Policy, RebuildPolicy, SourcePolicy};
 pub use ports::{
-    BuildFilter, BuildSummary, BuildSystem, Commit, ComponentCheck, ComponentFilter, ComponentQuery, ComponentSummary,
-    DefaultsFile, DonorQuery, FetchedDefaults, FetchedModulemd, LeaseTimes, ListQuery, LogChunk, LogLine, LookTimes,
-    OrderKey, PendingEffect, Publisher, Queue, QueueFull, QueueRoom, QueuedBuild, Receipt, Scm, Store, StoreError,
-    StoreErrorKind, TakenEffect, WorkerId,
+    BaseModuleFilter, BuildFilter, BuildSummary, BuildSystem, Commit, ComponentCheck, ComponentFilter, ComponentQuery,
+    ComponentSummary, DefaultsFile, DonorQuery, FetchedDefaults, FetchedModulemd, LeaseTimes, ListQuery, LogChunk,
+    LogLine, LookTimes, OrderKey, PendingEffect, Publisher, Queue, QueueFull, QueueRoom, QueuedBuild, Receipt, Scm,
+    Store, StoreError, StoreErrorKind, TakenEffect, WorkerId,
 };
 #[cfg(feature = "mock")]
 pub use ports::{MockBuildSystem, MockPublisher, MockScm};

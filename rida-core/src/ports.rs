@@ -22,6 +22,6 @@ pub use self::scm::{ComponentCheck, DefaultsFile, FetchedDefaults, FetchedModule
 pub use self::store::{Commit, DonorQuery, LeaseTimes, LookTimes, QueueFull, QueueRoom, Store};
 pub use self::store_error::{StoreError, StoreErrorKind};
 pub use self::stored::{
-    BuildFilter, BuildSummary, ComponentFilter, ComponentQuery, ComponentSummary, ListQuery, LogLine, OrderKey,
-    PendingEffect, Queue, QueuedBuild, TakenEffect, WorkerId,
+    BaseModuleFilter, BuildFilter, BuildSummary, ComponentFilter, ComponentQuery, ComponentSummary, ListQuery, LogLine,
+    OrderKey, PendingEffect, Queue, QueuedBuild, TakenEffect, WorkerId,
 };

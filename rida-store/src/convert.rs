@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use rida_core::{
     AnnouncementId, BuildId, BuildState, BuildSummary, ComponentBuild, DistTag, Effect, LogLine, ModuleBuild, Nsvc,
-    Parked, Phase, QueuedBuild, StoreError, StoreErrorKind, Submission, Timestamp, Transition,
+    Parked, Phase, QueuedBuild, StoreError, StoreErrorKind, StreamName, StreamVersion, Submission, Timestamp,
+    Transition,
 };
 use sea_orm::ActiveValue::Set;
 use sea_orm::FromQueryResult;
@@ -150,6 +151,8 @@ pub(crate) fn build_row(
         look_at: Set(look_at.map(Timestamp::millis)),
         build_context: Set(Some(submission.build_context())),
         rebuild_strategy: Set(Some(submission.rebuild_strategy.name().to_owned())),
+        tag: Set(Some(build.tag().to_string())),
+        reused_id: Set(build.donor().map(BuildId::get)),
         document: Set(json(&document)?),
     })
 }
@@ -167,7 +170,13 @@ pub(crate) fn require_rows(build: &ModuleBuild) -> impl Iterator<Item = module_b
         name: Set(require.name.to_string()),
         stream: Set(require.stream.to_string()),
         required_id: Set(require.build.map(BuildId::get)),
+        stream_number: Set(stream_number(&require.stream)),
     })
+}
+
+/// Returns the number that a stream's name tells, as a column has it.
+pub(crate) fn stream_number(stream: &StreamName) -> Option<i64> {
+    StreamVersion::of(stream).and_then(|number| i64::try_from(number.thousandths()).ok())
 }
 
 /// Returns the rows of those components that are not as they were before.

@@ -1,5 +1,6 @@
 //! The connections, and the two ways to use them: to read and to write.
 
+mod fill;
 mod health;
 mod owner;
 mod postgres;

@@ -1,9 +1,13 @@
 //! What is asked of a store, and what it answers.
 
+use std::collections::BTreeMap;
+
 use crate::announce::Announcement;
+use crate::base_streams::StreamVersion;
 use crate::effect::Effect;
 use crate::event::Event;
-use crate::id::{BuildId, ComponentId, ComponentName, ModuleName, Nsvc, Nvr, Owner, TaskId};
+use crate::id::{BuildId, ComponentId, ComponentName, ModuleName, Nsvc, Nvr, Owner, StreamName, TaskId};
+use crate::plan::RebuildStrategy;
 use crate::state::BuildState;
 use crate::timestamp::Timestamp;
 
@@ -61,9 +65,60 @@ pub struct BuildFilter {
     pub completed_after: Option<Timestamp>,
     /// Ended at this time or earlier.
     pub completed_before: Option<Timestamp>,
+    /// Whose [tag](crate::ModuleBuild::tag) is called exactly this.
+    pub tag: Option<String>,
+    /// Whose modulemd came from exactly this place, its commit included.
+    pub scm_url: Option<String>,
+    /// Built by this strategy.
+    pub rebuild_strategy: Option<RebuildStrategy>,
+    /// Which took components over from [this build](crate::ModuleBuild::donor).
+    pub reused: Option<BuildId>,
+    /// With exactly this [`build_context`](crate::Submission::build_context).
+    pub build_context: Option<String>,
+    /// In its state for exactly this reason.
+    pub reason: Option<String>,
+    /// Built against a base module that matches.
+    pub base_module: Option<BaseModuleFilter>,
 }
 
-/// What builds are ordered by; the id decides between equals.
+/// Which base modules builds are built against. Absent parts match every stream of every base module.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct BaseModuleFilter {
+    /// With exactly this name.
+    pub name: Option<String>,
+    /// In exactly this stream.
+    pub stream: Option<String>,
+    /// In a stream with this number or a higher one. A stream without a number is in no such range.
+    pub least: Option<StreamVersion>,
+    /// In a stream with this number or a lower one.
+    pub most: Option<StreamVersion>,
+    /// The numbers of streams whose [names do not tell them](StreamVersion::of).
+    pub numbers: BTreeMap<(ModuleName, StreamName), StreamVersion>,
+}
+
+impl BaseModuleFilter {
+    /// Tells whether a number is asked for.
+    pub fn has_range(&self) -> bool {
+        self.least.is_some() || self.most.is_some()
+    }
+
+    /// Tells whether a number is in the range that is asked for.
+    pub fn contains(&self, number: StreamVersion) -> bool {
+        self.least.is_none_or(|least| number >= least) && self.most.is_none_or(|most| number <= most)
+    }
+
+    /// Tells whether a stream of a base module matches.
+    pub fn matches(&self, name: &ModuleName, stream: &StreamName) -> bool {
+        let same = |wanted: &Option<String>, text: &str| wanted.as_ref().is_none_or(|wanted| wanted == text);
+        let number = || {
+            let given = self.numbers.get(&(name.clone(), stream.clone())).copied();
+            given.or_else(|| StreamVersion::of(stream)).is_some_and(|number| self.contains(number))
+        };
+        same(&self.name, name.as_str()) && same(&self.stream, stream.as_str()) && (!self.has_range() || number())
+    }
+}
+
+/// What builds are ordered by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum OrderKey {
     /// The build id.
@@ -94,8 +149,8 @@ pub enum OrderKey {
 pub struct ListQuery {
     /// Which builds.
     pub filter: BuildFilter,
-    /// In which order.
-    pub order: OrderKey,
+    /// In which order: by the first of these, between equals by the next, and by the id at last.
+    pub order: Vec<OrderKey>,
     /// From the highest to the lowest.
     pub descending: bool,
     /// Only builds after this one in the order of ids; for walking the whole list by [`OrderKey::Id`] in pieces.

@@ -218,9 +218,9 @@ impl Store for MemoryStore {
             Some(after) => id > after,
             None => true,
         };
-        let mut found: Vec<BuildSummary> = kept.builds.values().filter(|build| beyond(build.id)).map(summary).collect();
-        found.retain(|summary| matches(&query.filter, summary));
-        sort(&mut found, query.order);
+        let matching = kept.builds.values().filter(|build| beyond(build.id) && matches(&query.filter, build));
+        let mut found: Vec<BuildSummary> = matching.map(summary).collect();
+        sort(&mut found, &query.order);
         if query.descending {
             found.reverse();
         }
@@ -237,7 +237,7 @@ impl Store for MemoryStore {
             let states: BTreeSet<BuildState> = filter.states.iter().copied().collect();
             states.into_iter().map(|state| kept.places.in_state(state)).sum()
         } else {
-            kept.builds.values().filter(|build| matches(filter, &summary(build))).count()
+            kept.builds.values().filter(|build| matches(filter, build)).count()
         };
         Ok(u64::try_from(matching).unwrap_or(u64::MAX))
     }

@@ -11,6 +11,7 @@ use crate::ports::{Store, StoreErrorKind};
 
 mod changes;
 mod components;
+mod filters;
 mod instructions;
 mod lists;
 mod log;
@@ -74,6 +75,10 @@ promises! {
         builds_of_one_document_are_found,
         the_donor_is_the_one_that_ended_last_of_those_that_fit,
         ready_builds_are_found_by_what_they_are_built_against;
+    filters:
+        builds_are_found_by_tag_place_strategy_and_reason,
+        builds_are_found_by_what_they_took_over,
+        builds_are_found_by_their_base_module;
     components:
         components_are_listed_as_their_builds_have_them,
         each_part_of_a_filter_of_components_filters,

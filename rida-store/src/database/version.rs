@@ -16,7 +16,8 @@ const BUILD_SYSTEM: &str = "build_system";
 const MIGRATION_LOCK: i64 = 0x7269_6461;
 
 impl Database {
-    /// Brings the tables to this version: all of it or nothing. Any number of processes may do so at once.
+    /// Brings the tables to this version: all of it or nothing. Afterwards columns are filled in that rows of earlier
+    /// versions do not have yet. Any number of processes may do so at once.
     ///
     /// Tables of a newer version are left as they are when this software can work with them.
     ///
@@ -45,7 +46,7 @@ impl Database {
             }
         });
         match migrated.await {
-            Ok(None) => Ok(()),
+            Ok(None) => patient.fill().await.map_err(|error| SetupError::Migrate(error.during("fill columns in"))),
             Ok(Some(newer)) => newer.judge(),
             Err(error) => Err(SetupError::Migrate(error.during("migrate"))),
         }

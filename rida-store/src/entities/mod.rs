@@ -32,6 +32,10 @@ pub(crate) mod module_builds {
         pub build_context: Option<String>,
         /// The name of a [`RebuildStrategy`](rida_core::plan::RebuildStrategy).
         pub rebuild_strategy: Option<String>,
+        /// Absent in rows that a server wrote which did not know of it, until a start fills it in.
+        pub tag: Option<String>,
+        /// The build that components were taken over from.
+        pub reused_id: Option<i64>,
         /// A [`BuildDocument`](crate::convert::BuildDocument).
         pub document: String,
     }
@@ -95,6 +99,8 @@ pub(crate) mod module_build_requires {
         pub name: String,
         pub stream: String,
         pub required_id: Option<i64>,
+        /// The [number](rida_core::StreamVersion) that the stream's name tells, in thousandths.
+        pub stream_number: Option<i64>,
     }
 
     #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]

@@ -14,6 +14,7 @@ mod m20261126_000005_queue;
 mod m20261127_000006_scratch;
 mod m20261127_000007_reuse;
 mod m20261127_000008_documents;
+mod m20261127_000009_service_lists;
 
 /// The setting that says how many of these steps software must know to work with the tables.
 pub(crate) const NEEDED_STEPS: &str = "needed_steps";
@@ -32,6 +33,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261127_000006_scratch::Step),
             Box::new(m20261127_000007_reuse::Step),
             Box::new(m20261127_000008_documents::Step),
+            Box::new(m20261127_000009_service_lists::Step),
         ]
     }
 }

@@ -84,6 +84,7 @@ on_every_database! {
     a_step_that_fails_leaves_nothing_behind,
     tables_of_a_newer_version_are_worked_with_while_that_is_possible,
     a_database_belongs_to_one_build_system,
+    rows_of_a_server_that_does_not_know_columns_are_filled_in,
 }
 
 async fn texts(database: &Database, sql: &str) -> Vec<String> {
@@ -216,4 +217,41 @@ async fn a_database_belongs_to_one_build_system(fresh: Fresh) {
     assert!(matches!(refused, SetupError::OtherBuildSystem { .. }), "{refused:?}");
     assert!(refused.to_string().contains("kojihub") && refused.to_string().contains("local 7"), "{refused}");
     database.belong_to("koji https://koji.example.org/kojihub").await.unwrap();
+}
+
+async fn rows_of_a_server_that_does_not_know_columns_are_filled_in(fresh: Fresh) {
+    let database = fresh.database();
+    database.migrate().await.unwrap();
+    let mut tags = Vec::new();
+    for number in 1..=250 {
+        let mut new = Written::new(id(number), nsvc(&format!("foo:{number}:1:c0ffee")));
+        if number == 250 {
+            for component in &mut new.after.components {
+                let built = rida_core::testing::sample::built("foo", 7);
+                let taken = rida_core::plan::Taken { build: id(9), built };
+                component.reuse = Some(std::sync::Arc::new(rida_core::plan::Reuse::Taken(taken)));
+            }
+        }
+        database.commit(new.commit()).await.unwrap();
+        tags.push(new.after.tag().to_string());
+    }
+    // As one of the version before leaves them, and one that nobody can read any more.
+    execute(database, "UPDATE module_builds SET tag = NULL, reused_id = NULL WHERE id > 100").await;
+    execute(database, "UPDATE module_build_requires SET stream_number = NULL WHERE build_id > 100").await;
+    execute(database, "UPDATE module_submissions SET document = 'damaged' WHERE build_id = 120").await;
+    let by_tag = async |number: usize| {
+        let tag = Some(tags[number - 1].clone());
+        database.count(&BuildFilter { tag, ..BuildFilter::default() }).await.unwrap()
+    };
+    assert_eq!((by_tag(100).await, by_tag(101).await, by_tag(250).await), (1, 0, 0));
+    for _ in 0..2 {
+        database.migrate().await.unwrap();
+        assert_eq!((by_tag(100).await, by_tag(101).await, by_tag(120).await, by_tag(250).await), (1, 1, 0, 1));
+        let reused = BuildFilter { reused: Some(id(9)), ..BuildFilter::default() };
+        assert_eq!(database.count(&reused).await.unwrap(), 1);
+        let least = rida_core::StreamVersion::new(80_000);
+        let base = rida_core::BaseModuleFilter { least: Some(least), ..rida_core::BaseModuleFilter::default() };
+        let numbered = BuildFilter { base_module: Some(base), ..BuildFilter::default() };
+        assert_eq!(database.count(&numbered).await.unwrap(), 249, "all but the damaged one");
+    }
 }

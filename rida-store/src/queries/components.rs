@@ -4,6 +4,7 @@ use rida_core::{ComponentFilter, ComponentId, ComponentQuery, ComponentState, Co
 use sea_orm::sea_query::Expr;
 use sea_orm::{
     ColumnTrait, Condition, EntityTrait, FromQueryResult, Order, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect,
+    Select,
 };
 
 use crate::convert::{self, bound};
@@ -26,8 +27,15 @@ struct Row {
 
 /// Returns one page of components.
 pub(crate) async fn list(database: &Database, query: &ComponentQuery) -> Result<Vec<ComponentSummary>, StoreError> {
+    let select = page(query);
+    let rows = database.read(|| async |connection| Ok(select.clone().into_model::<Row>().all(connection).await?)).await;
+    rows.map_err(|error| error.during("list components"))?.into_iter().map(summary).collect()
+}
+
+/// Selects one page of components.
+pub(super) fn page(query: &ComponentQuery) -> Select<Entity> {
     let order = if query.descending { Order::Desc } else { Order::Asc };
-    let select = Entity::find()
+    Entity::find()
         .select_only()
         .columns([Column::BuildId, Column::Position, Column::Name, Column::Batch, Column::State])
         .columns([Column::TaskId, Column::Nvr, Column::Reason])
@@ -35,16 +43,19 @@ pub(crate) async fn list(database: &Database, query: &ComponentQuery) -> Result<
         .order_by(Column::BuildId, order.clone())
         .order_by(Column::Position, order)
         .offset(bound(query.offset).unsigned_abs())
-        .limit(bound(query.limit).unsigned_abs());
-    let rows = database.read(|| async |connection| Ok(select.clone().into_model::<Row>().all(connection).await?)).await;
-    rows.map_err(|error| error.during("list components"))?.into_iter().map(summary).collect()
+        .limit(bound(query.limit).unsigned_abs())
 }
 
 /// Returns how many components a filter matches.
 pub(crate) async fn count(database: &Database, filter: &ComponentFilter) -> Result<u64, StoreError> {
-    let select = Entity::find().filter(condition(filter));
+    let select = matching(filter);
     let counted = database.read(|| async |connection| Ok(select.clone().count(connection).await?)).await;
     counted.map_err(|error| error.during("count components"))
+}
+
+/// Selects the components that a filter matches.
+pub(super) fn matching(filter: &ComponentFilter) -> Select<Entity> {
+    Entity::find().select_only().column(Column::BuildId).filter(condition(filter))
 }
 
 fn condition(filter: &ComponentFilter) -> Condition {

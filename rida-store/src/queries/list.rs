@@ -2,21 +2,31 @@
 
 use rida_core::scm::ScmUrl;
 use rida_core::{
-    BuildFilter, BuildState, BuildSummary, ListQuery, OrderKey, Queue, QueuedBuild, StoreError, Timestamp,
+    BaseModuleFilter, BuildFilter, BuildState, BuildSummary, ListQuery, ModuleName, OrderKey, Queue, QueuedBuild,
+    StoreError, StreamName, StreamVersion, Timestamp,
 };
-use sea_orm::sea_query::{Expr, NullOrdering};
+use sea_orm::sea_query::{Expr, NullOrdering, Query, SelectStatement};
 use sea_orm::{ColumnTrait, Condition, DatabaseConnection, EntityTrait, Order, PaginatorTrait};
-use sea_orm::{QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{QueryFilter, QueryOrder, QuerySelect, Select};
 
 use crate::convert::{self, QueuedRow, SummaryRow, bound, counted, version_text};
 use crate::database::Database;
-use crate::entities::counters;
 use crate::entities::module_builds::{Column, Entity};
+use crate::entities::{counters, module_build_requires};
 use crate::error::{Failed, corrupt};
 use crate::queries::load::summaries;
 
 /// Returns one page of builds.
 pub(crate) async fn list(database: &Database, query: &ListQuery) -> Result<Vec<BuildSummary>, StoreError> {
+    let select = page(query);
+    let rows =
+        database.read(|| async |connection| Ok(select.clone().into_model::<SummaryRow>().all(connection).await?)).await;
+    let rows = rows.map_err(|error| error.during("list builds"))?;
+    rows.into_iter().map(convert::summary).collect()
+}
+
+/// Selects one page of builds.
+pub(super) fn page(query: &ListQuery) -> Select<Entity> {
     let (order, nulls) = match query.descending {
         false => (Order::Asc, NullOrdering::First),
         true => (Order::Desc, NullOrdering::Last),
@@ -26,18 +36,15 @@ pub(crate) async fn list(database: &Database, query: &ListQuery) -> Result<Vec<B
         let id = after.get();
         select = select.filter(if query.descending { Column::Id.lt(id) } else { Column::Id.gt(id) });
     }
-    if query.order == OrderKey::Completed {
-        select = select.order_by_with_nulls(Column::CompletedAt, order.clone(), nulls);
-    } else if query.order != OrderKey::Id {
-        select = select.order_by(column(query.order), order.clone());
+    for key in &query.order {
+        select = match key {
+            OrderKey::Completed => select.order_by_with_nulls(Column::CompletedAt, order.clone(), nulls),
+            key => select.order_by(column(*key), order.clone()),
+        };
     }
-    let select = select.order_by(Column::Id, order);
+    let select = if query.order.last() == Some(&OrderKey::Id) { select } else { select.order_by(Column::Id, order) };
     // The numbers are bound as unsigned ones, of which a database knows only the lower half.
-    let select = select.offset(bound(query.offset).unsigned_abs()).limit(bound(query.limit).unsigned_abs());
-    let rows =
-        database.read(|| async |connection| Ok(select.clone().into_model::<SummaryRow>().all(connection).await?)).await;
-    let rows = rows.map_err(|error| error.during("list builds"))?;
-    rows.into_iter().map(convert::summary).collect()
+    select.offset(bound(query.offset).unsigned_abs()).limit(bound(query.limit).unsigned_abs())
 }
 
 /// How many places are looked for at once.
@@ -69,9 +76,14 @@ pub(crate) async fn of_documents(
 
 /// Returns how many builds a filter matches.
 pub(crate) async fn count(database: &Database, filter: &BuildFilter) -> Result<u64, StoreError> {
-    let select = Entity::find().filter(condition(filter));
+    let select = matching(filter);
     let counted = database.read(|| async |connection| Ok(select.clone().count(connection).await?)).await;
     counted.map_err(|error| error.during("count builds"))
+}
+
+/// Selects the builds that a filter matches.
+pub(super) fn matching(filter: &BuildFilter) -> Select<Entity> {
+    Entity::find().select_only().column(Column::Id).filter(condition(filter))
 }
 
 /// Returns the builds that wait for a slot and those that hold one.
@@ -130,6 +142,13 @@ fn condition(filter: &BuildFilter) -> Condition {
         modified_before,
         completed_after,
         completed_before,
+        tag,
+        scm_url,
+        rebuild_strategy,
+        reused,
+        build_context,
+        reason,
+        base_module,
     } = filter;
     let mut condition = Condition::all();
     if !states.is_empty() {
@@ -141,16 +160,21 @@ fn condition(filter: &BuildFilter) -> Condition {
         (Column::Version, version.map(version_text)),
         (Column::Context, context.clone()),
         (Column::Owner, owner.clone()),
+        (Column::Tag, tag.clone()),
+        (Column::ScmUrl, scm_url.clone()),
+        (Column::RebuildStrategy, rebuild_strategy.map(|strategy| strategy.name().to_owned())),
+        (Column::BuildContext, build_context.clone()),
+        (Column::Reason, reason.clone()),
     ];
     for (column, text) in texts {
-        condition = match text {
-            None => condition,
-            // No column has a NUL, and some databases refuse even to compare with one.
-            Some(text) if text.contains('\0') => condition.add(Expr::val(false)),
-            Some(text) => condition.add(column.eq(text)),
-        };
+        condition = condition.add_option(text.map(|text| is(column, text)));
     }
-    condition = condition.add_option(scratch.map(|scratch| Column::Scratch.eq(scratch)));
+    condition = condition
+        // What came from no place has an empty one.
+        .add_option(scm_url.is_some().then(|| Column::ScmUrl.ne("")))
+        .add_option(scratch.map(|scratch| Column::Scratch.eq(scratch)))
+        .add_option(reused.map(|reused| Column::ReusedId.eq(reused.get())))
+        .add_option(base_module.as_ref().map(|base| Column::Id.in_subquery(against(base))));
     let times = [
         (Column::SubmittedAt, submitted_after, submitted_before),
         (Column::ModifiedAt, modified_after, modified_before),
@@ -162,4 +186,33 @@ fn condition(filter: &BuildFilter) -> Condition {
             .add_option(before.map(|at: Timestamp| column.lte(at.millis())));
     }
     condition
+}
+
+/// Compares a column with a text that somebody asks for.
+fn is(column: impl ColumnTrait, text: String) -> Expr {
+    // No column has a NUL, and some databases refuse even to compare with one.
+    if text.contains('\0') { Expr::val(false) } else { column.eq(text) }
+}
+
+/// Selects the ids of the builds that are built against a base module, which is no build itself.
+fn against(base: &BaseModuleFilter) -> SelectStatement {
+    use module_build_requires::{Column, Entity};
+    let BaseModuleFilter { name, stream, least, most, numbers } = base;
+    let number = |number: StreamVersion| bound(number.thousandths());
+    let mut condition = Condition::all()
+        .add(Column::RequiredId.is_null())
+        .add_option(name.clone().map(|name| is(Column::Name, name)))
+        .add_option(stream.clone().map(|stream| is(Column::Stream, stream)));
+    if base.has_range() {
+        let named = |(name, stream): &(ModuleName, StreamName)| {
+            Condition::all().add(Column::Name.eq(name.as_str())).add(Column::Stream.eq(stream.as_str()))
+        };
+        let by_name = Condition::all()
+            .add_option(least.map(|least| Column::StreamNumber.gte(number(least))))
+            .add_option(most.map(|most| Column::StreamNumber.lte(number(most))));
+        let by_name = numbers.keys().fold(by_name, |all, known| all.add(named(known).not()));
+        let given = numbers.iter().filter(|(_, number)| base.contains(**number));
+        condition = condition.add(given.fold(Condition::any().add(by_name), |any, (known, _)| any.add(named(known))));
+    }
+    Query::select().column(Column::BuildId).from(Entity).cond_where(condition).to_owned()
 }

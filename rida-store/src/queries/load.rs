@@ -84,6 +84,21 @@ pub(crate) async fn load_all(database: &Database, ids: &[BuildId]) -> Result<Vec
     Ok(ids.iter().filter_map(|id| found.get(id).cloned()).collect())
 }
 
+/// Returns those of some builds that can be read; the log tells of the others.
+pub(crate) async fn readable(database: &Database, ids: &[BuildId]) -> Result<Vec<ModuleBuild>, Failed> {
+    let found = database.read(|| async |connection| read_some(connection, ids).await).await?;
+    let mut builds = Vec::new();
+    for (build, submission, components) in found {
+        let id = build.id;
+        let documents: Vec<String> = components.into_iter().map(|(_, document, _)| document).collect();
+        match convert::build(build, submission, &documents) {
+            Ok(build) => builds.push(build),
+            Err(error) => tracing::warn!(build.id = id, %error, "a build cannot be read"),
+        }
+    }
+    Ok(builds)
+}
+
 async fn read_some(connection: &DatabaseConnection, ids: &[BuildId]) -> Result<Vec<Found>, Failed> {
     use component_builds::Column;
     let ids = || ids.iter().map(|id| id.get());

@@ -8,3 +8,6 @@ pub(crate) mod load;
 pub(crate) mod log;
 pub(crate) mod queue;
 pub(crate) mod readers;
+
+#[cfg(test)]
+mod plans;

@@ -27,7 +27,7 @@ async fn list(store: &dyn Store, query: &ListQuery) -> Vec<BuildSummary> {
     store.list(query).await.expect("builds can be listed")
 }
 
-async fn ids(store: &dyn Store, filter: BuildFilter) -> Vec<i64> {
+pub(super) async fn ids(store: &dyn Store, filter: BuildFilter) -> Vec<i64> {
     let counted = store.count(&filter).await.expect("builds can be counted");
     let found = list(store, &ListQuery { filter, limit: 1000, ..ListQuery::default() }).await;
     assert_eq!(u64::try_from(found.len()).ok(), Some(counted), "the count is the length of the list");
@@ -149,12 +149,22 @@ pub(super) async fn each_key_orders(store: &dyn Store) {
         }
         let mut expected: Vec<BuildId> = expected.iter().map(|build| build.id).collect();
         for descending in [false, true] {
-            let listed = list(store, &ListQuery { order, descending, limit: 1000, ..ListQuery::default() }).await;
+            let listed =
+                list(store, &ListQuery { order: vec![order], descending, limit: 1000, ..ListQuery::default() }).await;
             let listed: Vec<BuildId> = listed.iter().map(|summary| summary.id).collect();
             assert_eq!(listed, expected, "by {order:?}, descending: {descending}");
             expected.reverse();
         }
     }
+    // Between equals the next key decides.
+    let order = vec![OrderKey::Name, OrderKey::Submitted];
+    let mut wanted: Vec<&ModuleBuild> = builds.iter().collect();
+    wanted.sort_by_key(|build| (build.nsvc().name.as_str(), build.submission.at));
+    let wanted: Vec<BuildId> = wanted.iter().map(|build| build.id).collect();
+    assert!(!wanted.is_sorted(), "the check must tell the second key from the id");
+    let listed = list(store, &ListQuery { order, limit: 1000, ..ListQuery::default() }).await;
+    let listed: Vec<BuildId> = listed.iter().map(|summary| summary.id).collect();
+    assert_eq!(listed, wanted);
 }
 
 pub(super) async fn versions_order_as_numbers(store: &dyn Store) {
@@ -164,7 +174,7 @@ pub(super) async fn versions_order_as_numbers(store: &dyn Store) {
         let filter = BuildFilter { version: Some(version), ..BuildFilter::default() };
         assert_eq!(ids(store, filter).await, [number]);
     }
-    let query = ListQuery { order: OrderKey::Version, limit: 10, ..ListQuery::default() };
+    let query = ListQuery { order: vec![OrderKey::Version], limit: 10, ..ListQuery::default() };
     let listed: Vec<u64> = list(store, &query).await.iter().map(|summary| summary.nsvc.version).collect();
     let mut expected = versions.to_vec();
     expected.sort_unstable();
@@ -174,7 +184,7 @@ pub(super) async fn versions_order_as_numbers(store: &dyn Store) {
 pub(super) async fn a_page_is_a_piece_of_the_list(store: &dyn Store) {
     write_some(store).await;
     for order in EVERY_KEY {
-        let query = ListQuery { order, descending: true, limit: 1000, ..ListQuery::default() };
+        let query = ListQuery { order: vec![order], descending: true, limit: 1000, ..ListQuery::default() };
         let whole = list(store, &query).await;
         for (offset, limit) in [(0, 2), (1, 2), (4, 2), (5, 2), (1, 0)] {
             let page = list(store, &ListQuery { offset, limit, ..query.clone() }).await;
