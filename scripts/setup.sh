@@ -23,8 +23,8 @@ if command -v apt-get >/dev/null; then
     # The feature kerberos of the client of Koji, a realm and a hub's server to log in to, and clocks that are wrong.
     [ "$tests" = no ] || packages="$packages libkrb5-dev libclang-dev krb5-kdc krb5-admin-server krb5-user"
     [ "$tests" = no ] || packages="$packages apache2 libapache2-mod-auth-gssapi python3-gssapi faketime"
-    # What the client of the Module Build Service needs that PyPI has as sources only.
-    [ "$tests" = no ] || packages="$packages python3-cccolutils python3-pycurl python3-rpm"
+    # What the Module Build Service and its client need that PyPI has as sources only.
+    [ "$tests" = no ] || packages="$packages python3-cccolutils python3-pycurl python3-rpm python3-solv"
     # The broker of the bus, and what its real consumers run on.
     [ "$tests" = no ] || packages="$packages rabbitmq-server python3-venv"
     missing=

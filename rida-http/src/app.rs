@@ -249,11 +249,22 @@ fn service(
     };
     let settings = ServiceSettings {
         server: config.server,
-        api: crate::routes::ApiSettings { data: Some(config.data.clone()), ..config.api.clone() },
+        api: api_settings(config),
         worker: config.worker,
         maintenance: Some(config.data.join(MAINTENANCE_FILE)),
     };
     Service::new(parts, settings, hints)
+}
+
+/// Adds to the settings of the interface what others say that it tells.
+fn api_settings(config: &Config) -> crate::routes::ApiSettings {
+    let settings = crate::routes::ApiSettings { data: Some(config.data.clone()), ..config.api.clone() };
+    #[cfg(feature = "koji")]
+    if let Some(koji) = &config.koji {
+        let arches = koji.builds.arches.iter().map(ToString::to_string).collect();
+        return crate::routes::ApiSettings { base_tags: koji.builds.base_tags.clone(), arches, ..settings };
+    }
+    settings
 }
 
 /// Makes what earlier runs were doing due again, once they are known to be gone.

@@ -201,6 +201,8 @@ fn api(pick: &mut Picker<'_>) -> ApiSettings {
         max_followers: pick.count("server.max_followers", |raw| raw.server.max_followers, defaults.max_followers),
         follow_every: defaults.follow_every,
         data: defaults.data,
+        base_tags: defaults.base_tags,
+        arches: defaults.arches,
     }
 }
 

@@ -41,13 +41,13 @@ pub(super) async fn show_all(
     version: ServiceVersion,
 ) -> Result<Vec<Shown>, ApiError> {
     let requires = match view {
-        View::Short => Requires::default(),
+        View::Short => Requires::new(Vec::new(), api.distribution()),
         View::Usual | View::Verbose => {
             api.driver.find_siblings(&mut builds).await?;
             let required = Requires::of(&builds);
             let known =
                 if required.is_empty() { Vec::new() } else { api.driver.parts().store.load_all(&required).await? };
-            Requires::new(known)
+            Requires::new(known, api.distribution())
         }
     };
     Ok(builds.iter().map(|build| Shown::new(build, view, &requires, version)).collect())

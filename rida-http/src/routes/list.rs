@@ -22,20 +22,19 @@ const PIECE: u64 = 500;
 pub(super) async fn list(api: Arc<Api>, asked: Asked, headers: HeaderMap) -> Result<Response, ApiError> {
     if let Dialect::Service(version) = asked.dialect {
         let path = asked.list("module-builds");
-        let request = ListRequest::read_service(&asked.query, &path)?;
+        let request = ListRequest::read_service(&asked.query, &path, api.distribution())?;
         return with_meta(&api, &request, version, &headers, &path).await;
     }
-    let request = ListRequest::read(&asked.query)?;
+    let request = ListRequest::read(&asked.query, api.distribution())?;
     match request.page {
+        None if request.nothing => Ok(whole(request.verbose(), &[])),
         Some(page) => one_page(&api, &request, page).await,
         None => everything(api, request).await,
     }
 }
 
 async fn one_page(api: &Api, request: &ListRequest, page: Page) -> Result<Response, ApiError> {
-    let store = &api.driver.parts().store;
-    let total = store.count(&request.filter).await?;
-    let builds = store.list(&request.query(page.offset(), page.size)).await?;
+    let (total, builds) = read(api, request, page).await?;
     let mut response = whole(request.verbose(), &builds);
     let links = links("/rida/module-builds/", &request.parameters, page, total);
     if let Ok(value) = HeaderValue::try_from(links) {
@@ -53,17 +52,36 @@ async fn with_meta(
     path: &str,
 ) -> Result<Response, ApiError> {
     let Some(page) = request.page else { return Err(ApiError::bad_request("say which page is wanted")) };
-    let store = &api.driver.parts().store;
-    let total = store.count(&request.filter).await?;
-    let listed = store.list(&request.query(page.offset(), page.size)).await?;
+    let distribution = api.distribution();
+    if let Some(query) = request.base_modules(distribution)? {
+        // No build is called as a base module is, or has what only these have.
+        let found = distribution.find(&query);
+        let (skip, take) = (usize::try_from(page.offset()), usize::try_from(page.size));
+        let page_of = found.iter().skip(skip.unwrap_or(usize::MAX)).take(take.unwrap_or(usize::MAX));
+        let items: Vec<Shown> = page_of.map(|base| Shown::base(base, request.view)).collect();
+        let total = u64::try_from(found.len()).unwrap_or(u64::MAX);
+        let meta = Meta::new(headers, path, &request.parameters, page, total);
+        return Ok(crate::reply::json(StatusCode::OK, &Paged { items, meta }));
+    }
+    let (total, listed) = read(api, request, page).await?;
     let items: Vec<Shown> = if request.view == View::Short || listed.is_empty() {
         listed.iter().map(Shown::from).collect()
     } else {
         let ids: Vec<BuildId> = listed.iter().map(|build| build.id).collect();
-        show_all(api, store.load_all(&ids).await?, request.view, version).await?
+        show_all(api, api.driver.parts().store.load_all(&ids).await?, request.view, version).await?
     };
     let meta = Meta::new(headers, path, &request.parameters, page, total);
     Ok(crate::reply::json(StatusCode::OK, &Paged { items, meta }))
+}
+
+/// Returns how many builds match in all, and those of a page.
+async fn read(api: &Api, request: &ListRequest, page: Page) -> Result<(u64, Vec<BuildSummary>), StoreError> {
+    if request.nothing {
+        return Ok((0, Vec::new()));
+    }
+    let store = &api.driver.parts().store;
+    let total = store.count(&request.filter).await?;
+    Ok((total, store.list(&request.query(page.offset(), page.size)).await?))
 }
 
 /// Answers with all builds that match, a piece at a time, so that any number takes the memory of a few pieces.
@@ -121,7 +139,7 @@ impl Walk {
     }
 
     async fn next(&mut self) -> Result<Vec<BuildSummary>, StoreError> {
-        let by_id = self.request.order == OrderKey::Id;
+        let by_id = self.request.order.first().is_none_or(|key| *key == OrderKey::Id);
         let query = ListQuery { after: self.after, ..self.request.query(self.offset, PIECE) };
         let mut builds = self.api.driver.parts().store.list(&query).await?;
         self.done = u64::try_from(builds.len()).unwrap_or(u64::MAX) < PIECE;

@@ -17,6 +17,7 @@ mod stream;
 mod submit;
 mod table;
 
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -35,6 +36,7 @@ use warp::reply::Response;
 pub use self::about::{About, Caller};
 pub(crate) use self::table::path_of;
 pub use self::table::{Endpoint, ROUTES, Route};
+use crate::api::service::Distribution;
 use crate::dialect::{Dialect, SERVICE, ServiceVersion};
 use crate::metrics::Metrics;
 use crate::pulse::Pulse;
@@ -68,6 +70,10 @@ pub struct ApiSettings {
     pub follow_every: Duration,
     /// The folder without room in which the service takes no work.
     pub data: Option<PathBuf>,
+    /// The build system's tags of base modules, by `name:stream`.
+    pub base_tags: BTreeMap<String, String>,
+    /// The architectures that modules are built for, where the settings say it.
+    pub arches: Vec<String>,
 }
 
 impl Default for ApiSettings {
@@ -80,6 +86,8 @@ impl Default for ApiSettings {
             max_followers: 256,
             follow_every: Duration::from_millis(300),
             data: None,
+            base_tags: BTreeMap::new(),
+            arches: Vec::new(),
         }
     }
 }
@@ -89,6 +97,17 @@ impl Api {
     pub fn new(driver: Arc<Driver>, status: Status, pulse: Pulse, settings: ApiSettings, metrics: Metrics) -> Self {
         let followers = Arc::new(Semaphore::new(settings.max_followers));
         Self { driver, status, pulse, settings, followers, metrics }
+    }
+
+    /// Returns what the settings say of the distribution.
+    fn distribution(&self) -> Distribution<'_> {
+        let policy = &self.driver.parts().policy;
+        Distribution {
+            modules: &policy.base_modules,
+            streams: &policy.base_streams,
+            tags: &self.settings.base_tags,
+            arches: &self.settings.arches,
+        }
     }
 }
 

@@ -10,6 +10,7 @@ mod koji;
 mod koji_crash;
 mod koji_modules;
 mod postgres;
+mod resolver;
 mod reuse;
 mod rpkg;
 mod running;

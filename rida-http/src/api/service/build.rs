@@ -3,21 +3,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use rida_core::modulemd::{self, ModuleStream, Xmd};
+use rida_core::plan::RebuildStrategy;
 use rida_core::{
-    BuildId, BuildRequire, BuildSummary, ComponentId, ModuleBuild, ModuleDetails, Nsvc, Timestamp, complete_modulemd,
-    context,
+    BuildId, BuildRequire, BuildSummary, ComponentId, ModuleBuild, ModuleDetails, Nsvc, StreamVersion, Timestamp,
+    complete_modulemd, context,
 };
 use serde::Serialize;
 
+use super::base::{BASE_CONTEXT, BASE_OWNER, BASE_REF, BASE_VERSION, BaseModule, Distribution};
 use super::component::Task;
 use crate::api::Parameters;
 use crate::dialect::{Dialect, ServiceVersion};
 use crate::reply::ApiError;
-
-/// What stands for the context of a base module, which has none.
-const BASE_CONTEXT: &str = "00000000";
-/// What stands for the commit of a base module, which has none.
-const BASE_REF: &str = "virtual";
 
 /// How much of a build is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,9 +27,12 @@ pub(crate) enum View {
     Verbose,
 }
 
-/// The builds that others are built against, as far as they are known.
-#[derive(Debug, Default)]
-pub(crate) struct Requires(BTreeMap<BuildId, ModuleBuild>);
+/// What builds are built against: other builds, as far as they are known, and the distribution.
+#[derive(Debug)]
+pub(crate) struct Requires<'a> {
+    builds: BTreeMap<BuildId, ModuleBuild>,
+    distribution: Distribution<'a>,
+}
 
 /// A build as it is shown.
 #[derive(Debug, Serialize)]
@@ -50,7 +50,8 @@ pub(crate) enum Shown {
 #[derive(Debug, Serialize)]
 pub(crate) struct Short {
     context: String,
-    id: BuildId,
+    /// Absent of a base module, which is no build.
+    id: Option<BuildId>,
     name: String,
     scratch: bool,
     state: u8,
@@ -66,7 +67,7 @@ pub(crate) struct Usual {
     batch: u32,
     buildrequires: BTreeMap<String, Required>,
     component_builds: Vec<i64>,
-    koji_tag: String,
+    koji_tag: Option<String>,
     new_repo_task_id: Option<i64>,
     owner: String,
     rebuild_strategy: &'static str,
@@ -76,8 +77,8 @@ pub(crate) struct Usual {
     state_reason: Option<String>,
     tasks: Tasks,
     time_completed: Option<String>,
-    time_modified: String,
-    time_submitted: String,
+    time_modified: Option<String>,
+    time_submitted: Option<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -85,14 +86,14 @@ pub(crate) struct Verbose {
     #[serde(flatten)]
     usual: Usual,
     arches: Vec<String>,
-    base_module_buildrequires: Vec<BaseModule>,
+    base_module_buildrequires: Vec<RequiredBase>,
     build_context: String,
     build_context_no_bms: String,
     modulemd: String,
     reused_module_id: Option<BuildId>,
     runtime_context: String,
     state_trace: Vec<Entered>,
-    state_url: String,
+    state_url: Option<String>,
     stream_version: Option<f64>,
     virtual_streams: Vec<String>,
 }
@@ -111,7 +112,7 @@ struct Required {
 
 /// A base module that a build is built against.
 #[derive(Debug, Serialize)]
-struct BaseModule {
+struct RequiredBase {
     context: &'static str,
     id: Option<BuildId>,
     name: String,
@@ -119,7 +120,7 @@ struct BaseModule {
     state_name: &'static str,
     stream: String,
     stream_version: Option<f64>,
-    version: Option<String>,
+    version: String,
 }
 
 /// The components: nothing while there is none to tell of.
@@ -150,32 +151,31 @@ impl View {
     }
 }
 
-impl Requires {
+impl<'a> Requires<'a> {
     /// Returns what has to be loaded to tell of what builds are built against.
-    pub(crate) fn of<'a>(builds: impl IntoIterator<Item = &'a ModuleBuild>) -> Vec<BuildId> {
+    pub(crate) fn of<'b>(builds: impl IntoIterator<Item = &'b ModuleBuild>) -> Vec<BuildId> {
         let requires = builds.into_iter().flat_map(|build| &build.submission.build_requires);
         requires.filter_map(|require| require.build).collect::<BTreeSet<_>>().into_iter().collect()
     }
 
-    /// Knows the builds that were loaded.
-    pub(crate) fn new(builds: Vec<ModuleBuild>) -> Self {
-        Self(builds.into_iter().map(|build| (build.id, build)).collect())
+    /// Knows the builds that were loaded, and the distribution.
+    pub(crate) fn new(builds: Vec<ModuleBuild>, distribution: Distribution<'a>) -> Self {
+        Self { builds: builds.into_iter().map(|build| (build.id, build)).collect(), distribution }
     }
 
     fn tell(&self, require: &BuildRequire) -> Required {
-        let stream = require.stream.to_string();
-        let (filtered_rpms, koji_tag) = (Vec::new(), None);
+        let (stream, filtered_rpms) = (require.stream.to_string(), Vec::new());
         match require.build {
             None => Required {
                 context: Some(BASE_CONTEXT.to_owned()),
                 filtered_rpms,
-                koji_tag,
+                koji_tag: self.distribution.tag(&require.name, &require.stream).map(str::to_owned),
                 reference: Some(BASE_REF.to_owned()),
                 stream,
-                version: None,
+                version: Some(BASE_VERSION.to_string()),
             },
             Some(id) => {
-                let known = self.0.get(&id);
+                let known = self.builds.get(&id);
                 Required {
                     context: known.map(|build| build.nsvc().context.to_string()),
                     filtered_rpms,
@@ -189,13 +189,27 @@ impl Requires {
             }
         }
     }
+
+    fn tell_base(&self, require: &BuildRequire) -> RequiredBase {
+        let ready = rida_core::BuildState::Ready;
+        RequiredBase {
+            context: BASE_CONTEXT,
+            id: None,
+            name: require.name.to_string(),
+            state: ready.code(),
+            state_name: ready.name(),
+            stream: require.stream.to_string(),
+            stream_version: self.distribution.streams.version(&require.name, &require.stream).map(number),
+            version: BASE_VERSION.to_string(),
+        }
+    }
 }
 
 impl Short {
     fn new(id: BuildId, nsvc: &Nsvc, state: rida_core::BuildState, scratch: bool) -> Self {
         Self {
             context: nsvc.context.to_string(),
-            id,
+            id: Some(id),
             name: nsvc.name.to_string(),
             scratch,
             state: state.code(),
@@ -214,7 +228,7 @@ impl From<&BuildSummary> for Shown {
 
 impl Shown {
     /// Shows a build to who asked for it by a version of the interface.
-    pub(crate) fn new(build: &ModuleBuild, view: View, requires: &Requires, version: ServiceVersion) -> Self {
+    pub(crate) fn new(build: &ModuleBuild, view: View, requires: &Requires<'_>, version: ServiceVersion) -> Self {
         match view {
             View::Short => Self::Short(short(build)),
             View::Usual => Self::Usual(Box::new(usual(build, requires))),
@@ -227,7 +241,7 @@ fn short(build: &ModuleBuild) -> Short {
     Short::new(build.id, build.nsvc(), build.state(), build.is_scratch())
 }
 
-fn usual(build: &ModuleBuild, requires: &Requires) -> Usual {
+fn usual(build: &ModuleBuild, requires: &Requires<'_>) -> Usual {
     let submission = &build.submission;
     // While its sources are checked nobody knows its components there.
     let told = build.state() != rida_core::BuildState::Init;
@@ -238,7 +252,7 @@ fn usual(build: &ModuleBuild, requires: &Requires) -> Usual {
         batch: ModuleDetails::of(build).batch,
         buildrequires: submission.build_requires.iter().map(|it| (it.name.to_string(), requires.tell(it))).collect(),
         component_builds: (0..count).map(|index| ComponentId { build: build.id, index }.get()).collect(),
-        koji_tag: build.tag().to_string(),
+        koji_tag: Some(build.tag().to_string()),
         new_repo_task_id: None,
         owner: submission.owner.to_string(),
         rebuild_strategy: submission.rebuild_strategy.name(),
@@ -248,12 +262,12 @@ fn usual(build: &ModuleBuild, requires: &Requires) -> Usual {
         state_reason: build.reason().map(str::to_owned),
         tasks: Tasks { rpms: tasks.collect() },
         time_completed: build.completed_at().as_ref().map(Timestamp::to_string),
-        time_modified: build.modified_at.to_string(),
-        time_submitted: submission.at.to_string(),
+        time_modified: Some(build.modified_at.to_string()),
+        time_submitted: Some(submission.at.to_string()),
     }
 }
 
-fn verbose(build: &ModuleBuild, requires: &Requires, version: ServiceVersion) -> Verbose {
+fn verbose(build: &ModuleBuild, requires: &Requires<'_>, version: ServiceVersion) -> Verbose {
     let submission = &build.submission;
     let source = modulemd::read(submission.modulemd.as_bytes()).and_then(|document| document.to_source()).ok();
     let runtime = source.as_ref().map(runtime_context).unwrap_or_default();
@@ -262,18 +276,87 @@ fn verbose(build: &ModuleBuild, requires: &Requires, version: ServiceVersion) ->
     let base = submission.build_requires.iter().filter(|require| require.build.is_none());
     Verbose {
         usual: usual(build, requires),
-        arches: Vec::new(),
-        base_module_buildrequires: base.map(BaseModule::from).collect(),
+        arches: source.as_ref().map(|source| arches(source, requires.distribution)).unwrap_or_default(),
+        base_module_buildrequires: base.map(|require| requires.tell_base(require)).collect(),
         build_context: submission.build_context(),
         build_context_no_bms: context::build_context(&others),
         modulemd: source.map_or_else(|| submission.modulemd.to_string(), |source| complete(source, build, requires)),
         reused_module_id: build.donor(),
         runtime_context: runtime,
         state_trace: build.history.iter().map(Entered::from).collect(),
-        state_url: format!("{}/module-builds/{}", Dialect::Service(version).prefix(), build.id),
+        state_url: Some(format!("{}/module-builds/{}", Dialect::Service(version).prefix(), build.id)),
+        // The service has these of base modules only.
         stream_version: None,
         virtual_streams: Vec::new(),
     }
+}
+
+/// Returns the architectures that a module is built for, as far as document and settings tell.
+fn arches(source: &ModuleStream, distribution: Distribution<'_>) -> Vec<String> {
+    let own = source.buildopts.as_ref().map(|options| &options.arches).filter(|arches| !arches.is_empty());
+    own.map_or_else(|| distribution.arches.to_vec(), |own| own.iter().map(ToString::to_string).collect())
+}
+
+impl Shown {
+    /// Shows a base module.
+    pub(crate) fn base(base: &BaseModule<'_>, view: View) -> Self {
+        let (state, state_name) = base.state();
+        let short = Short {
+            context: BASE_CONTEXT.to_owned(),
+            id: None,
+            name: base.name.to_string(),
+            scratch: false,
+            state,
+            state_name,
+            stream: base.stream.to_string(),
+            version: BASE_VERSION.to_string(),
+        };
+        if view == View::Short {
+            return Self::Short(short);
+        }
+        let usual = Usual {
+            short,
+            batch: 0,
+            buildrequires: BTreeMap::new(),
+            component_builds: Vec::new(),
+            koji_tag: base.tag.map(str::to_owned),
+            new_repo_task_id: None,
+            owner: BASE_OWNER.to_owned(),
+            rebuild_strategy: RebuildStrategy::All.name(),
+            scmurl: None,
+            siblings: Vec::new(),
+            srpms: Vec::new(),
+            state_reason: None,
+            tasks: Tasks::default(),
+            time_completed: None,
+            time_modified: None,
+            time_submitted: None,
+        };
+        if view == View::Usual {
+            return Self::Usual(Box::new(usual));
+        }
+        let nothing = context::build_context(&BTreeMap::new());
+        Self::Verbose(Box::new(Verbose {
+            usual,
+            arches: Vec::new(),
+            base_module_buildrequires: Vec::new(),
+            build_context: nothing.clone(),
+            build_context_no_bms: nothing,
+            modulemd: base.modulemd(),
+            reused_module_id: None,
+            runtime_context: context::runtime_context(&BTreeMap::new()),
+            state_trace: Vec::new(),
+            state_url: None,
+            stream_version: base.number.map(number),
+            virtual_streams: base.known.virtual_streams.iter().map(ToString::to_string).collect(),
+        }))
+    }
+}
+
+/// Returns the number of a stream as the service tells it.
+fn number(number: StreamVersion) -> f64 {
+    // What it prints is a decimal number.
+    number.to_string().parse().unwrap_or_default()
 }
 
 fn runtime_context(source: &ModuleStream) -> String {
@@ -285,7 +368,7 @@ fn runtime_context(source: &ModuleStream) -> String {
 }
 
 /// Writes the document with what the build decided, and with what resolvers look for in `xmd.mbs`.
-fn complete(mut source: ModuleStream, build: &ModuleBuild, requires: &Requires) -> String {
+fn complete(mut source: ModuleStream, build: &ModuleBuild, requires: &Requires<'_>) -> String {
     complete_modulemd(&mut source, build);
     let (submission, text) = (&build.submission, |text: String| Xmd::text(text));
     let map =
@@ -319,22 +402,6 @@ fn complete(mut source: ModuleStream, build: &ModuleBuild, requires: &Requires) 
     source.to_yaml()
 }
 
-impl From<&BuildRequire> for BaseModule {
-    fn from(require: &BuildRequire) -> Self {
-        let ready = rida_core::BuildState::Ready;
-        Self {
-            context: BASE_CONTEXT,
-            id: None,
-            name: require.name.to_string(),
-            state: ready.code(),
-            state_name: ready.name(),
-            stream: require.stream.to_string(),
-            stream_version: stream_version(require.stream.as_str()),
-            version: None,
-        }
-    }
-}
-
 impl From<&rida_core::Transition> for Entered {
     fn from(transition: &rida_core::Transition) -> Self {
         Self {
@@ -342,36 +409,6 @@ impl From<&rida_core::Transition> for Entered {
             state: transition.state.code(),
             state_name: transition.state.name(),
             time: transition.at.to_string(),
-        }
-    }
-}
-
-/// Returns the number that the service orders the streams of base modules by: each section of the first run of digits
-/// and dots with two places, filled up to three sections, such as 270000 for `f27` and 80100 for `el8.1.0`.
-fn stream_version(stream: &str) -> Option<f64> {
-    let start = stream.find(|c: char| c.is_ascii_digit())?;
-    let run: String = stream.chars().skip(start).take_while(|c| c.is_ascii_digit() || *c == '.').collect();
-    let sections = run.split('.').filter(|section| !section.is_empty());
-    let digits = sections.map(|section| format!("{section:0>2}")).collect::<String>();
-    format!("{digits:0<6}").parse().ok()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn streams_have_the_numbers_of_the_service() {
-        let known = [
-            ("f27", Some(270_000.0)),
-            ("f27.02.30", Some(270_230.0)),
-            ("el8", Some(80_000.0)),
-            ("el8.1.0", Some(80_100.0)),
-            ("rhel-8.0.1-beta", Some(80_001.0)),
-            ("rawhide", None),
-        ];
-        for (stream, number) in known {
-            assert_eq!(stream_version(stream), number, "{stream}");
         }
     }
 }
