@@ -17,6 +17,7 @@ mod routes_page;
 mod scratch;
 mod service;
 mod service_golden;
+mod service_lists;
 mod store;
 mod strategies;
 mod submitting;
