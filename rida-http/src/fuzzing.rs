@@ -1,7 +1,11 @@
 //! What reads requests, for the fuzz targets: each reads or refuses with a reason.
 
+use std::collections::{BTreeMap, BTreeSet};
+
+use rida_core::BaseStreams;
 use warp::http::{HeaderValue, StatusCode, Uri};
 
+use crate::api::service::Distribution;
 use crate::api::{ChangeBody, ListRequest, SubmitBody, links};
 use crate::reply::ApiError;
 use crate::serve::normalised;
@@ -12,7 +16,14 @@ use crate::serve::normalised;
 /// When a promise is broken.
 pub fn request(data: &[u8]) {
     let query = String::from_utf8_lossy(data);
-    if let Some(list) = good(ListRequest::read(&query)) {
+    let (modules, tags) = (BTreeSet::from(["platform".parse().expect("a good name")]), BTreeMap::new());
+    let streams = BaseStreams::default();
+    let distribution = Distribution { modules: &modules, streams: &streams, tags: &tags, arches: &[] };
+    if let Some(list) = good(ListRequest::read_service(&query, "/", distribution)) {
+        let found = good(list.base_modules(distribution)).flatten().map(|query| distribution.find(&query));
+        assert!(found.is_none_or(|found| found.len() <= 1), "no more are known than are named");
+    }
+    if let Some(list) = good(ListRequest::read(&query, distribution)) {
         let _ = list.query(0, 1);
         if let Some(page) = list.page {
             let links = links("/", &list.parameters, page, 7);
