@@ -52,6 +52,9 @@ pub struct KojiConfig {
     /// How long a question about tasks and repositories may take: it is asked again and again, and others wait for the
     /// answer.
     pub look_timeout: Duration,
+    /// How long a component that is to start waits for others of its module that are to start, too, so that they start
+    /// together.
+    pub gathering: Duration,
     /// The program that makes source packages; absent means `rpmbuild`, wherever it is.
     pub rpmbuild: Option<PathBuf>,
 }
@@ -108,6 +111,7 @@ impl Default for KojiConfig {
             freshness: Duration::from_secs(15),
             longest_freshness: Duration::from_secs(30),
             look_timeout: Duration::from_secs(60),
+            gathering: Duration::from_millis(100),
             rpmbuild: None,
         }
     }

@@ -31,6 +31,7 @@ impl KojiBuildSystem {
             }
             let mut waiting = self.starts.want(self.start_of(build, key, &names));
             let turns = Arc::clone(&waiting.turn);
+            self.starts.gather(build, self.config.gathering).await;
             loop {
                 let _turn = turns.lock().await;
                 if let Some(started) = waiting.answer() {

@@ -1,17 +1,21 @@
 //! Components of a module that start at the same moment, and are looked for and started together.
 //!
-//! Whoever wants a component started says so here and waits for the module's turn. Who has the turn starts whatever is
-//! wanted by then, so that the first of a batch goes alone and the others follow together. Nothing else is started: an
-//! instruction is for who leased it.
+//! Whoever wants a component started says so here, and waits for the module's turn: a moment, while the module has others
+//! that are to start and nobody here wants yet. Who has the turn starts whatever is wanted by then. Nothing else is
+//! started: an instruction is for who leased it, which may be another process.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use rida_core::{BuildId, ComponentKey, PortError, TaskId};
+use rida_core::{BuildId, ComponentKey, ComponentState, ModuleBuild, PortError, TaskId};
 use tokio::sync::oneshot;
 use tokio::sync::oneshot::error::TryRecvError;
 
 use crate::xmlrpc::Value;
+
+/// How often it is looked whether the others have come.
+const LOOKS: u32 = 10;
 
 /// How many are started at once: more in one transaction of the hub would hold its locks for too long.
 const AT_ONCE: usize = 50;
@@ -98,6 +102,26 @@ impl Starts {
         let module = modules.entry(start.key.build).or_default();
         module.wanted.push(start);
         Waiting { turn: Arc::clone(&module.turn), answer }
+    }
+
+    /// Waits until all of a module's components that are to start are wanted, for so long at most.
+    pub(super) async fn gather(&self, build: &ModuleBuild, longest: Duration) {
+        let is_to_start = |state: &ComponentState| matches!(state, ComponentState::Submitted);
+        let all = build.components.iter().filter(|component| is_to_start(&component.state)).count().min(AT_ONCE);
+        let mut before = 0;
+        for _ in 0..LOOKS {
+            let wanted = self.wanted(build.id);
+            // Fewer than before: somebody starts them.
+            if wanted >= all || wanted < before {
+                return;
+            }
+            before = wanted;
+            tokio::time::sleep(longest / LOOKS).await;
+        }
+    }
+
+    fn wanted(&self, build: BuildId) -> usize {
+        self.modules().get(&build).map_or(0, |module| module.wanted.len())
     }
 
     /// Takes what is wanted of a module, each component once, and leaves out what nobody waits for any more.

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use rida_koji::KojiConfig;
+
 use super::flow::Flow;
 use super::world::MODULEMD;
 
@@ -19,14 +21,15 @@ pub(crate) struct Cost {
 }
 
 /// Builds a module of so many components, two thirds of them in a first batch, as a service does that hears of nothing
-/// and has to ask.
+/// and has to ask, and performs several instructions at once.
 pub(crate) async fn cost(components: usize) -> Cost {
     let names: Vec<String> = (0..components).map(|number| format!("package{number}")).collect();
     let batch = |number: usize| if number * 3 < components * 2 { 0 } else { 10 };
     let wanted: Vec<(&str, i64)> = names.iter().enumerate().map(|(n, name)| (name.as_str(), batch(n))).collect();
-    let flow = Flow::new().await;
+    let mut flow = Flow::new().await;
+    flow.config.gathering = KojiConfig::default().gathering;
     let id = flow.submit(MODULEMD, &wanted).await;
-    let build = flow.until_ended(&flow.sparing_driver(), id).await;
+    let build = flow.until_ended_at_once(&flow.sparing_driver(), id).await;
     assert_eq!(build.reason(), None);
     let world = flow.world.hub.world();
     let is_look = |call: &&String| call.contains("multiCall(getTaskInfo)") || call.contains("multiCall(getRepo ");

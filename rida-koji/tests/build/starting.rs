@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rida_core::{BuildSystem, ComponentKey, ComponentState, ModuleBuild, PortError, PortErrorKind, TaskId};
-use rida_koji::KojiBuildSystem;
 use rida_koji::fault;
 use rida_koji::testing::{Trouble, When};
 use rida_koji::xmlrpc::{Fault, Value};
+use rida_koji::{KojiBuildSystem, KojiConfig};
 use tokio::task::JoinHandle;
 
 use crate::world::World;
@@ -24,8 +24,12 @@ struct Batch {
 
 impl Batch {
     async fn new() -> Self {
+        Self::that_gathers(Duration::ZERO).await
+    }
+
+    async fn that_gathers(gathering: Duration) -> Self {
         let world = World::new().await;
-        let system = Arc::new(world.system());
+        let system = Arc::new(world.system_with(KojiConfig { gathering, ..world.config() }));
         let mut build = world.module(NAMES);
         world.prepare(&system, &build).await;
         for component in build.components.iter_mut().skip(1) {
@@ -81,7 +85,34 @@ async fn ended(begun: Vec<JoinHandle<Result<TaskId, PortError>>>) -> Vec<Result<
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_batch_is_looked_for_and_started_in_two_goes() {
+async fn a_batch_is_looked_for_and_started_in_one_go() {
+    // It ends with the last of them; a slow machine may take its time.
+    let batch = Batch::that_gathers(Duration::from_secs(50)).await;
+    let started = ended(batch.begin().await).await;
+    assert!(started.iter().all(Result::is_ok), "{started:?}");
+    assert!(batch.each_once(), "{:?}", batch.started());
+    let calls = batch.world.hub.world().calls.clone();
+    assert_eq!(calls.len(), 3, "a look, the starts, and a look for cancellations: {calls:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_is_started_elsewhere_is_waited_for_a_moment_only() {
+    let batch = Batch::that_gathers(Duration::from_millis(300)).await;
+    let mut keys = batch.keys();
+    keys.pop();
+    let start = |key: ComponentKey| {
+        let (system, build) = (Arc::clone(&batch.system), batch.build.clone());
+        tokio::spawn(async move { system.build(&build, &key).await })
+    };
+    let started = ended(keys.into_iter().map(start).collect()).await;
+    assert!(started.iter().all(Result::is_ok), "{started:?}");
+    assert_eq!(batch.started().len(), NAMES.len() - 1, "the last one is another process's");
+    let calls = batch.world.hub.world().calls.clone();
+    assert_eq!(calls.len(), 3, "{calls:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_waits_for_nobody_starts_at_once_and_the_others_follow() {
     let batch = Batch::new().await;
     let started = ended(batch.begin().await).await;
     assert!(started.iter().all(Result::is_ok), "{started:?}");

@@ -52,6 +52,8 @@ impl World {
             // The hub's time goes faster than this machine's.
             freshness: Duration::ZERO,
             longest_freshness: Duration::ZERO,
+            // Most drivers here do one thing after the other.
+            gathering: Duration::ZERO,
             ..KojiConfig::default()
         }
     }
