@@ -78,7 +78,9 @@ fn told(error: &KojiError) -> String {
     let mut source = std::error::Error::source(error);
     while let Some(cause) = source {
         let cause_text = cause.to_string();
-        if !text.contains(&cause_text) {
+        if let Some(fault) = cause.downcast_ref::<Fault>().filter(|fault| text.contains(&fault.message)) {
+            text = format!("{text} (fault {})", fault.code);
+        } else if !text.contains(&cause_text) {
             text = format!("{text}: {cause_text}");
         }
         source = cause.source();
@@ -109,6 +111,9 @@ fn login(client: &Client, error: &KojiError) -> String {
             }
         }
         Login::Kerberos(_) => match client.principal() {
+            Some(_) if error.to_string().contains("realm") && error.to_string().contains("is not allowed") => {
+                "the hub's operators name the realm in AllowedKrbRealms of hub.conf".to_owned()
+            }
             // What the hub itself says: it knows the ticket, and not whose it is.
             Some(principal) if std::error::Error::source(error).is_some_and(|source| source.is::<Fault>()) => format!(
                 "an administrator makes {principal} one of the principals of a user: koji add-user USER \

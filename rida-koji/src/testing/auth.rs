@@ -79,13 +79,17 @@ impl World {
 
     pub(super) fn ssl_login(&mut self, claim: &Claim) -> Result {
         if let Some(principal) = &claim.principal {
+            let realm = principal.rsplit_once('@').map_or("", |(_, realm)| realm);
+            if self.allowed_realms.as_ref().is_some_and(|allowed| allowed.iter().all(|known| known != realm)) {
+                return Err(auth(format!("Kerberos principal's realm: {realm} is not allowed")));
+            }
             let user = self.users.iter().find(|user| user.principals.contains(principal));
             let id = user.ok_or_else(|| auth(format!("Unknown user: {principal}")))?.id;
             return Ok(self.open_session(id));
         }
         let name = claim.certificate.as_ref().ok_or_else(|| auth("could not verify client: None"))?;
         let user = self.users.iter().find(|user| user.name == *name);
-        let id = user.ok_or_else(|| auth(format!("no such user: {name}")))?.id;
+        let id = user.ok_or_else(|| auth(format!("Unknown user: {name}")))?.id;
         Ok(self.open_session(id))
     }
 

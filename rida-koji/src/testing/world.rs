@@ -76,6 +76,8 @@ pub struct World {
     pub courses: BTreeMap<String, Course>,
     /// The hub says that it is offline.
     pub offline: bool,
+    /// The Kerberos realms that principals may be of; absent means all.
+    pub allowed_realms: Option<Vec<String>>,
     /// What policies answer, by name, such as `deny packages come from git`; what is not named here is allowed.
     pub policies: BTreeMap<String, String>,
     /// How many of the next repositories fail.
@@ -131,6 +133,7 @@ impl World {
             dialect: Dialect::released(),
             courses: BTreeMap::new(),
             offline: false,
+            allowed_realms: None,
             policies: BTreeMap::new(),
             failing_repositories: 0,
             wait_for_builder: 2.0,

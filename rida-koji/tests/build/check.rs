@@ -51,8 +51,7 @@ async fn what_has_to_be_fixed_is_told_in_words() {
     assert_eq!(
         bad(&findings),
         [
-            "Koji does not let this service in: invalid username or password: invalid username or password (fault 1002); \
-          ask the hub's operators for the user rida and its password"
+            "Koji does not let this service in: invalid username or password (fault 1002); ask the hub's operators for the user rida and its password"
         ]
     );
     let client_config = world.client_config();

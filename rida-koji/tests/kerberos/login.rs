@@ -87,6 +87,11 @@ async fn koji_check_tells_the_principal() {
     let last = findings.last().unwrap();
     assert!(!last.good && last.text.contains("Unknown user: other@RIDA.TEST"), "{findings:#?}");
     assert!(last.text.contains("koji edit-user USER --add-krb=other@RIDA.TEST"), "{findings:#?}");
+    world.hub.world().allowed_realms = Some(vec!["OTHER.TEST".to_owned()]);
+    let findings = check(&world.client(world.by_keytab()), &KojiConfig::default()).await;
+    let expected = "Koji does not let this service in: Kerberos principal's realm: RIDA.TEST is not allowed (fault 1002); \
+        the hub's operators name the realm in AllowedKrbRealms of hub.conf";
+    assert_eq!(findings.last().unwrap().text, expected);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
