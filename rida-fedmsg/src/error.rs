@@ -36,6 +36,14 @@ pub enum BusError {
         /// Where.
         place: String,
     },
+    /// That place cannot be had.
+    #[error("no listener can connect to {place}")]
+    Place {
+        /// Where.
+        place: String,
+        /// Why not.
+        source: std::io::Error,
+    },
     /// OpenSSL does not do what it is told.
     #[error("OpenSSL cannot {action}")]
     Crypto {

@@ -2,10 +2,12 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use hashlink::LinkedHashSet;
 use rida_core::{BuildSystemHint, Nvr, PortError, TaskId};
+use tokio::time::Instant;
 
 use crate::fedmsg::verify::Refusal;
 use crate::ids::without_year;
@@ -103,6 +105,19 @@ pub struct Inbox {
     received: Received,
     seen: Arc<Mutex<LinkedHashSet<String>>>,
     instance: String,
+    gaps: Arc<Mutex<Gaps>>,
+    gaps_apart: Duration,
+}
+
+/// How often it is passed on that messages may have been missed, which has every build that runs looked at.
+const GAPS_APART: Duration = Duration::from_secs(30);
+
+/// When that was passed on.
+#[derive(Debug, Default)]
+struct Gaps {
+    last: Option<Instant>,
+    /// It will be once more, for all that are missed until then.
+    is_due: bool,
 }
 
 /// What becomes of a message.
@@ -119,7 +134,14 @@ pub enum Verdict {
 impl Inbox {
     /// Makes the way to a receiver, for messages of one instance of the build system, `primary` by custom.
     pub fn new(receiver: Arc<dyn Receiver>, instance: &str) -> Self {
-        Self { receiver, received: Received::default(), seen: Arc::default(), instance: instance.to_owned() }
+        Self {
+            receiver,
+            received: Received::default(),
+            seen: Arc::default(),
+            instance: instance.to_owned(),
+            gaps: Arc::default(),
+            gaps_apart: GAPS_APART,
+        }
     }
 
     /// Returns what is counted.
@@ -133,9 +155,34 @@ impl Inbox {
         tracing::debug!(?refusal, "a message is dropped");
     }
 
-    /// Tells that messages may have been missed.
+    /// Tells that messages may have been missed: at once, or, soon after another time, once for all that are missed
+    /// meanwhile. A place that takes connections and ends them must not have every build looked at each time.
     pub(crate) async fn gap(&self) {
         self.received.0.gaps.fetch_add(1, Ordering::Relaxed);
+        let left = {
+            let (now, mut gaps) = (Instant::now(), self.gaps());
+            if gaps.is_due {
+                return;
+            }
+            let left = gaps.last.map_or(Duration::ZERO, |last| (last + self.gaps_apart).saturating_duration_since(now));
+            gaps.is_due = !left.is_zero();
+            gaps.last = if left.is_zero() { Some(now) } else { gaps.last };
+            left
+        };
+        if left.is_zero() {
+            self.pass_gap_on().await;
+            return;
+        }
+        // The messages that come meanwhile are taken.
+        let inbox = self.clone();
+        tokio::spawn(async move {
+            tokio::time::sleep(left).await;
+            *inbox.gaps() = Gaps { last: Some(Instant::now()), is_due: false };
+            inbox.pass_gap_on().await;
+        });
+    }
+
+    async fn pass_gap_on(&self) {
         if let Err(error) = self.receiver.receive(Incoming::Gap).await {
             // The look in its turn finds what was missed.
             tracing::warn!(%error, "after a connection to the bus builds could not be looked at");
@@ -174,6 +221,10 @@ impl Inbox {
             seen.pop_front();
         }
         Verdict::Done
+    }
+
+    fn gaps(&self) -> std::sync::MutexGuard<'_, Gaps> {
+        self.gaps.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn seen(&self) -> std::sync::MutexGuard<'_, LinkedHashSet<String>> {

@@ -16,10 +16,14 @@ const QUIETER: &str = "sqlx=warn,sea_orm=warn,sea_orm_migration=warn,hyper=warn,
 /// Libraries that write what they send, and with it passwords, when they are asked for everything. No filter gets that.
 const SECRETIVE: [&str; 3] = ["lapin", "amq_protocol", "async_rs"];
 
-/// Tells whether a line may have a password in it.
-fn tells_secrets(of: &Metadata<'_>) -> bool {
+/// Who warns, with the whole message, of each that no queue is bound to. It is told once for all, and counted.
+const RETURNED: &str = "lapin::returned_messages";
+
+/// Tells whether a line may have a password in it, or is as long as a message.
+fn is_left_out(of: &Metadata<'_>) -> bool {
     let library = of.target().split("::").next().unwrap_or_default();
-    *of.level() > Level::WARN && SECRETIVE.iter().any(|secretive| library.starts_with(secretive))
+    let is_secretive = SECRETIVE.iter().any(|secretive| library.starts_with(secretive));
+    of.target() == RETURNED || (is_secretive && *of.level() > Level::WARN)
 }
 
 /// Starts the log, on standard error.
@@ -31,7 +35,7 @@ pub fn start(settings: &LogSettings) -> Result<(), String> {
         .parse(format!("{QUIETER},{}", settings.filter))
         .map_err(|error| format!("log.filter {:?} is not valid: {error}", settings.filter))?;
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    let open = filter_fn(|of| !tells_secrets(of));
+    let open = filter_fn(|of| !is_left_out(of));
     let started = match settings.format {
         LogFormat::Text => {
             log.with_ansi(std::io::stderr().is_terminal()).with_target(false).finish().with(open).try_init()

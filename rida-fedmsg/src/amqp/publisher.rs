@@ -1,6 +1,7 @@
 //! Announcing through the broker: one message at a time, each confirmed before the next, so that order holds across
 //! anything that breaks in between.
 
+use std::collections::BTreeSet;
 use std::pin::Pin;
 use std::time::{Duration, Instant};
 
@@ -55,6 +56,8 @@ pub struct AmqpPublisher {
 struct State {
     live: Option<Live>,
     backoff: Backoff,
+    /// The topics of which it was told that no queue is bound to them.
+    unrouted: BTreeSet<ShortString>,
 }
 
 /// A connection, with a channel on which the broker confirms.
@@ -141,15 +144,18 @@ impl AmqpPublisher {
             // One after the other, also across the time in which the broker took nothing.
             let is_this = earlier.as_ref().is_none_or(|earlier| earlier.message == *message);
             let unconfirmed = earlier.unwrap_or_else(|| live.start(&self.config.exchange, message));
+            let topic = unconfirmed.message.routing_key.clone();
             match settle(live.connection.status().clone(), unconfirmed).await {
                 Tried::Confirmed => {
                     state.keep(live);
+                    state.is_routed(topic, true);
                     if is_this {
                         return Ok(Receipt::Confirmed);
                     }
                 }
                 Tried::Unrouted => {
                     state.keep(live);
+                    state.is_routed(topic, false);
                     self.unrouted.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
                     if is_this && self.config.needs_queue {
                         return Err(PortError::unavailable("no queue is bound to the topic"));
@@ -202,6 +208,18 @@ impl State {
     fn keep(&mut self, live: Live) {
         self.backoff.succeeded();
         self.live = Some(live);
+    }
+
+    /// Tells when nobody gets what is announced under a topic, and when that is over: once, and not of each message.
+    fn is_routed(&mut self, topic: ShortString, is_routed: bool) {
+        if is_routed {
+            if self.unrouted.remove(&topic) {
+                tracing::info!(%topic, "a queue is bound to the topic now");
+            }
+        } else if !self.unrouted.contains(&topic) {
+            tracing::warn!(%topic, "no queue is bound to the topic: nobody gets what the broker confirms");
+            self.unrouted.insert(topic);
+        }
     }
 
     /// Keeps the connection for the time when the broker takes messages again.

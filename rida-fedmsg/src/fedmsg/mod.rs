@@ -4,12 +4,14 @@ pub mod envelope;
 pub mod sign;
 pub mod verify;
 
+mod door;
 mod listener;
+mod listeners;
 mod probe;
 mod publisher;
 mod renewed;
 mod socket;
-mod wanted;
+mod zmtp;
 
 pub use self::listener::{FedmsgListener, FedmsgListenerConfig};
 pub use self::probe::probe;

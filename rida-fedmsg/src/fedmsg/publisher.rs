@@ -1,31 +1,29 @@
-//! Announcing over ZeroMQ, from a thread of its own.
+//! Announcing over ZeroMQ, to listeners that connect, or to a relay.
 //!
-//! ZeroMQ drops silently: what nobody has asked for, and what exceeds its queues. So nothing waits in its queues that
-//! need not, announcements wait in a bounded queue here, and through an XPUB socket it is known who has asked for what:
-//! with a relay that is away, nothing is handed over.
+//! ZeroMQ's own library drops silently: what nobody has asked for, and what exceeds its queues. So what is kept for each
+//! listener is kept [here](super::listeners), up to a limit; announcements wait in the log for one that is behind, and
+//! what it misses in the end is counted and told. With a relay that is away, nothing is handed over.
 
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use rida_core::{Announcement, PortError, Publisher, Receipt};
-use tokio::sync::oneshot;
+use tokio::sync::watch;
 
+use super::door;
 use super::envelope::Envelope;
+use super::listeners::{Limits, Listeners, Offered};
 use super::sign::Signer;
-use super::socket;
-use super::wanted::Wanted;
+use super::zmtp;
 use crate::body::Body;
 use crate::error::BusError;
 use crate::ids::MessageIds;
 use crate::topics::Topics;
 
 /// How many messages are kept for a listener that is behind, some 60 MB: more than hours of a busy service.
-const HIGH_WATER_MARK: i32 = 10_000;
-/// The longest message that a listener may send: which topics it wants. ZeroMQ ends the connection of who sends more.
-const LONGEST_WISH: i64 = 512;
+const HIGH_WATER_MARK: usize = 10_000;
 
 /// How the messages leave.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,11 +42,11 @@ pub struct FedmsgConfig {
     /// Announce only while somebody listens to the topic: the announcements wait otherwise. By its nature true of a
     /// relay; a bus that listeners join and leave is not held up by their absence.
     pub needs_listener: bool,
-    /// How many messages may wait in this process.
-    pub queue: usize,
-    /// How many messages ZeroMQ keeps for one listener that is behind; what comes then is not for that one, and nobody is
-    /// told. 0 is no limit: who is connected and reads nothing costs more and more memory then, for as long as it is.
-    pub high_water_mark: i32,
+    /// How many messages are kept for one listener that is behind, at least one. Further announcements wait then.
+    pub high_water_mark: usize,
+    /// How long they wait for it to read half of that, before it is cut off: it connects again, and what it missed is
+    /// counted and told.
+    pub patience: Duration,
     /// How long listeners have to connect before the first message.
     pub settle: Duration,
     /// How long what was handed over may take to leave at the end.
@@ -63,8 +61,8 @@ impl FedmsgConfig {
         Self {
             needs_listener: matches!(way, Way::Connect(_)),
             way,
-            queue: 1024,
             high_water_mark: HIGH_WATER_MARK,
+            patience: Duration::from_secs(60),
             settle: Duration::from_millis(500),
             linger: Duration::from_secs(5),
             username: "rida".to_owned(),
@@ -85,19 +83,16 @@ struct Inner {
     username: String,
     endpoint: String,
     is_relayed: bool,
+    needs_listener: bool,
+    not_before: Instant,
     linger: Duration,
-    sender: SyncSender<Command>,
+    listeners: Listeners,
+    ending: watch::Sender<bool>,
     thread: std::sync::Mutex<Option<JoinHandle<()>>>,
 }
 
-enum Command {
-    Send { topic: String, frame: String, sent: oneshot::Sender<Result<(), PortError>> },
-    AwaitListener { topic: String, found: oneshot::Sender<()> },
-    End,
-}
-
 impl FedmsgPublisher {
-    /// Opens the socket and starts the thread.
+    /// Takes the place, and starts the thread that serves who listens.
     ///
     /// # Errors
     /// When no place is free, or the configuration cannot be.
@@ -107,28 +102,32 @@ impl FedmsgPublisher {
         ids: MessageIds,
         signer: Option<Signer>,
     ) -> Result<Self, BusError> {
-        let context = zmq::Context::new();
-        let socket = socket::open(&context, zmq::XPUB)?;
-        let configured = || {
-            socket.set_sndhwm(config.high_water_mark)?;
-            socket.set_maxmsgsize(LONGEST_WISH)?;
-            socket.set_linger(socket::millis(config.linger))?;
-            // Queue nothing for a relay that is not there.
-            socket.set_immediate(matches!(config.way, Way::Connect(_)))
-        };
-        configured().map_err(BusError::socket("configure a socket"))?;
-        let endpoint = attach(&socket, &config.way)?;
-        let (sender, commands) = sync_channel(config.queue.max(1));
-        let sending = Sending {
-            socket,
-            wanted: Wanted::default(),
-            needs_listener: config.needs_listener,
-            is_relayed: matches!(config.way, Way::Connect(_)),
-            not_before: Instant::now() + config.settle,
-            waiting: Vec::new(),
+        let listeners = Listeners::new(Limits { queue: config.high_water_mark.max(1), patience: config.patience });
+        let (door, endpoint) = Door::open(&config.way)?;
+        let (ending, mut ended) = watch::channel(false);
+        let (linger, shared) = (config.linger, listeners.clone());
+        let (tell, told) = std::sync::mpsc::channel();
+        let serving = move || {
+            let closing = Closing(shared);
+            let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+                Ok(runtime) => runtime,
+                Err(error) => return drop(tell.send(error)),
+            };
+            drop(tell);
+            runtime.block_on(async {
+                tokio::select! {
+                    () = door.serve(&closing.0) => {}
+                    _ = ended.wait_for(|ended| *ended) => {}
+                }
+                closing.0.close();
+                let _ = tokio::time::timeout(linger, closing.0.emptied()).await;
+            });
         };
         let thread = std::thread::Builder::new().name("fedmsg-publisher".to_owned());
-        let thread = thread.spawn(move || sending.run(&commands)).map_err(BusError::Thread)?;
+        let thread = thread.spawn(serving).map_err(BusError::Thread)?;
+        if let Ok(error) = told.recv() {
+            return Err(BusError::Thread(error));
+        }
         let inner = Inner {
             topics,
             ids,
@@ -136,11 +135,30 @@ impl FedmsgPublisher {
             username: config.username.clone(),
             endpoint,
             is_relayed: matches!(config.way, Way::Connect(_)),
+            needs_listener: config.needs_listener,
+            not_before: Instant::now() + config.settle,
             linger: config.linger,
-            sender,
+            listeners,
+            ending,
             thread: std::sync::Mutex::new(Some(thread)),
         };
         Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// Returns how many messages were kept for listeners that never got them: they were too far behind, or their
+    /// connection broke.
+    pub fn missed(&self) -> u64 {
+        self.inner.listeners.missed()
+    }
+
+    /// Returns how many listeners were cut off because they were too far behind.
+    pub fn cut_off(&self) -> u64 {
+        self.inner.listeners.cut_off()
+    }
+
+    /// Returns how many listeners are connected.
+    pub fn listeners(&self) -> usize {
+        self.inner.listeners.connected()
     }
 
     /// Returns the place that listeners connect to, or the relay's.
@@ -186,14 +204,7 @@ impl FedmsgPublisher {
     /// # Errors
     /// When this publisher was closed, so that nobody ever will.
     pub async fn listened_to(&self, topic: &str) -> Result<(), PortError> {
-        loop {
-            let (found, told) = oneshot::channel();
-            match self.inner.sender.try_send(Command::AwaitListener { topic: topic.to_owned(), found }) {
-                Ok(()) => return told.await.map_err(|_| ended()),
-                Err(TrySendError::Full(_)) => tokio::time::sleep(LOOK_EVERY).await,
-                Err(TrySendError::Disconnected(_)) => return Err(ended()),
-            }
-        }
+        if self.inner.listeners.wait_for(topic).await { Ok(()) } else { Err(ended()) }
     }
 
     /// Returns the error of a message that nobody listens to.
@@ -206,30 +217,74 @@ impl FedmsgPublisher {
     /// # Errors
     /// As [`Publisher::publish`] has them.
     pub async fn send_frame(&self, topic: String, frame: String) -> Result<(), PortError> {
-        let (sent, told) = oneshot::channel();
-        match self.inner.sender.try_send(Command::Send { topic, frame, sent }) {
-            Ok(()) => {}
-            Err(TrySendError::Full(_)) => {
-                return Err(PortError::unavailable("too many messages wait for fedmsg in this process"));
-            }
-            Err(TrySendError::Disconnected(_)) => return Err(ended()),
+        let Inner { listeners, not_before, needs_listener, is_relayed, .. } = &*self.inner;
+        tokio::time::sleep_until((*not_before).into()).await;
+        if *needs_listener && !listeners.any(&topic) {
+            return Err(unheard(*is_relayed));
         }
-        told.await.unwrap_or_else(|_| Err(ended()))
+        let message = zmtp::message(topic.as_bytes(), frame.as_bytes());
+        match listeners.offer(topic.as_bytes(), &message, Instant::now()) {
+            Offered::Taken => Ok(()),
+            Offered::Closed => Err(ended()),
+            Offered::Full { name } => {
+                let message = format!("the listener at {name} reads too little; messages wait for it, for a while");
+                Err(PortError::unavailable(message))
+            }
+        }
     }
 
     /// Lets what was handed over leave, for the time of lingering at most, and ends the thread. Nothing is published
     /// afterwards.
     pub async fn close(&self) {
-        // A full queue is sent first; the thread reads on until it comes to this.
-        let sender = self.inner.sender.clone();
+        self.inner.ending.send_replace(true);
         let thread = self.inner.thread.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
         let Some(thread) = thread else { return };
-        let ending = tokio::task::spawn_blocking(move || {
-            let _ = sender.send(Command::End);
-            let _ = thread.join();
-        });
-        // The socket lingers within its own limit; a thread that hangs all the same is left behind.
-        let _ = tokio::time::timeout(self.inner.linger.saturating_add(Duration::from_secs(5)), ending).await;
+        let joining = tokio::task::spawn_blocking(move || thread.join());
+        // A thread that hangs all the same is left behind.
+        let _ = tokio::time::timeout(self.inner.linger.saturating_add(Duration::from_secs(5)), joining).await;
+    }
+}
+
+/// Has everybody know that nothing leaves any more, however the thread ends.
+struct Closing(Listeners);
+
+impl Drop for Closing {
+    fn drop(&mut self) {
+        self.0.close();
+    }
+}
+
+/// Where messages leave.
+enum Door {
+    Bound(std::net::TcpListener),
+    Relay(String),
+}
+
+impl Door {
+    /// Opens it, and returns the place as others have to know it.
+    fn open(way: &Way) -> Result<(Self, String), BusError> {
+        match way {
+            Way::Bind(places) => {
+                let bound = door::bind(places)?;
+                let place = bound.local_addr().map(|address| format!("tcp://{address}"));
+                let place = place.map_err(|source| BusError::Place { place: places.join(", "), source })?;
+                Ok((Self::Bound(bound), place))
+            }
+            Way::Connect(place) => {
+                door::host_and_port(place)?;
+                Ok((Self::Relay(place.clone()), place.clone()))
+            }
+        }
+    }
+
+    async fn serve(self, listeners: &Listeners) {
+        match self {
+            Self::Bound(bound) => match tokio::net::TcpListener::from_std(bound) {
+                Ok(bound) => door::let_in(bound, listeners.clone()).await,
+                Err(error) => tracing::error!(%error, "nobody can listen on fedmsg"),
+            },
+            Self::Relay(place) => door::go_to(place, listeners.clone()).await,
+        }
     }
 }
 
@@ -249,94 +304,5 @@ impl Publisher for FedmsgPublisher {
         let (topic, frame) = self.message(announcement)?;
         self.send_frame(topic, frame).await?;
         Ok(Receipt::HandedOver)
-    }
-}
-
-/// Binds or connects, and returns the place.
-fn attach(socket: &zmq::Socket, way: &Way) -> Result<String, BusError> {
-    match way {
-        Way::Bind(places) => {
-            let mut last = BusError::Config("fedmsg has no place to bind to".to_owned());
-            for place in places {
-                socket::is_endpoint(place)?;
-                match socket.bind(place) {
-                    Ok(()) => {
-                        let bound = socket.get_last_endpoint().map_err(BusError::socket("tell where it is"))?;
-                        return Ok(bound.unwrap_or_else(|_| place.clone()));
-                    }
-                    Err(zmq::Error::EADDRINUSE) => last = BusError::Taken { place: place.clone() },
-                    Err(error) => last = BusError::socket(format!("bind to {place}"))(error),
-                }
-            }
-            Err(last)
-        }
-        Way::Connect(place) => {
-            socket::is_endpoint(place)?;
-            socket.connect(place).map_err(BusError::socket(format!("connect to {place}")))?;
-            Ok(place.clone())
-        }
-    }
-}
-
-/// The thread's own.
-struct Sending {
-    socket: zmq::Socket,
-    wanted: Wanted,
-    needs_listener: bool,
-    is_relayed: bool,
-    not_before: Instant,
-    waiting: Vec<(String, oneshot::Sender<()>)>,
-}
-
-/// How often it is looked who listens while nothing is sent.
-const LOOK_EVERY: Duration = Duration::from_millis(100);
-/// How long a look may take.
-const LOOK_FOR: Duration = Duration::from_millis(20);
-
-impl Sending {
-    fn run(mut self, commands: &Receiver<Command>) {
-        let mut is_more = false;
-        loop {
-            match commands.recv_timeout(if is_more { Duration::ZERO } else { LOOK_EVERY }) {
-                Ok(Command::Send { topic, frame, sent }) => {
-                    std::thread::sleep(self.not_before.saturating_duration_since(Instant::now()));
-                    let _ = self.look();
-                    // Who asked may be gone.
-                    let _ = sent.send(self.send(&topic, &frame));
-                }
-                Ok(Command::AwaitListener { topic, found }) => self.waiting.push((topic, found)),
-                Err(RecvTimeoutError::Timeout) => {}
-                Ok(Command::End) | Err(RecvTimeoutError::Disconnected) => return,
-            }
-            is_more = self.look();
-            for (topic, found) in std::mem::take(&mut self.waiting) {
-                if self.wanted.has(&topic) {
-                    let _ = found.send(());
-                } else if !found.is_closed() {
-                    self.waiting.push((topic, found));
-                }
-            }
-        }
-    }
-
-    fn send(&self, topic: &str, frame: &str) -> Result<(), PortError> {
-        if self.needs_listener && !self.wanted.has(topic) {
-            return Err(unheard(self.is_relayed));
-        }
-        let sent = self.socket.send_multipart([topic, frame], zmq::DONTWAIT);
-        sent.map_err(|error| PortError::unavailable("fedmsg takes no more messages now").because(error))
-    }
-
-    /// Takes note of who began and who ceased to listen, for a moment at most: who never ends to tell must not keep
-    /// messages from leaving. Returns whether there may be more.
-    fn look(&mut self) -> bool {
-        let until = Instant::now() + LOOK_FOR;
-        while let Ok(told) = self.socket.recv_bytes(zmq::DONTWAIT) {
-            self.wanted.heard(&told);
-            if Instant::now() >= until {
-                return true;
-            }
-        }
-        false
     }
 }

@@ -119,6 +119,32 @@ async fn one_that_could_not_be_followed_comes_again() {
 }
 
 #[tokio::test]
+async fn many_connections_one_after_the_other_have_builds_looked_at_twice() {
+    let keeper = Arc::new(Keeper::default());
+    let apart = Duration::from_millis(300);
+    let inbox = Inbox { gaps_apart: apart, ..Inbox::new(keeper.clone(), "primary") };
+    let passed_on = || keeper.got.lock().unwrap().len();
+    let start = Instant::now();
+    inbox.gap().await;
+    assert_eq!(passed_on(), 1, "the first at once");
+    let other = inbox.clone();
+    for _ in 0..100 {
+        inbox.gap().await;
+        other.gap().await;
+    }
+    assert_eq!(passed_on(), 1);
+    while passed_on() < 2 {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        assert!(start.elapsed() < Duration::from_secs(60));
+    }
+    assert!(start.elapsed() >= apart, "and all the others together, later");
+    tokio::time::sleep(2 * apart).await;
+    assert_eq!((passed_on(), inbox.received().count("reconnected")), (2, 201));
+    inbox.gap().await;
+    assert_eq!(passed_on(), 3, "after a while it is at once again");
+}
+
+#[tokio::test]
 async fn what_is_remembered_is_bounded() {
     let inbox = Inbox::new(Arc::new(Keeper::default()), "primary");
     let body = json(r#"{"tag": "x"}"#);

@@ -73,7 +73,7 @@ impl Buses {
                 service = service.with(move |stopping| listener.run(stopping));
             }
         }
-        count(&service, inbox.received().clone(), buses.amqp.clone());
+        count(&service, inbox.received().clone(), &buses);
         Ok((buses, service))
     }
 
@@ -115,7 +115,7 @@ pub(crate) fn fedmsg_publisher(settings: &FedmsgSettings, names: &Names) -> Resu
     };
     let mut config = FedmsgConfig::new(way);
     config.needs_listener = settings.needs_listener.unwrap_or(config.needs_listener);
-    config.high_water_mark = i32::try_from(settings.high_water_mark).unwrap_or(i32::MAX);
+    config.high_water_mark = settings.high_water_mark;
     config.linger = settings.linger;
     config.username.clone_from(&settings.username);
     let signer =
@@ -161,15 +161,16 @@ pub(crate) fn link(settings: &AmqpSettings) -> AmqpLink {
     AmqpLink { url: settings.url.clone(), authority: settings.authority.clone(), identity: settings.identity.clone() }
 }
 
-/// Adds what comes in, and what nobody wanted, to the metrics.
-fn count(service: &Service, received: Received, amqp: Option<Arc<AmqpPublisher>>) {
-    let counts = Counts { received, amqp };
+/// Adds what comes in, and what nobody wanted or got, to the metrics.
+fn count(service: &Service, received: Received, buses: &Buses) {
+    let counts = Counts { received, amqp: buses.amqp.clone(), fedmsg: buses.fedmsg.clone() };
     service.metrics().register(|registry| registry.register_collector(Box::new(counts)));
 }
 
 struct Counts {
     received: Received,
     amqp: Option<Arc<AmqpPublisher>>,
+    fedmsg: Option<FedmsgPublisher>,
 }
 
 impl std::fmt::Debug for Counts {
@@ -182,16 +183,27 @@ impl prometheus_client::collector::Collector for Counts {
     fn encode(&self, mut encoder: prometheus_client::encoding::DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
         use prometheus_client::encoding::EncodeMetric;
         use prometheus_client::metrics::counter::ConstCounter;
+        use prometheus_client::metrics::gauge::ConstGauge;
         let kind = ConstCounter::new(0_u64).metric_type();
         let help = "Messages of the build system that came in over a bus, by what became of them";
         let mut family = encoder.encode_descriptor("bus_received", help, None, kind)?;
         for (outcome, count) in self.received.counts() {
             ConstCounter::new(count).encode(family.encode_family(&[("outcome", outcome)])?)?;
         }
+        let mut count =
+            |name, help, count| ConstCounter::new(count).encode(encoder.encode_descriptor(name, help, None, kind)?);
         if let Some(amqp) = &self.amqp {
             let help = "Announcements that the broker confirmed although no queue was bound to their topic";
-            let unrouted = ConstCounter::new(amqp.unrouted());
-            unrouted.encode(encoder.encode_descriptor("bus_unrouted", help, None, kind)?)?;
+            count("bus_unrouted", help, amqp.unrouted())?;
+        }
+        if let Some(fedmsg) = &self.fedmsg {
+            let help = "Messages that were kept for a listener of fedmsg and never reached it";
+            count("bus_missed", help, fedmsg.missed())?;
+            let help = "Listeners of fedmsg that were cut off because they read too little";
+            count("bus_cut_off", help, fedmsg.cut_off())?;
+            let help = "Listeners that are connected to fedmsg's place, or the relay";
+            let listeners = ConstGauge::new(i64::try_from(fedmsg.listeners()).unwrap_or(i64::MAX));
+            listeners.encode(encoder.encode_descriptor("bus_listeners", help, None, listeners.metric_type())?)?;
         }
         Ok(())
     }

@@ -41,8 +41,8 @@ pub struct FedmsgSettings {
     pub username: String,
     /// Hold announcements back while nobody listens; by default with a relay only.
     pub needs_listener: Option<bool>,
-    /// How many messages ZeroMQ keeps for a listener that is behind, which misses what comes then; 0 is no limit.
-    pub high_water_mark: u32,
+    /// How many messages are kept for a listener that is behind. Others wait for it then, for a while.
+    pub high_water_mark: usize,
     /// How long what was handed over may take to leave at the end.
     pub linger: Duration,
     /// What is listened to; absent when nothing is.

@@ -159,7 +159,7 @@ pub(super) fn resolve(layers: &[Layer]) -> Resolved {
 
 /// Tells which settings are zero that must not be: nothing would ever be done.
 fn impossible(settings: &[Setting]) -> Vec<String> {
-    const MAY_BE_ZERO: [&str; 9] = [
+    const MAY_BE_ZERO: [&str; 8] = [
         "koji.priority",
         "koji.clean_up_every",
         "koji.targets_after",
@@ -167,7 +167,6 @@ fn impossible(settings: &[Setting]) -> Vec<String> {
         "server.max_followers",
         "local.memory",
         "local.spare_disk",
-        "bus.fedmsg.high_water_mark",
         "bus.fedmsg.linger",
     ];
     let zero = |setting: &&Setting| matches!(setting.value.as_deref(), Some("0" | "\"0\"" | "\"0s\""));

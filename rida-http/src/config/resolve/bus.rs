@@ -35,7 +35,7 @@ fn fedmsg(pick: &mut Picker<'_>, koji: &str, problems: &mut Vec<String>) -> Opti
     let key = pick.optional("bus.fedmsg.key", |raw| raw.bus.fedmsg.key.clone());
     let username = pick.or("bus.fedmsg.username", |raw| raw.bus.fedmsg.username.clone(), "rida".to_owned());
     let needs_listener = pick.optional("bus.fedmsg.needs_listener", |raw| raw.bus.fedmsg.needs_listener);
-    let high_water_mark = pick.or("bus.fedmsg.high_water_mark", |raw| raw.bus.fedmsg.high_water_mark, 10_000);
+    let high_water_mark = pick.count("bus.fedmsg.high_water_mark", |raw| raw.bus.fedmsg.high_water_mark, 10_000);
     let linger = pick.span("bus.fedmsg.linger", |raw| raw.bus.fedmsg.linger, Duration::from_secs(5));
     let endpoints = pick.or("bus.fedmsg.listen", |raw| raw.bus.fedmsg.listen.clone(), Vec::new());
     let topics = pick.or("bus.fedmsg.topics", |raw| raw.bus.fedmsg.topics.clone(), vec![koji.to_owned()]);
