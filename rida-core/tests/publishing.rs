@@ -205,6 +205,31 @@ fn what_is_refused_is_parked_with_what_follows_of_its_build() {
 }
 
 #[test]
+fn what_is_tried_again_is_told_at_once_however_much_it_is_and_before_what_follows() {
+    let world = World::new();
+    let driver = world.driver("a");
+    world.bus.refuse(&[2]);
+    let lines = block_on(world.store.log_end()).unwrap();
+    let half = usize::try_from(lines / 2).unwrap();
+    assert_eq!(world.publish(&driver, half).lines, half);
+    let parked = world.parked().len();
+    assert!(parked > 4 && parked < world.of(2).len(), "{parked}");
+    world.bus.take();
+
+    world.bus.refuse(&[]);
+    block_on(world.store.retry_parked(BUS, None)).unwrap();
+    // Two at a time, and nothing but what each round says of itself to go on by.
+    let mut rounds = 0;
+    while world.publish(&driver, 2).is_more(2) {
+        rounds += 1;
+        assert!(rounds < 1000);
+    }
+    assert_eq!(world.parked(), [], "what follows was not parked behind what was still to be tried");
+    let told: Vec<_> = world.bus.take().into_iter().filter(|id| id.build == sample::id(2)).collect();
+    assert_eq!(told, world.of(2), "in order");
+}
+
+#[test]
 fn a_later_line_of_a_parked_build_waits_behind_it() {
     let world = World::new();
     let driver = world.driver("a");

@@ -35,6 +35,8 @@ pub struct Published {
     pub refused: Vec<(AnnouncementId, PortError)>,
     /// How many were parked behind an earlier one of their build.
     pub behind: usize,
+    /// More parked announcements are to be tried again than were tried; the log is read behind them.
+    pub retries_left: bool,
     /// Why the publisher stopped; the rest is published when it is called again.
     pub stopped: Option<PortError>,
     /// Another process publishes, or took the reader over, or somebody moved it back.
@@ -89,7 +91,8 @@ impl Driver {
         if state.retrying > 0 {
             round.retry(limit, &mut published).await?;
         }
-        if published.stopped.is_none() && !published.elsewhere {
+        // What follows of a build whose turn is yet to come would only be parked behind it.
+        if published.stopped.is_none() && !published.elsewhere && !published.retries_left {
             round.read(state, &lines, &mut published).await?;
         }
         if published.stopped.is_some() {
@@ -204,6 +207,8 @@ impl Round<'_> {
                 }
             }
         }
+        // More than a round has, or what was parked behind these meanwhile.
+        published.retries_left = !store.parked(self.reader, filter, 1).await?.is_empty();
         Ok(())
     }
 
@@ -305,6 +310,6 @@ impl Published {
 
     /// Tells whether more may wait than was read.
     pub fn is_more(&self, limit: usize) -> bool {
-        self.stopped.is_none() && !self.elsewhere && self.lines >= limit
+        self.stopped.is_none() && !self.elsewhere && (self.lines >= limit || self.retries_left)
     }
 }
