@@ -6,32 +6,13 @@ use std::time::{Duration, Instant};
 
 use rida_fedmsg::fedmsg::{FedmsgConfig, FedmsgPublisher};
 
+use crate::by_hand::{self, next_message, wants};
 use crate::fedmsg::{bound, publisher};
 use crate::fedmsg_listening::until;
 use crate::programs::PATIENCE;
 
-/// Connects as a listener of ZeroMQ does (ZMTP 3.0, no security), by hand.
 fn listener(publisher: &FedmsgPublisher) -> TcpStream {
-    let mut stream = TcpStream::connect(publisher.endpoint().strip_prefix("tcp://").unwrap()).unwrap();
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
-    let mut greeting = [0; 64];
-    greeting[0] = 0xff;
-    greeting[9] = 0x7f;
-    greeting[10] = 3;
-    greeting[12..16].copy_from_slice(b"NULL");
-    stream.write_all(&greeting).unwrap();
-    stream.read_exact(&mut greeting).unwrap();
-    let ready = b"\x05READY\x0bSocket-Type\x00\x00\x00\x03SUB";
-    stream.write_all(&[&[4, u8::try_from(ready.len()).unwrap()], ready.as_slice()].concat()).unwrap();
-    let mut head = [0; 2];
-    stream.read_exact(&mut head).unwrap();
-    assert_eq!(head[0], 4, "a short command comes back");
-    stream.read_exact(&mut vec![0; usize::from(head[1])]).unwrap();
-    stream
-}
-
-fn wants(topic: &str) -> Vec<u8> {
-    [&[0, u8::try_from(topic.len() + 1).unwrap(), 1], topic.as_bytes()].concat()
+    by_hand::listener(publisher.endpoint()).unwrap()
 }
 
 async fn listened_to(publisher: &FedmsgPublisher, topic: &str) {
@@ -86,18 +67,6 @@ async fn who_wants_endlessly_many_topics_is_cut_off_and_holds_up_no_message() {
     publisher.close().await;
 }
 
-/// Reads the next message as it was sent: its two frames, both of them short.
-fn next_message(stream: &mut TcpStream) -> (String, String) {
-    let mut frame = || {
-        let mut head = [0; 2];
-        stream.read_exact(&mut head).unwrap();
-        let mut body = vec![0; usize::from(head[1])];
-        stream.read_exact(&mut body).unwrap();
-        String::from_utf8(body).unwrap()
-    };
-    (frame(), frame())
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn who_reads_nothing_is_waited_for_then_cut_off_and_what_it_misses_is_known() {
     const KEPT: usize = 50;
@@ -113,7 +82,7 @@ async fn who_reads_nothing_is_waited_for_then_cut_off_and_what_it_misses_is_know
     let reading = std::thread::spawn(move || {
         let mut numbers = Vec::new();
         while numbers.last() != Some(&"end".to_owned()) {
-            let (_, body) = next_message(&mut good);
+            let (_, body) = next_message(&mut good).unwrap();
             numbers.push(body.trim_end_matches('.').to_owned());
         }
         numbers

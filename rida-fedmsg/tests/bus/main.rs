@@ -4,6 +4,7 @@
 mod amqp;
 mod amqp_listening;
 mod broker;
+mod by_hand;
 mod fedmsg;
 mod fedmsg_listening;
 mod hostile;

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Publishes with fedora-messaging itself: reads lines {"topic", "body"} and prints one when each is confirmed.
+"""Publishes with fedora-messaging itself: reads lines {"topic", "body", "id"?} and prints one when each is confirmed.
 
     fedora_say.py URL
 """
@@ -15,6 +15,8 @@ from fedora_messaging import api, message  # noqa: E402: they read the configura
 
 for line in sys.stdin:
     order = json.loads(line)
-    api.publish(message.Message(topic=order["topic"], body=order["body"]))
+    told = message.Message(topic=order["topic"], body=order["body"])
+    told.id = order.get("id", told.id)
+    api.publish(told)
     sys.stdout.write("said\n")
     sys.stdout.flush()

@@ -4,6 +4,9 @@
 #[expect(dead_code, reason = "the tests of rida-fedmsg need more of it")]
 #[path = "../../../rida-fedmsg/tests/bus/broker.rs"]
 mod broker;
+#[path = "../../../rida-fedmsg/tests/bus/by_hand.rs"]
+mod by_hand;
+mod closing;
 mod commands;
 #[path = "../program/daemon.rs"]
 mod daemon;

@@ -285,7 +285,10 @@ async fn what_koji_says_on_either_bus_lets_a_module_go_on() {
         });
         assert!(came("taken") > taken + 2, "{name}");
     }
-    assert!(counted("rida_bus_unrouted_total") > 0, "nobody has bound a queue to what is announced");
+    let unrouted = counted("rida_bus_unrouted_total");
+    assert!(unrouted > 10, "nobody has bound a queue to what is announced: {unrouted}");
     let (code, said) = service.end("-TERM");
     assert_eq!(code, Some(0), "{said}");
+    assert_eq!(said.matches("no queue is bound").count(), 2, "once for each topic: {said}");
+    assert!(!said.contains("returned us"), "the library says it of each, with the whole message: {said}");
 }
