@@ -63,6 +63,7 @@ fn in_vain(pending: &PendingEffect) -> Option<String> {
         Action::RegenerateRepository { generation } => format!("repository {generation}"),
         Action::CancelTask { key, .. } => format!("the end of the task for {}", key.component),
         Action::WriteMetadata => "the metadata".to_owned(),
+        Action::AbandonEnvironment => "the end of what its environment was asked for".to_owned(),
     };
     Some(format!("{what}: {error} (tried {} times; again at {})", pending.attempts, pending.due))
 }

@@ -8,10 +8,12 @@ use std::time::Duration;
 
 use rida_core::scm::AllowList;
 use rida_core::testing::simulation::block_on;
-use rida_core::testing::{Fates, Faulty, MemoryPublisher, MemoryScm, MemoryStore, TestClock, sample};
+use rida_core::testing::{
+    Fates, Faulty, MemoryBuildSystem, MemoryPublisher, MemoryScm, MemoryStore, TestClock, sample,
+};
 use rida_core::{
-    BuildId, BuildState, Driver, Fact, MockBuildSystem, ModuleBuild, Parts, Performed, Policy, PortError, TaskId,
-    WorkerId,
+    Action, BuildId, BuildState, BuildSystem, Driver, Fact, MockBuildSystem, ModuleBuild, Parts, PendingEffect,
+    Performed, Policy, PortError, Store, TaskId, WorkerId,
 };
 
 struct World {
@@ -92,6 +94,8 @@ fn what_stays_broken_ends_the_build_after_some_tries() {
 fn a_build_system_that_is_away_is_waited_for() {
     let mut system = MockBuildSystem::new();
     system.expect_prepare().times(20..).returning(|_| Err(PortError::unavailable("down for maintenance")));
+    // What failed may have been done all the same.
+    system.expect_abandon().times(2).returning(|_| Ok(()));
     let world = World::with(system);
     for _ in 0..20 {
         assert!(matches!(world.perform().as_slice(), [Performed::Retry { .. }]));
@@ -104,7 +108,8 @@ fn a_build_system_that_is_away_is_waited_for() {
         world.build().reason(),
         Some("the build environment was not prepared in time; at last: down for maintenance")
     );
-    assert!(matches!(world.perform().as_slice(), [Performed::Obsolete]), "nothing is asked for a build that has ended");
+    assert!(matches!(world.perform().as_slice(), [Performed::Done, Performed::Done]), "it is given up");
+    assert!(world.perform().is_empty(), "nothing is asked for a build that has ended");
 }
 
 #[test]
@@ -164,12 +169,13 @@ fn a_start_that_is_given_up_is_cancelled_for_it_may_have_happened() {
         .times(1)
         .withf(|_, key, task| key.attempt == 1 && task.is_none())
         .returning(|_, _, _| Ok(()));
+    system.expect_abandon().times(1).returning(|_| Ok(()));
     let world = World::with(system);
     while world.build().state() == BuildState::Build {
         let _ = world.perform();
         world.clock.advance(Duration::from_secs(120));
     }
-    assert!(matches!(world.perform().as_slice(), [Performed::Done]));
+    assert!(matches!(world.perform().as_slice(), [Performed::Done, Performed::Done]));
 }
 
 #[test]
@@ -177,20 +183,25 @@ fn a_cancellation_is_tried_for_a_day() {
     let mut system = MockBuildSystem::new();
     system.expect_prepare().times(1).returning(|_| Ok(()));
     system.expect_build().times(1).returning(|_, _| Ok(TaskId(7)));
-    let mut calls = 0;
+    let reset = |calls| if calls < 100 { Err(PortError::temporary("the connection was reset")) } else { Ok(()) };
+    let (mut cancelled, mut abandoned) = (0, 0);
     system.expect_cancel().times(100).returning(move |_, _, _| {
-        calls += 1;
-        if calls < 100 { Err(PortError::temporary("the connection was reset")) } else { Ok(()) }
+        cancelled += 1;
+        reset(cancelled)
+    });
+    system.expect_abandon().times(100).returning(move |_| {
+        abandoned += 1;
+        reset(abandoned)
     });
     let world = World::with(system);
     assert!(matches!(world.perform().as_slice(), [Performed::Done]));
     assert!(matches!(world.perform().as_slice(), [Performed::Done]));
     block_on(world.driver.cancel(world.id, sample::owner("alice"))).unwrap();
     for _ in 0..99 {
-        assert!(matches!(world.perform().as_slice(), [Performed::Retry { .. }]));
+        assert!(matches!(world.perform().as_slice(), [Performed::Retry { .. }, Performed::Retry { .. }]));
         world.clock.advance(Duration::from_secs(120));
     }
-    assert!(matches!(world.perform().as_slice(), [Performed::Done]));
+    assert!(matches!(world.perform().as_slice(), [Performed::Done, Performed::Done]));
 }
 
 #[test]
@@ -232,11 +243,12 @@ fn a_cancelled_build_ends_its_task_once() {
         .times(1)
         .withf(|_, key, task| key.component.as_str() == "module-build-macros" && *task == Some(TaskId(7)))
         .returning(|_, _, _| Ok(()));
+    system.expect_abandon().times(1).returning(|_| Ok(()));
     let world = World::with(system);
     assert!(matches!(world.perform().as_slice(), [Performed::Done]));
     assert!(matches!(world.perform().as_slice(), [Performed::Done]));
     block_on(world.driver.cancel(world.id, sample::owner("alice"))).unwrap();
-    assert!(matches!(world.perform().as_slice(), [Performed::Done]));
+    assert!(matches!(world.perform().as_slice(), [Performed::Done, Performed::Done]));
     assert!(world.perform().is_empty());
     assert_eq!(world.build().reason(), Some("canceled by alice"));
 }
@@ -247,6 +259,7 @@ fn a_task_that_started_while_the_build_was_cancelled_is_ended() {
     system.expect_prepare().times(1).returning(|_| Ok(()));
     system.expect_cancel().times(1).withf(|_, _, task| task.is_none()).returning(|_, _, _| Ok(()));
     system.expect_cancel().times(1).withf(|_, _, task| *task == Some(TaskId(7))).returning(|_, _, _| Ok(()));
+    system.expect_abandon().times(1).returning(|_| Ok(()));
     let world = World::with(system);
     assert!(matches!(world.perform().as_slice(), [Performed::Done]));
     let key = world.build().key(0).unwrap();
@@ -254,6 +267,145 @@ fn a_task_that_started_while_the_build_was_cancelled_is_ended() {
     // The answer to an instruction that was being performed at that time.
     let started = Fact::ComponentStarted { component: key.component, attempt: 1, task: TaskId(7) };
     block_on(world.driver.apply(world.id, started)).unwrap();
-    assert_eq!(world.perform().len(), 3, "the build that is obsolete, and two cancellations");
+    assert_eq!(world.perform().len(), 4, "the build that is obsolete, the environment, and two cancellations");
     assert!(world.perform().is_empty());
+}
+
+/// A build system that is making the first repository of a module, and was asked to end that so often.
+fn that_is_making_a_repository(abandoned: usize) -> MockBuildSystem {
+    let mut system = MockBuildSystem::new();
+    let pending = |_: &ModuleBuild| Err(PortError::pending("the repository is being made", Duration::from_secs(60)));
+    system.expect_prepare().returning(pending);
+    system.expect_abandon().times(abandoned).returning(|_| Ok(()));
+    system
+}
+
+#[test]
+fn what_was_asked_for_a_build_that_is_cancelled_is_given_up() {
+    // Once because it was cancelled, and once because the instruction may have asked again meanwhile.
+    let world = World::with(that_is_making_a_repository(2));
+    assert!(matches!(world.perform().as_slice(), [Performed::Retry { .. }]));
+    block_on(world.driver.cancel(world.id, sample::owner("alice"))).unwrap();
+    assert!(matches!(world.perform().as_slice(), [Performed::Done]));
+    world.clock.advance(Duration::from_secs(60));
+    assert!(matches!(world.perform().as_slice(), [Performed::Done]));
+    assert!(world.perform().is_empty());
+}
+
+#[test]
+fn what_nobody_has_tried_is_given_up_once() {
+    let world = World::with(that_is_making_a_repository(1));
+    block_on(world.driver.cancel(world.id, sample::owner("alice"))).unwrap();
+    let performed = world.perform();
+    assert!(matches!(performed.as_slice(), [Performed::Obsolete, Performed::Done]), "{performed:?}");
+}
+
+#[test]
+fn what_a_later_run_goes_on_with_is_not_given_up() {
+    let world = World::with(that_is_making_a_repository(0));
+    assert!(matches!(world.perform().as_slice(), [Performed::Retry { .. }]));
+    block_on(world.driver.cancel(world.id, sample::owner("alice"))).unwrap();
+    let again = Fact::Resubmitted { by: sample::owner("alice"), submission: None };
+    block_on(world.driver.apply(world.id, again)).unwrap();
+    assert_eq!(block_on(world.driver.grant_slots()).unwrap(), 1);
+    world.clock.advance(Duration::from_secs(60));
+    let performed = world.perform();
+    let obsolete = performed.iter().filter(|performed| matches!(performed, Performed::Obsolete)).count();
+    assert_eq!((obsolete, performed.len()), (2, 3), "those of the run before, and that of this one: {performed:?}");
+}
+
+/// A module that waits for a repository; drivers of other build systems can go on with it.
+struct Regenerating {
+    truth: TestClock,
+    memory: MemoryBuildSystem,
+    store: MemoryStore,
+    id: BuildId,
+}
+
+impl Regenerating {
+    /// Lets a module come to where its repository is to be asked for.
+    fn new() -> Self {
+        let truth = TestClock::at(sample::at(0));
+        let (memory, store) = (MemoryBuildSystem::new(Arc::new(truth.clone())), MemoryStore::new());
+        let mut world = Self { truth, memory, store, id: sample::id(1) };
+        let quick = world.quick();
+        world.id = block_on(quick.record(sample::submission(sample::nsvc("lua:5.4:1:c0ffee")))).unwrap();
+        let asks = |pending: &PendingEffect| matches!(pending.effect.action, Action::RegenerateRepository { .. });
+        while !block_on(world.store.pending(world.id)).unwrap().iter().any(asks) {
+            let _ = block_on(quick.turn()).unwrap();
+            world.truth.advance(Duration::from_secs(1));
+        }
+        world
+    }
+
+    fn driver(&self, system: Arc<dyn BuildSystem>, name: &str) -> Driver {
+        let parts = Parts {
+            store: Arc::new(self.store.clone()),
+            build_system: system,
+            publisher: Arc::new(MemoryPublisher::default()),
+            scm: Arc::new(MemoryScm::default()),
+            clock: Arc::new(self.truth.clone()),
+            allow: AllowList::default(),
+            policy: Policy::default(),
+        };
+        Driver::new(parts, WorkerId(name.to_owned()))
+    }
+
+    fn quick(&self) -> Driver {
+        self.driver(Arc::new(self.memory.clone()), "quick")
+    }
+
+    /// Makes a driver that waits once before each call of the build system, and once after.
+    fn slow(&self, system: impl BuildSystem + 'static) -> Driver {
+        self.driver(Arc::new(Faulty::new(system, Fates::new(1, 0))), "slow")
+    }
+
+    /// Cancels the module, and performs what follows from that.
+    fn cancel(&self) {
+        let quick = self.quick();
+        block_on(quick.cancel(self.id, sample::owner("alice"))).unwrap();
+        for taken in block_on(quick.take_effects(10)).unwrap() {
+            let _ = block_on(quick.perform(taken)).unwrap();
+        }
+        assert!(self.memory.regenerating().is_empty(), "what there was is ended");
+    }
+}
+
+/// The process is slower than the cancellation, and than whoever performs what follows from it.
+#[test]
+fn what_is_asked_for_while_the_build_is_cancelled_is_given_up() {
+    for before_it_acts in [true, false] {
+        let world = Regenerating::new();
+        let slow = world.slow(world.memory.clone());
+        let taken = block_on(slow.take_effects(1)).unwrap().remove(0);
+        let mut regenerating = Box::pin(slow.perform(taken));
+        let mut poll = || regenerating.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending();
+        assert!(poll(), "before it acts");
+        if !before_it_acts {
+            assert!(poll(), "after it acted");
+        }
+        assert_eq!(world.memory.regenerating().len(), usize::from(!before_it_acts));
+        world.cancel();
+        assert!(matches!(block_on(regenerating).unwrap(), Performed::Done));
+        assert!(world.memory.regenerating().is_empty(), "and what came later");
+        assert!(block_on(world.store.pending(world.id)).unwrap().is_empty());
+    }
+}
+
+/// A look may ask again for a repository that failed.
+#[test]
+fn what_a_look_asks_for_while_the_build_is_cancelled_is_given_up() {
+    for cancelled in [true, false] {
+        let world = Regenerating::new();
+        let mut system = MockBuildSystem::new();
+        system.expect_follow().times(1).returning(|_| Ok(Vec::new()));
+        system.expect_abandon().times(usize::from(cancelled)).returning(|_| Ok(()));
+        let slow = world.slow(system);
+        let mut looking = Box::pin(slow.look(world.id));
+        assert!(looking.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending(), "before it asks");
+        if cancelled {
+            world.cancel();
+        }
+        assert!(block_on(looking).unwrap().error.is_none());
+    }
 }

@@ -5,7 +5,7 @@
 use std::fmt::Write as _;
 
 use rida_core::testing::sample;
-use rida_core::{Announcement, Effect, Event, Fact, ModuleBuild, Submission};
+use rida_core::{Action, Announcement, Effect, Event, Fact, ModuleBuild, Submission};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -53,6 +53,22 @@ fn what_was_written_before_there_was_reuse_is_still_read() {
     let mut old = serde_json::to_value(&submission).unwrap();
     old.as_object_mut().unwrap().remove("rebuild_strategy").unwrap();
     assert_eq!(serde_json::from_value::<Submission>(old).unwrap(), submission, "everything was built");
+}
+
+/// Servers of the version before read every row, and drop what no build waits for.
+#[test]
+fn the_version_before_can_read_what_it_does_not_know() {
+    let id = rida_core::EffectId { build: sample::id(1), number: 7 };
+    let effect = Effect { id, action: Action::AbandonEnvironment };
+    let row = serde_json::to_value(&effect).unwrap();
+    let before = ["check_sources", "prepare_environment", "build_component", "tag", "regenerate_repository"];
+    let before = [&before[..], &["cancel_task", "write_metadata"]].concat();
+    assert!(before.contains(&row["action"].as_str().unwrap()), "{row}");
+    assert_eq!((&row["action"], &row["generation"]), (&"regenerate_repository".into(), &0.into()), "none is number 0");
+    assert_eq!(serde_json::from_value::<Effect>(row.clone()).unwrap(), effect);
+    // A later version may write it as it is called.
+    let plain = serde_json::json!({ "id": row["id"], "action": "abandon_environment" });
+    assert_eq!(serde_json::from_value::<Effect>(plain).unwrap(), effect);
 }
 
 fn line<T: Serialize + DeserializeOwned + PartialEq + std::fmt::Debug>(lines: &mut String, value: &T) {

@@ -4,6 +4,7 @@
 //! options, so that a task whose start was never answered is found; a try that must never start is noted in the
 //! module's tag. So any number of services may work on one hub, and any of them may end at any time.
 
+mod abandon;
 mod cancel;
 mod clean;
 mod components;
@@ -196,6 +197,10 @@ impl BuildSystem for KojiBuildSystem {
 
     async fn cancel(&self, build: &ModuleBuild, key: &ComponentKey, task: Option<TaskId>) -> Result<(), PortError> {
         self.cancel_component(build, key, task).await
+    }
+
+    async fn abandon(&self, build: &ModuleBuild) -> Result<(), PortError> {
+        self.abandon_environment(build).await
     }
 
     async fn write_metadata(&self, build: &ModuleBuild) -> Result<(), PortError> {

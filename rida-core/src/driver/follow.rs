@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::perform::is_left;
 use super::{ApplyError, Driver, Parts};
 use crate::build::{ModuleBuild, Phase};
 use crate::component::ComponentState;
@@ -46,6 +47,12 @@ impl Driver {
                 }
                 Err(error) => looked.error = Some(error),
             }
+            if matches!(build.phase, Phase::Building { regenerating: Some(_) })
+                && let Some(build) = self.parts.store.load(id).await?.filter(is_left)
+            {
+                // It ended while a repository that failed was asked for again.
+                looked.error = self.parts.build_system.abandon(&build).await.err();
+            }
         }
         // After the build system's news, which may have ended the phase just in time.
         let now = self.parts.clock.now();
@@ -63,7 +70,8 @@ impl Driver {
         // Nobody waits for what is left to be cancelled of an earlier run.
         let waited_for = |pending: &PendingEffect| {
             let Effect { id, action } = &pending.effect;
-            id.number > build.run_started && !matches!(action, Action::CancelTask { .. })
+            let is_for_nobody = matches!(action, Action::CancelTask { .. } | Action::AbandonEnvironment);
+            id.number > build.run_started && !is_for_nobody
         };
         let pending = self.parts.store.pending(build.id).await?.into_iter().filter(waited_for);
         let of_instruction = pending.filter_map(|pending| pending.error).last();

@@ -12,6 +12,7 @@ use crate::event::{Fact, SourceProblem};
 use crate::id::ComponentName;
 use crate::plan::ComponentSource;
 use crate::ports::{ComponentCheck, StoreError, TakenEffect};
+use crate::state::BuildState;
 
 /// What became of an instruction.
 #[derive(Debug)]
@@ -50,7 +51,7 @@ enum Answer {
 
 /// How often a temporary failure is tried again.
 const TRIES: u32 = 8;
-/// How often a cancellation is: nothing else would ever end the task. It is a day at the longest wait.
+/// How often a cancellation is: nothing else would ever end what it is to end. It is a day at the longest wait.
 const TRIES_TO_CANCEL: u32 = 720;
 /// The wait after the first failure; it doubles with each further one.
 const FIRST_WAIT: Duration = Duration::from_secs(1);
@@ -76,11 +77,25 @@ impl Driver {
             store.retry_effect(&self.worker, effect.id, due, failures, error.message()).await?;
             return Ok(Performed::Retry { error, after });
         }
+        let mut effect = effect;
         if !is_wanted(&build, &effect) {
-            store.drop_effect(effect.id).await?;
-            return Ok(Performed::Obsolete);
+            // It may have been performed, and what it asked for goes on for nobody.
+            let may_be_left = attempts > 0 && effect.action.is_of_environment() && is_left(&build);
+            if !may_be_left {
+                store.drop_effect(effect.id).await?;
+                return Ok(Performed::Obsolete);
+            }
+            effect.action = Action::AbandonEnvironment;
         }
-        match self.act(&build, &effect.action, failures).await {
+        let mut outcome = self.act(&build, &effect.action, failures).await;
+        if effect.action.is_of_environment()
+            && let Some(build) = store.load(effect.id.build).await?.filter(is_left)
+        {
+            // It ended while that was asked for.
+            effect.action = Action::AbandonEnvironment;
+            outcome = self.act(&build, &effect.action, failures).await;
+        }
+        match outcome {
             Ok(Answer::Fact(fact)) => self.answer(&effect, fact, Performed::Done).await,
             Ok(Answer::Nothing) => {
                 store.drop_effect(effect.id).await?;
@@ -154,6 +169,10 @@ impl Driver {
                 system.write_metadata(build).await?;
                 Ok(Answer::Fact(Fact::MetadataWritten))
             }
+            Action::AbandonEnvironment => {
+                system.abandon(build).await?;
+                Ok(Answer::Nothing)
+            }
         }
     }
 
@@ -207,7 +226,14 @@ fn is_wanted(build: &ModuleBuild, effect: &Effect) -> bool {
         // A task that nobody waits for any more has to end, whatever else happened.
         Action::CancelTask { .. } => true,
         Action::WriteMetadata => current && matches!(build.phase, Phase::Finishing),
+        Action::AbandonEnvironment => is_left(build),
     }
+}
+
+/// Tells whether nobody waits for what the build system was asked for, beside the tasks of components. A run that has a
+/// slot goes on with what is under way, and says so when it fails itself.
+pub(super) fn is_left(build: &ModuleBuild) -> bool {
+    build.state() != BuildState::Build
 }
 
 /// Returns the fact that an instruction failed for good; none when nobody waits for it.
@@ -219,7 +245,7 @@ fn failure(effect: &Effect, reason: String) -> Option<Fact> {
             task: None,
             reason: reason.into(),
         }),
-        Action::CancelTask { .. } => None,
+        Action::CancelTask { .. } | Action::AbandonEnvironment => None,
         Action::CheckSources
         | Action::PrepareEnvironment
         | Action::Tag { .. }
@@ -231,7 +257,7 @@ fn failure(effect: &Effect, reason: String) -> Option<Fact> {
 /// Returns how often an instruction is tried that fails for a while.
 const fn tries(action: &Action) -> u32 {
     match action {
-        Action::CancelTask { .. } => TRIES_TO_CANCEL,
+        Action::CancelTask { .. } | Action::AbandonEnvironment => TRIES_TO_CANCEL,
         Action::CheckSources
         | Action::PrepareEnvironment
         | Action::BuildComponent { .. }

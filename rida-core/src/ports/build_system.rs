@@ -75,6 +75,18 @@ pub trait BuildSystem: Send + Sync {
     /// A task that a later attempt has taken over is left alone, and one that has ended keeps its result.
     async fn cancel(&self, build: &ModuleBuild, key: &ComponentKey, task: Option<TaskId>) -> Result<(), PortError>;
 
+    /// Ends what [`prepare`](Self::prepare), [`tag`](Self::tag), [`regenerate`](Self::regenerate) and
+    /// [`write_metadata`](Self::write_metadata) of a build led to and what goes on though they have returned: a repository
+    /// that is being made, packages that are being tagged. Nobody waits for it: the build has failed, and may have been
+    /// submitted again since without having got a slot. What is there stays, and each can be asked for again. Idempotent by
+    /// the build. What a run that begins meanwhile waits for is left alone, or is asked for again by who waits for it.
+    ///
+    /// What cannot be ended, since it belongs to somebody else, is left alone and told. A build system in which nothing
+    /// goes on after a method has returned says nothing else.
+    async fn abandon(&self, _build: &ModuleBuild) -> Result<(), PortError> {
+        Ok(())
+    }
+
     /// Writes the module's repository and metadata from all components that were built. Afterwards the module can be
     /// installed from it. Idempotent by the build.
     async fn write_metadata(&self, build: &ModuleBuild) -> Result<(), PortError>;

@@ -111,7 +111,8 @@ impl Draft {
         Step::advance(self)
     }
 
-    /// Ends the build without a module: what runs is cancelled, what waits will not start, what was built stays.
+    /// Ends the build without a module: what runs is cancelled, what its environment was asked for is given up, what waits
+    /// will not start, what was built stays.
     pub(super) fn fail(&mut self, kind: FailureKind, reason: impl Into<Arc<str>>, problems: Vec<SourceProblem>) {
         for index in 0..self.build.components.len() {
             let Some(component) = self.build.components.get(index) else { continue };
@@ -133,6 +134,9 @@ impl Draft {
             }
         }
         let from = self.build.state();
+        if from == BuildState::Build {
+            self.issue(Action::AbandonEnvironment);
+        }
         self.enter(Phase::Failed(Failure { kind, from, problems }), Some(reason.into()));
     }
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use crate::build::{ModuleBuild, Phase};
+use crate::build::{Failure, FailureKind, ModuleBuild, Phase};
 use crate::component::{Built, ComponentKey, ComponentState, TaskProgress};
 use crate::error::PortErrorKind;
 use crate::event::Fact;
@@ -30,6 +30,9 @@ pub trait Bench: Send + Sync {
 
     /// Lets some time pass: a part of what `good` takes.
     async fn pause(&self);
+
+    /// Returns what goes on in the build system, beside tasks of components, that it was asked for and that can be ended.
+    fn under_way(&self) -> Vec<String>;
 }
 
 /// One promise of a build system.
@@ -75,6 +78,7 @@ promises! {
     only_what_was_built_is_tagged,
     a_repository_is_told_when_it_is_there,
     later_components_build_against_earlier_ones,
+    what_is_abandoned_ends_and_can_be_asked_for_again,
     metadata_are_written_as_often_as_asked,
     what_an_earlier_build_has_is_taken_over,
     what_nobody_has_is_not_taken_over,
@@ -202,6 +206,35 @@ async fn later_components_build_against_earlier_ones(bench: &dyn Bench) {
     let result = built(bench, &mut build, "good").await;
     assert!(result.nvr.release.ends_with(build.dist_tag.as_str()), "the macros are in force");
     regenerated(bench, &mut build).await;
+}
+
+async fn what_is_abandoned_ends_and_can_be_asked_for_again(bench: &dyn Bench) {
+    let mut build = bench.module(&[]);
+    // Whether it waits for something or not.
+    let _ = bench.system().prepare(&build).await;
+    abandon(bench, &mut build).await;
+    prepare(bench, &build).await;
+    built(bench, &mut build, "module-build-macros").await;
+    build.repository_generation += 1;
+    build.phase = Phase::Building { regenerating: Some(vec![0]) };
+    bench.system().regenerate(&build, build.repository_generation).await.expect("it can be asked for");
+    abandon(bench, &mut build).await;
+    prepare(bench, &build).await;
+    regenerated(bench, &mut build).await;
+    abandon(bench, &mut build).await;
+    prepare(bench, &build).await;
+}
+
+/// Abandons the environment of a build that failed, which is submitted again afterwards.
+async fn abandon(bench: &dyn Bench, build: &mut ModuleBuild) {
+    let failure = Failure { kind: FailureKind::Canceled, from: build.state(), problems: Vec::new() };
+    let failed = ModuleBuild { phase: Phase::Failed(failure), ..build.clone() };
+    bench.system().abandon(&failed).await.expect("it can be abandoned");
+    bench.system().abandon(&failed).await.expect("it can be abandoned again");
+    assert_eq!(bench.under_way(), Vec::<String>::new(), "nothing runs for nobody");
+    build.effects_issued += 1;
+    build.run_started = build.effects_issued;
+    build.phase = Phase::Preparing;
 }
 
 async fn metadata_are_written_as_often_as_asked(bench: &dyn Bench) {

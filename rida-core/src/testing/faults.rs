@@ -210,6 +210,7 @@ faulty_port! { BuildSystem:
     true fn regenerate(&self, build: &ModuleBuild, generation: u32) -> ();
     false fn follow(&self, build: &ModuleBuild) -> Vec<Fact>;
     false fn cancel(&self, build: &ModuleBuild, key: &ComponentKey, task: Option<TaskId>) -> ();
+    false fn abandon(&self, build: &ModuleBuild) -> ();
     true fn write_metadata(&self, build: &ModuleBuild) -> ();
     true fn final_modulemd(&self, build: &ModuleBuild) -> BTreeMap<Arch, String>;
     true fn read_log(&self, key: &ComponentKey, offset: u64, max: usize) -> LogChunk;

@@ -45,6 +45,8 @@ struct World {
     cancelled: BTreeSet<ComponentKey>,
     tagged: BTreeMap<BuildId, BTreeSet<ComponentKey>>,
     repositories: BTreeMap<(BuildId, u32), Repository>,
+    /// Repositories that are asked for from now on never come.
+    stuck: bool,
     finished: BTreeSet<BuildId>,
     /// What somebody took away of finished builds.
     gone: BTreeSet<(BuildId, ComponentName)>,
@@ -67,7 +69,8 @@ struct Task {
 
 #[derive(Debug)]
 struct Repository {
-    ready: Timestamp,
+    /// When it is there; absent when it never comes.
+    ready: Option<Timestamp>,
     contents: BTreeSet<ComponentKey>,
 }
 
@@ -141,6 +144,18 @@ impl MemoryBuildSystem {
         running.map(|task| (task.build, task.component.clone())).collect()
     }
 
+    /// Returns the builds and numbers of repositories that are being made.
+    pub fn regenerating(&self) -> Vec<(BuildId, u32)> {
+        let now = self.clock.now();
+        let world = self.world();
+        world.repositories.iter().filter(|(_, repository)| !repository.is_ready(now)).map(|(of, _)| *of).collect()
+    }
+
+    /// Says whether repositories that are asked for from now on never come.
+    pub fn set_stuck(&self, stuck: bool) {
+        self.world().stuck = stuck;
+    }
+
     /// Returns what was asked for more than once, with how often.
     pub fn repeated(&self) -> BTreeMap<String, usize> {
         self.world().calls.iter().filter(|(_, count)| **count > 1).map(|(call, count)| (call.clone(), *count)).collect()
@@ -159,6 +174,12 @@ impl MemoryBuildSystem {
 impl World {
     fn count(&mut self, call: String) {
         *self.calls.entry(call).or_default() += 1;
+    }
+
+    /// Ends the repositories of a build before one that are being made.
+    fn end_repositories(&mut self, build: BuildId, before: u32, now: Timestamp) {
+        self.repositories
+            .retain(|(of, generation), repository| *of != build || *generation >= before || repository.is_ready(now));
     }
 
     /// Tells whether a build has a component that others can take over.
@@ -186,7 +207,7 @@ impl World {
             self.violations.push(format!("{key:?} is not a component of the build"));
             return;
         };
-        let ready = |repository: &&Repository| repository.ready <= now;
+        let ready = |repository: &&Repository| repository.is_ready(now);
         let mut repositories = self.repositories.range((build.id, 0)..=(build.id, u32::MAX)).map(|(_, r)| r);
         let newest = repositories.rfind(ready);
         let missing = build.plan().iter().enumerate().find(|(index, other)| {
@@ -201,6 +222,12 @@ impl World {
         if let Some((_, missing)) = missing {
             self.violations.push(format!("{key:?} started before {} was in the repository", missing.name));
         }
+    }
+}
+
+impl Repository {
+    fn is_ready(&self, now: Timestamp) -> bool {
+        self.ready.is_some_and(|ready| ready <= now)
     }
 }
 
@@ -296,10 +323,17 @@ impl BuildSystem for MemoryBuildSystem {
     }
 
     async fn regenerate(&self, build: &ModuleBuild, generation: u32) -> Result<(), PortError> {
-        let ready = self.clock.now().plus(REPOSITORY_TIME);
+        let now = self.clock.now();
         let mut world = self.world();
+        let of = |generation| (build.id, generation);
+        if world.repositories.range(of(generation)..=of(u32::MAX)).next().is_some() {
+            return Ok(());
+        }
+        // One at a time: it has all that an earlier one would have.
+        world.end_repositories(build.id, generation, now);
         let contents = world.tagged.get(&build.id).cloned().unwrap_or_default();
-        world.repositories.entry((build.id, generation)).or_insert(Repository { ready, contents });
+        let ready = (!world.stuck).then(|| now.plus(REPOSITORY_TIME));
+        world.repositories.insert(of(generation), Repository { ready, contents });
         Ok(())
     }
 
@@ -332,7 +366,7 @@ impl BuildSystem for MemoryBuildSystem {
         if let Phase::Building { regenerating: Some(_) } = build.phase {
             let generation = build.repository_generation;
             let repository = world.repositories.get(&(build.id, generation));
-            if repository.is_some_and(|repository| repository.ready <= now) {
+            if repository.is_some_and(|repository| repository.is_ready(now)) {
                 facts.push(Fact::RepositoryRegenerated { generation });
             }
         }
@@ -353,6 +387,13 @@ impl BuildSystem for MemoryBuildSystem {
         {
             task.cancelled = true;
         }
+        Ok(())
+    }
+
+    async fn abandon(&self, build: &ModuleBuild) -> Result<(), PortError> {
+        let now = self.clock.now();
+        // A later run asks for a repository of a later number.
+        self.world().end_repositories(build.id, build.repository_generation.saturating_add(1), now);
         Ok(())
     }
 

@@ -416,7 +416,7 @@ pub fn life_to_failed(id: BuildId, nsvc: Nsvc) -> Vec<Written> {
             )
             .looking_at(None);
         let key = ComponentKey { build: id, component: component("foo"), attempt };
-        next.telling([Action::CancelTask { key, task: Some(TaskId(102)) }])
+        next.telling([Action::CancelTask { key, task: Some(TaskId(102)) }, Action::AbandonEnvironment])
     });
     push(&mut life, |last| {
         let mut next = last.entering(Fact::Resubmitted { by: owner("packager"), submission: None }, Phase::Wait, None);

@@ -26,7 +26,7 @@ const SOURCE_HEADERS: &[&str] = &["exclusivearch", "excludearch", "license"];
 const HEADERS: &[&str] = &["license"];
 
 /// A module as it is imported: itself, or its companion with what it filters out.
-struct Imported {
+pub(super) struct Imported {
     kind: Kind,
     name: String,
     version: String,
@@ -44,20 +44,24 @@ impl Imported {
         Self { kind, name, version, release: format!("{}.{}", nsvc.version, nsvc.context) }
     }
 
-    fn nvr(&self) -> String {
+    pub(super) fn nvr(&self) -> String {
         format!("{}-{}-{}", self.name, self.version, self.release)
     }
 }
 
 impl KojiBuildSystem {
+    /// Returns what is imported of a module.
+    pub(super) fn imported(&self, build: &ModuleBuild) -> Vec<Imported> {
+        let Some(import) = self.config.import.as_ref().filter(|_| !build.is_scratch()) else { return Vec::new() };
+        let devel = import.devel.then_some(Kind::Devel);
+        std::iter::once(Kind::Module).chain(devel).map(|kind| Imported::new(build, kind)).collect()
+    }
+
     pub(super) async fn import_module(&self, build: &ModuleBuild) -> Result<(), PortError> {
         // What is only tried is in its tag, and nowhere else.
         let Some(import) = self.config.import.as_ref().filter(|_| !build.is_scratch()) else { return Ok(()) };
         let names = self.names(build);
-        let mut modules = vec![Imported::new(build, Kind::Module)];
-        if import.devel {
-            modules.push(Imported::new(build, Kind::Devel));
-        }
+        let modules = self.imported(build);
         let found = self.found_imports(build, import, &modules).await?;
         let mut missing = Vec::new();
         for (module, found) in modules.iter().zip(&found) {

@@ -10,6 +10,7 @@ use rida_core::{BuildId, ComponentState, Fact, ModuleBuild, Phase, PortError};
 
 use self::awaited::Of;
 pub(super) use self::awaited::{Asked, Awaited};
+use super::abandon::makes_repository;
 use super::components::builds_of;
 use super::{KojiBuildSystem, unreadable};
 use crate::client::Version;
@@ -212,9 +213,7 @@ impl KojiBuildSystem {
         let mut oldest: Option<i64> = None;
         for task in answer.array("listTasks").map_err(unreadable)? {
             let task = Task::from_value(task).map_err(unreadable)?;
-            if let Value::Array(request) = &task.request
-                && request.first().and_then(|tag| tag.text("tag").ok()) == Some(&names.build_tag)
-            {
+            if makes_repository(&task, &names.build_tag) {
                 oldest = Some(oldest.map_or(task.id, |known| known.min(task.id)));
             }
         }

@@ -385,6 +385,11 @@ impl World {
         self.tasks.values()
     }
 
+    /// Returns the name of the user whose a task is.
+    pub fn owner(&self, task: &HubTask) -> &str {
+        self.users.iter().find(|user| user.id == task.owner).map_or("", |user| user.name.as_str())
+    }
+
     /// Returns the builds, oldest first.
     pub fn builds(&self) -> impl Iterator<Item = &HubBuild> {
         self.builds.values()

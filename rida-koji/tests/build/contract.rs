@@ -26,6 +26,13 @@ impl Bench for KojiBench {
     async fn pause(&self) {
         self.world.hub.advance(Duration::from_secs(10));
     }
+
+    fn under_way(&self) -> Vec<String> {
+        let world = self.world.hub.world();
+        let own = world.tasks().filter(|task| task.state.is_active() && world.owner(task) == "rida");
+        let of_environment = own.filter(|task| matches!(task.method.as_str(), "newRepo" | "tagBuild"));
+        of_environment.map(|task| format!("{} {}", task.method, task.id)).collect()
+    }
 }
 
 async fn keeps(dialect: Dialect, change: impl Fn(KojiConfig) -> KojiConfig) {

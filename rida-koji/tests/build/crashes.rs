@@ -4,11 +4,12 @@
 
 use rida_core::testing::sample;
 use rida_core::{BuildId, BuildState, Driver, Fact, ModuleBuild, Submission, TagName};
-use rida_koji::testing::{Course, HubTask, Trouble, When};
+use rida_koji::testing::{Course, Dialect, HubTask, Trouble, When};
 use rida_koji::wire::TaskState;
 use rida_koji::xmlrpc::Value;
 use rida_koji::{KojiConfig, Tagging};
 
+use crate::abandoned::running;
 use crate::flow::Flow;
 use crate::whole::is_tried;
 use crate::world::MODULEMD;
@@ -60,13 +61,6 @@ async fn at_any_call(
 /// Returns how many tasks there were for each package of these modules.
 fn counts(flow: &Flow) -> [usize; 3] {
     ["module-build-macros", "alpha", "beta"].map(|name| flow.tasks(name))
-}
-
-/// Returns what runs: each task's method. A repository that is being made ends by itself, and is of use later.
-fn running(flow: &Flow) -> Vec<String> {
-    let world = flow.world.hub.world();
-    let running = world.tasks().filter(|task| task.state.is_active() && task.method != "newRepo");
-    running.map(|task| task.method.clone()).collect()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -137,6 +131,37 @@ async fn a_cancellation_ends_every_task_wherever_a_service_ends() {
         }
     }
     panic!("a cancellation takes more calls than were tried");
+}
+
+/// The same, of what the module's environment was asked for: its first repository, one that has the macros, tagging.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cancellation_gives_the_environment_up_wherever_a_service_ends() {
+    for under_way in ["newRepo", "tagBuild"] {
+        let mut ended = false;
+        for (number, trouble) in calls() {
+            let context = format!("{under_way}, call {number} of the cancellation, {trouble:?}");
+            let mut flow = Flow::new().await;
+            let tagging_pause = std::time::Duration::ZERO;
+            flow.config = KojiConfig { tagging: Tagging::Task, tagging_pause, ..flow.config };
+            flow.world.hub.world().dialect = Dialect::old();
+            flow.world.hub.world().wait_for_builder = 100.0;
+            let id = flow.submit(MODULEMD, &[("alpha", 0)]).await;
+            let driver = flow.driver();
+            flow.until(&driver, |flow| running(flow).iter().any(|method| method == under_way)).await;
+            driver.cancel(id, sample::owner("alice")).await.unwrap();
+            let did_all = work_and_end(&flow, driver, id, number, trouble).await;
+            let build = flow.until_ended(&flow.driver(), id).await;
+            assert_eq!(build.reason(), Some("canceled by alice"), "{context}");
+            let world = flow.world.hub.world();
+            let states: Vec<_> = world.tasks().filter(|task| task.method == under_way).map(|task| task.state).collect();
+            assert!(states.last() == Some(&TaskState::Canceled), "{context}: {states:?}");
+            ended |= did_all;
+            if did_all {
+                break;
+            }
+        }
+        assert!(ended, "a cancellation takes more calls than were tried");
+    }
 }
 
 /// The service ends at any call while it builds; then somebody cancels, and later submits again.

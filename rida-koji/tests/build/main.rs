@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "in what tests share it is the assertion, as in the tests themselves")]
 
+mod abandoned;
 mod batches;
 mod blocked;
 mod check;

@@ -104,23 +104,6 @@ async fn the_imported_module_has_its_documents_and_its_companion() {
 }
 
 #[tokio::test]
-async fn a_cancelled_module_leaves_no_task() {
-    let flow = Flow::new().await;
-    for name in ["alpha", "beta"] {
-        flow.world.hub.world().courses.insert(name.to_owned(), Course::Hangs);
-    }
-    let id = flow.submit(MODULEMD, THREE).await;
-    let driver = flow.driver();
-    flow.until(&driver, |flow| flow.tasks("beta") == 1).await;
-    driver.cancel(id, sample::owner("alice")).await.unwrap();
-    let build = flow.until_ended(&driver, id).await;
-    assert_eq!((build.state(), build.reason()), (BuildState::Failed, Some("canceled by alice")));
-    let world = flow.world.hub.world();
-    let running: Vec<_> = world.tasks().filter(|task| task.state.is_active()).collect();
-    assert!(running.is_empty(), "{running:?}");
-}
-
-#[tokio::test]
 async fn a_failed_component_fails_the_module_after_its_batch_and_is_built_anew() {
     for course in [Course::Fails(20.0), Course::FailsEarly] {
         let flow = Flow::new().await;

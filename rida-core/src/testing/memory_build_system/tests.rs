@@ -40,6 +40,10 @@ impl Bench for MemoryBench {
     async fn pause(&self) {
         self.clock.advance(Duration::from_secs(1));
     }
+
+    fn under_way(&self) -> Vec<String> {
+        self.system.regenerating().iter().map(|(build, number)| format!("repository {number} of {build}")).collect()
+    }
 }
 
 #[test]

@@ -155,6 +155,9 @@ impl World {
         for (id, component) in self.system.running() {
             self.violations.push(format!("build {id}: a task for {component} runs for nobody"));
         }
+        for (id, generation) in self.system.regenerating() {
+            self.violations.push(format!("build {id}: repository {generation} is made for nobody"));
+        }
     }
 
     /// Ends everything that goes wrong. Nobody is hurt any more, but what was left behind is still there.
@@ -162,6 +165,7 @@ impl World {
         self.fates.set_percent(0);
         self.fates.set_stalls(0);
         self.fates.set_outage(None);
+        self.system.set_stuck(false);
         for process in &self.processes {
             process.clock.set(0);
         }
@@ -233,6 +237,11 @@ impl World {
         }
         if self.random.below(100) < self.wildness.messages {
             self.send_message();
+        }
+        // Of what hangs, repositories that never come: once begun, for some time.
+        if self.wildness.bad > 0 && self.tastes.below(300) == 0 {
+            let stuck = self.tastes.below(100) < self.wildness.bad;
+            self.system.set_stuck(stuck);
         }
         if self.wildness.reuse > 0 && self.tastes.below(1000) < self.wildness.bad {
             self.lose_something();
