@@ -3,6 +3,8 @@
 //! The files are those that Koji's clients read, in their order; what a later one says of a profile is added to what
 //! earlier ones said.
 
+mod ini;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::fs;
@@ -11,7 +13,8 @@ use std::time::Duration;
 
 use url::Url;
 
-use crate::client::{Canonical, ClientConfig, Kerberos, Login};
+use self::ini::Sections;
+use crate::client::{Canonical, ClientConfig, Kerberos, Login, wrong_with};
 use crate::error::{KojiError, KojiErrorKind};
 
 /// How long a configuration file may be, in bytes.
@@ -30,7 +33,13 @@ pub struct Profile {
 
 impl fmt::Debug for Profile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let shown = |(key, value)| (key, if key == "password" { "…" } else { value });
+        // An address that nobody has looked at yet may have a password in it, too.
+        let is_secret = |key: &str, value: &str| match key {
+            "password" => true,
+            "server" => value.contains(['@', '?', '#']),
+            _ => false,
+        };
+        let shown = |(key, value)| (key, if is_secret(key, value) { "…" } else { value });
         let values: BTreeMap<&str, &str> =
             self.values.iter().map(|(key, value)| shown((key.as_str(), value.as_str()))).collect();
         f.debug_struct("Profile").field("name", &self.name).field("home", &self.home).field("values", &values).finish()
@@ -51,24 +60,18 @@ impl Profile {
     /// # Errors
     /// When a file cannot be read, or none says anything of the profile.
     pub fn load(name: &str, places: &[PathBuf], home: Option<&Path>) -> Result<Self, KojiError> {
-        let mut profile = Self { name: name.to_owned(), home: home.map(Path::to_owned), values: BTreeMap::new() };
-        let mut is_there = false;
+        let mut sections = Sections::default();
         for place in places {
             for file in files(place)? {
-                let text = read(&file)?;
-                let sections = sections(&text).map_err(|line| {
-                    settings(format!("line {line} of {} is neither a section nor a setting", file.display()))
-                })?;
-                if let Some(values) =
-                    sections.into_iter().rfind(|(section, _)| section == name).map(|(_, values)| values)
-                {
-                    is_there = true;
-                    profile.values.extend(values);
-                }
+                let unclear = |unclear: ini::Unclear| {
+                    settings(format!("line {} of {} {}", unclear.line, file.display(), unclear.what))
+                };
+                sections.add(&read(&file)?).map_err(unclear)?;
             }
         }
-        if is_there {
-            return Ok(profile);
+        let unresolved = |(key, why)| settings(format!("{key} of Koji's profile {name:?} {why}"));
+        if let Some(values) = sections.section(name).map_err(unresolved)? {
+            return Ok(Self { name: name.to_owned(), home: home.map(Path::to_owned), values });
         }
         let looked: Vec<String> = places.iter().map(|place| place.display().to_string()).collect();
         Err(settings(format!("Koji's profile {name:?} is in none of {}", looked.join(", "))))
@@ -108,11 +111,13 @@ impl Profile {
         let server = self.get("server").ok_or_else(|| settings(format!("Koji's profile {name:?} names no server")))?;
         let server = Url::parse(server)
             .map_err(|error| settings(format!("the server of Koji's profile {name:?} is no address")).because(error))?;
+        if let Some(why) = wrong_with(&server) {
+            return Err(settings(format!("the server of Koji's profile {name:?} {why}")));
+        }
         let mut config = ClientConfig::new(server, self.login(cfg!(feature = "kerberos"))?);
         config.server_ca = self.file("serverca").filter(|file| file.exists());
         if let Some(timeout) = self.seconds("timeout")? {
-            // Koji's own default is half a day, which is for people who wait.
-            config.timeout = timeout.min(Duration::from_secs(3600));
+            config.timeout = timeout;
         }
         if let Some(timeout) = self.seconds("auth_timeout")? {
             config.login_timeout = timeout;
@@ -190,7 +195,8 @@ impl Profile {
         let Some(text) = self.get(key) else { return Ok(None) };
         let wrong = || settings(format!("{key} of Koji's profile {:?} is no number of seconds", self.name));
         let seconds: u64 = text.parse().map_err(|_| wrong())?;
-        Ok((seconds > 0).then(|| Duration::from_secs(seconds)))
+        // Koji's own default for calls is half a day, which is for people who wait.
+        Ok((seconds > 0).then(|| Duration::from_secs(seconds).min(ClientConfig::LONGEST_TIMEOUT)))
     }
 }
 
@@ -225,46 +231,6 @@ fn read(file: &Path) -> Result<String, KojiError> {
         return Err(settings(format!("Koji's configuration {} is too large", file.display())));
     }
     fs::read_to_string(file).map_err(unreadable)
-}
-
-/// A section's name, and its settings.
-type Section = (String, BTreeMap<String, String>);
-
-/// Takes a file apart as Python's `configparser` does without interpolation: sections of `key = value` or `key: value`,
-/// comments on lines of their own, and values that go on in indented lines.
-///
-/// # Errors
-/// With the number of the line that is none of these.
-fn sections(text: &str) -> Result<Vec<Section>, usize> {
-    let mut sections: Vec<Section> = Vec::new();
-    let mut last = None;
-    for (number, line) in (1_usize..).zip(text.lines()) {
-        let trimmed = line.trim();
-        if trimmed.is_empty() || trimmed.starts_with(['#', ';']) {
-            continue;
-        }
-        let values = sections.last_mut().map(|(_, values)| values);
-        if line.starts_with([' ', '\t'])
-            && let (Some(values), Some(key)) = (values, &last)
-        {
-            let value: &mut String = values.entry(String::clone(key)).or_default();
-            if !value.is_empty() {
-                value.push('\n');
-            }
-            value.push_str(trimmed);
-        } else if let Some(name) = trimmed.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
-            sections.push((name.0.to_owned(), BTreeMap::new()));
-            last = None;
-        } else {
-            let place = trimmed.find(['=', ':']).ok_or(number)?;
-            let (key, value) = trimmed.split_at(place);
-            let key = key.trim().to_ascii_lowercase();
-            let (_, values) = sections.last_mut().ok_or(number)?;
-            values.insert(key.clone(), value.get(1..).unwrap_or_default().trim().to_owned());
-            last = Some(key);
-        }
-    }
-    Ok(sections)
 }
 
 #[cfg(test)]

@@ -254,6 +254,19 @@ fn cleaning_up_in_koji_may_be_switched_off_and_not_be_too_quick() {
 }
 
 #[test]
+fn calls_of_koji_take_no_longer_than_an_hour() {
+    for (timeout, is_good) in [("1h", true), ("3601s", false)] {
+        let file = format!(
+            "[sources]\nallow = [\"https://git.example.org/\"]\n[builds]\nbuild_system = \"koji\"\n[koji]\nbase_tags = \
+             [\"platform:el8=el8-build\"]\ntimeout = \"{timeout}\"\n"
+        );
+        let problems = layered(&file, &[], &[]).unwrap().problems;
+        let told = matches!(problems.as_slice(), [only] if only.contains("koji.timeout is more than an hour"));
+        assert_eq!((told, problems.is_empty()), (!is_good, is_good), "{timeout}: {problems:?}");
+    }
+}
+
+#[test]
 fn the_streams_of_base_modules_are_settings() {
     let file = r#"[builds]
         base_streams = ["platform:el8.1.0", "platform:el8.2.0", "platform:rawhide"]

@@ -78,7 +78,24 @@ pub struct ClientConfig {
     pub batch: usize,
 }
 
+/// Says what is wrong with an address as that of a hub. What is wrong is not repeated: it may be a password.
+pub(crate) fn wrong_with(server: &Url) -> Option<&'static str> {
+    if !server.username().is_empty() || server.password().is_some() {
+        return Some(
+            "has a user or a password in its address, which is not used, and which everybody would see; set user and \
+             password",
+        );
+    }
+    if server.query().is_some() || server.fragment().is_some() {
+        return Some("has more after its path, which is not used: take away what begins with ? or #");
+    }
+    None
+}
+
 impl ClientConfig {
+    /// The longest that a call or a login should be let take. A session that waits for an answer does nothing else.
+    pub const LONGEST_TIMEOUT: Duration = Duration::from_secs(3600);
+
     /// Makes settings for a hub.
     pub fn new(server: Url, login: Login) -> Self {
         Self {

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 use std::future::Future;
+use std::path::PathBuf;
 use std::pin::Pin;
 use std::time::Duration;
 
@@ -11,13 +12,15 @@ use hyper::client::conn::http1::{self, SendRequest};
 use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderName, HeaderValue, USER_AGENT};
 use hyper::{HeaderMap, Method, Request, StatusCode};
 use hyper_util::rt::TokioIo;
-use openssl::ssl::{SslConnector, SslFiletype, SslMethod, SslVerifyMode, SslVersion};
+use openssl::ssl::SslConnector;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
 use tokio_openssl::SslStream;
 
-use super::config::{ClientConfig, Login};
+use super::config::{ClientConfig, Login, wrong_with};
 use super::head::{Bounded, Room};
+use super::tls::Tls;
+use super::trouble::Trouble;
 use crate::error::{KojiError, KojiErrorKind};
 
 /// How long the head of an answer may be. Tickets of Kerberos take some tens of kilobytes.
@@ -31,7 +34,9 @@ pub(super) struct Endpoint {
     port: u16,
     authority: String,
     path: String,
-    tls: Option<SslConnector>,
+    tls: Option<Tls>,
+    /// What it is when the files that TLS needs cannot be used any more: of a login, that it fails.
+    unusable: KojiErrorKind,
     connect_timeout: Duration,
     idle: Duration,
     largest_answer: usize,
@@ -67,23 +72,25 @@ pub(super) struct Outgoing {
 impl Endpoint {
     /// Makes the endpoint that calls go to.
     pub(super) fn calls(config: &ClientConfig) -> Result<Self, KojiError> {
-        Self::new(config, "", config.server.scheme() == "https", None)
+        let is_secure = config.server.scheme() == "https";
+        Self::new(config, "", is_secure.then_some(None), KojiErrorKind::Unreachable)
     }
 
     /// Makes the endpoint that certificates and tickets are shown to, which is always one of TLS.
     pub(super) fn logins(config: &ClientConfig) -> Result<Self, KojiError> {
         let certificate = match &config.login {
-            Login::Certificate { file } => Some(file),
+            Login::Certificate { file } => Some(file.clone()),
             _ => None,
         };
-        Self::new(config, "/ssllogin", true, certificate)
+        Self::new(config, "/ssllogin", Some(certificate), KojiErrorKind::Login)
     }
 
+    /// Makes one, which is secure when something is said of a certificate: that there is none, or which.
     fn new(
         config: &ClientConfig,
         below: &str,
-        secure: bool,
-        certificate: Option<&std::path::PathBuf>,
+        secure: Option<Option<PathBuf>>,
+        unusable: KojiErrorKind,
     ) -> Result<Self, KojiError> {
         let settings = |message: &str| KojiError::new(KojiErrorKind::Settings, message);
         let server = &config.server;
@@ -91,9 +98,12 @@ impl Endpoint {
         if !matches!(server.scheme(), "http" | "https") {
             return Err(settings("the address of Koji's hub must begin with http:// or https://"));
         }
-        let port = server.port().unwrap_or(if secure { 443 } else { 80 });
+        if let Some(why) = wrong_with(server) {
+            return Err(settings(&format!("the address of Koji's hub {why}")));
+        }
+        let port = server.port().unwrap_or(if secure.is_some() { 443 } else { 80 });
         let authority = server.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
-        let tls = secure.then(|| tls(config, certificate)).transpose()?;
+        let tls = secure.map(|certificate| Tls::new(config, certificate)).transpose()?;
         Ok(Self {
             // OpenSSL and the system want an address of the sixth version without its brackets.
             host: host.trim_matches(['[', ']']).to_owned(),
@@ -101,6 +111,7 @@ impl Endpoint {
             authority,
             path: format!("{}{below}", server.path().trim_end_matches('/')),
             tls,
+            unusable,
             connect_timeout: config.connect_timeout,
             idle: config.idle,
             largest_answer: config.largest_answer,
@@ -113,7 +124,14 @@ impl Endpoint {
     }
 
     /// Connects.
-    pub(super) async fn connect(&self) -> Result<Connection, KojiError> {
+    pub(super) async fn connect(&self) -> Result<Connection, Trouble> {
+        // There is no use in trying again at once; who mends it is not asked to start the service anew.
+        let unusable = |error: KojiError| Trouble::Final(KojiError::new(self.unusable, error.message()).because(error));
+        let connector = self.tls.as_ref().map(Tls::connector).transpose().map_err(unusable)?;
+        self.connect_by(connector).await.map_err(Trouble::NotSent)
+    }
+
+    async fn connect_by(&self, connector: Option<SslConnector>) -> Result<Connection, KojiError> {
         let unreachable = |what: &str| KojiError::new(KojiErrorKind::Unreachable, what);
         let room = Room::new();
         let connecting = async {
@@ -121,7 +139,7 @@ impl Endpoint {
                 .await
                 .map_err(|error| unreachable("no connection can be made").because(error))?;
             let _ = stream.set_nodelay(true);
-            let Some(tls) = &self.tls else { return handshake(Bounded::new(stream, room.clone())).await };
+            let Some(tls) = &connector else { return handshake(Bounded::new(stream, room.clone())).await };
             let ssl = tls
                 .configure()
                 .and_then(|configuration| configuration.into_ssl(&self.host))
@@ -138,37 +156,6 @@ impl Endpoint {
             timeout(self.connect_timeout, connecting).await.map_err(|_| unreachable("connecting takes too long"))??;
         Ok(Connection { sender, room, used: Instant::now(), idle: self.idle })
     }
-}
-
-/// Sets TLS up: the hub's certificate is checked; a client certificate is shown when there is one.
-fn tls(config: &ClientConfig, certificate: Option<&std::path::PathBuf>) -> Result<SslConnector, KojiError> {
-    let settings = |message: String| KojiError::new(KojiErrorKind::Settings, message);
-    let mut builder = SslConnector::builder(SslMethod::tls_client())
-        .map_err(|error| settings("TLS cannot be set up".to_owned()).because(error))?;
-    builder.set_verify(SslVerifyMode::PEER);
-    if let Some(authorities) = &config.server_ca {
-        let shown = authorities.display();
-        builder
-            .set_ca_file(authorities)
-            .map_err(|error| settings(format!("the authorities in {shown} cannot be read")).because(error))?;
-    }
-    if let Some(file) = certificate {
-        let shown = file.display();
-        let unreadable = |what: &str| settings(format!("the {what} in {shown} cannot be read"));
-        builder.set_certificate_chain_file(file).map_err(|error| unreadable("client certificate").because(error))?;
-        builder
-            .set_private_key_file(file, SslFiletype::PEM)
-            .map_err(|error| unreadable("key of the client certificate").because(error))?;
-        builder.check_private_key().map_err(|error| {
-            settings(format!("key and certificate in {shown} do not belong together")).because(error)
-        })?;
-        // Koji's own Apache configuration asks for the certificate after the path is known. With TLS 1.2 that is a
-        // renegotiation, which OpenSSL answers; with TLS 1.3 it would need what the crate cannot switch on.
-        builder
-            .set_max_proto_version(Some(SslVersion::TLS1_2))
-            .map_err(|error| settings("TLS cannot be set up".to_owned()).because(error))?;
-    }
-    Ok(builder.build())
 }
 
 async fn handshake<S>(stream: S) -> Result<SendRequest<Full<Bytes>>, KojiError>

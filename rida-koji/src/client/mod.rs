@@ -9,6 +9,7 @@ mod http;
 pub(crate) mod kerberos;
 mod report;
 mod session;
+mod tls;
 mod trouble;
 mod upload;
 mod version;
@@ -24,6 +25,7 @@ use tokio::sync::{OnceCell, Semaphore, SemaphorePermit};
 use tokio::time::{Instant, sleep, timeout_at};
 use tracing::Instrument;
 
+pub(crate) use self::config::wrong_with;
 pub use self::config::{ClientConfig, Login};
 use self::http::{Connection, Endpoint, Outgoing, Reply};
 pub use self::kerberos::{Canonical, Kerberos};
@@ -275,7 +277,7 @@ impl Inner {
         }
         let too_long = || KojiError::new(KojiErrorKind::Unreachable, "connecting takes too long");
         let made = timeout_at(until, self.calls.connect()).await;
-        made.unwrap_or_else(|_| Err(too_long())).map_err(Trouble::NotSent)
+        made.unwrap_or_else(|_| Err(Trouble::NotSent(too_long())))
     }
 
     async fn write(&self, outgoing: Outgoing) -> Result<Value, KojiError> {
@@ -422,7 +424,7 @@ impl Inner {
         if let Login::Kerberos(kerberos) = &self.config.login {
             return self.log_in_by_ticket(kerberos, outgoing).await;
         }
-        let mut connection = endpoint.connect().await.map_err(Trouble::NotSent)?;
+        let mut connection = endpoint.connect().await?;
         let reply = connection.send(endpoint, outgoing, self.config.login_timeout).await?;
         Ok((self.classify(&reply)?, connection))
     }

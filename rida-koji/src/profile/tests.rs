@@ -91,15 +91,54 @@ fn what_cannot_be_used_is_told() {
         ("server = http://x/\nauthtype = magic\n", "by \"magic\""),
         ("server = http://x/\nauthtype = ssl\n", "has no cert"),
         ("server = http://x/\ntimeout = soon\n", "no number of seconds"),
+        ("server = http://rida:se%%cret@x/\n", "\"x\" has a user or a password in its address, which is not used"),
+        ("server = http://se%%cret@x/\n", "\"x\" has a user or a password in its address"),
+        ("server = http://x/?se%%cret\n", "\"x\" has more after its path"),
+        ("server = http://x/#se%%cret\n", "\"x\" has more after its path"),
+        ("server = http://x/\nserver = http://y/\n", "line 3 of"),
+        ("server = http://x/\n[x]\n", "begins the section [x] a second time"),
+        ("user = %(se)s%s\nse = cret\n", "user of Koji's profile \"x\" has a % that is neither"),
+        ("user = %(no)s\n", "user of Koji's profile \"x\" names a key that is not there"),
+        ("user = a%(user)s\n", "user of Koji's profile \"x\" names itself"),
+        ("= x\n", "line 2 of"),
         ("server = http://x/\nno_ssl_verify = True\n", "not done here"),
         ("server = http://x/\nrunas = alice\n", "as \"alice\" (runas), which is not done here"),
         ("nonsense\n", "line 2 of"),
     ] {
         world.write("etc/koji.conf.d/x.conf", &format!("[x]\n{text}"));
         assert!(told("x").contains(expected), "{text}: {}", told("x"));
+        assert!(!told("x").contains("cret"), "what may be secret is not repeated: {}", told("x"));
+        if let Ok(profile) = world.load("x") {
+            assert!(!format!("{profile:?}").contains("cret"), "{profile:?}");
+        }
     }
     world.write("etc/koji.conf.d/x.conf", "server = before any section\n");
     assert!(told("x").contains("line 1 of"), "{}", told("x"));
+}
+
+#[test]
+fn no_call_and_no_login_takes_longer_than_an_hour() {
+    let world = World::new();
+    for (said, expected) in [("0", None), ("30", Some(30)), ("3601", Some(3600)), ("18446744073709551615", Some(3600))]
+    {
+        let text = format!("[t]\nserver = http://x/\ntimeout = {said}\nauth_timeout = {said}\n");
+        world.write("etc/koji.conf.d/t.conf", &text);
+        let config = world.load("t").unwrap().client().unwrap();
+        let expected = |or: u64| Duration::from_secs(expected.unwrap_or(or));
+        assert_eq!((config.timeout, config.login_timeout), (expected(600), expected(60)), "{said}");
+    }
+}
+
+#[test]
+fn values_that_name_each_other_do_not_grow_without_limit() {
+    let world = World::new();
+    let mut text = "[x]\nserver = http://x/\na0 =\n".to_owned();
+    for number in 1..9 {
+        text.push_str(&format!("a{number} = {}\n", format!("%(a{})s", number - 1).repeat(1000)));
+    }
+    world.write("etc/koji.conf.d/x.conf", &text);
+    let told = world.load("x").unwrap_err().to_string();
+    assert!(told.contains("is too long with what it names"), "{told}");
 }
 
 #[test]

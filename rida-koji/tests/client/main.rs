@@ -5,5 +5,6 @@ mod calls;
 mod certificates;
 mod hostile;
 mod koji_client;
+mod profiles;
 mod recorded;
 mod tls;

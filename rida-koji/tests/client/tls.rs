@@ -71,6 +71,46 @@ async fn a_hub_or_a_client_with_a_foreign_certificate_is_refused() {
     assert!(error.to_string().contains("certificate verify failed"), "{error}");
 }
 
+#[tokio::test]
+async fn a_client_certificate_that_is_renewed_is_read_anew() {
+    let world = World::new().await;
+    let foreign = issue("other authority", None);
+    let file = world.file("rida.pem", &issue("rida", Some(&foreign)));
+    let client = Client::new(world.config(file.clone())).unwrap();
+    assert_eq!(client.user().await.unwrap_err().kind(), KojiErrorKind::Login);
+    // While it is written there is no key yet, and for a moment nothing at all.
+    let renewed = issue("rida", Some(&world.authority));
+    for half in [Some(renewed.certificate.to_pem().unwrap()), None] {
+        match half {
+            Some(half) => fs::write(&file, half).unwrap(),
+            None => fs::remove_file(&file).unwrap(),
+        }
+        let error = client.user().await.unwrap_err();
+        assert_eq!(error.kind(), KojiErrorKind::Login, "{error}");
+        assert!(error.to_string().contains("rida.pem cannot be read"), "{error}");
+    }
+    world.file("rida.pem", &renewed);
+    assert_eq!(client.user().await.unwrap().name, "rida");
+}
+
+#[tokio::test]
+async fn an_authority_that_is_renewed_is_read_anew() {
+    let world = World::new().await;
+    let config = world.config(world.file("rida.pem", &issue("rida", Some(&world.authority))));
+    world.file("authority.pem", &issue("an older authority", None));
+    let client = Client::new(config).unwrap();
+    let call = Call::new("getAPIVersion", []);
+    let error = client.read(&call).await.unwrap_err();
+    assert!(error.to_string().contains("certificate verify failed"), "{error}");
+    fs::write(world.folder.path().join("authority.pem"), "-----BEGIN").unwrap();
+    let error = client.read(&call).await.unwrap_err();
+    assert_eq!(error.kind(), KojiErrorKind::Unreachable, "{error}");
+    assert!(error.to_string().contains("authority.pem cannot be read"), "{error}");
+    world.file("authority.pem", &world.authority);
+    client.read(&call).await.unwrap();
+    assert_eq!(client.user().await.unwrap().name, "rida", "logins know it, too");
+}
+
 #[test]
 fn files_that_cannot_be_used_are_named() {
     let folder = tempfile::tempdir().unwrap();

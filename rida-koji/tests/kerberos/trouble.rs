@@ -5,10 +5,15 @@ use std::fs;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use rida_core::testing::{MemoryStore, sample};
+use rida_core::{BuildSystem, Policy, PortErrorKind, Submission};
 use rida_koji::testing::{Front, Judged};
-use rida_koji::{Client, ClientConfig, Kerberos, KojiErrorKind};
+use rida_koji::{Client, ClientConfig, Kerberos, KojiBuildSystem, KojiConfig, KojiErrorKind};
 
 use crate::world::{PRINCIPAL, World};
+
+const MODULEMD: &str = "document: modulemd\nversion: 2\ndata:\n  summary: A bench\n  description: A bench.\n  \
+    license: {module: MIT}\n";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_keytab_that_is_no_use_is_told() {
@@ -26,7 +31,16 @@ async fn a_keytab_that_is_no_use_is_told() {
     let client = world.client(world.by_keytab());
     let moved = world.realm.path("moved.keytab");
     fs::rename(&world.keytab, &moved).unwrap();
-    assert!(client.user().await.unwrap_err().to_string().contains("cannot be read"));
+    let error = client.user().await.unwrap_err();
+    assert_eq!(error.kind(), KojiErrorKind::Login);
+    assert!(error.to_string().contains("cannot be read (No such file"), "{error}");
+    // No build fails of it.
+    let system = KojiBuildSystem::new(client.clone(), KojiConfig::default(), Arc::new(MemoryStore::new()));
+    let submission = Submission { modulemd: MODULEMD.into(), ..sample::submission(sample::nsvc("bench:1.0:1:c0ffee")) };
+    let build = rida_core::submit(sample::id(1), submission, &Policy::default()).unwrap().build;
+    let error = system.prepare(&build).await.unwrap_err();
+    assert_eq!(error.kind(), PortErrorKind::Unavailable, "{error}");
+    assert!(error.to_string().contains("cannot be read (No such file"), "{error}");
     fs::rename(&moved, &world.keytab).unwrap();
     client.user().await.unwrap();
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use rida_core::{Policy, StreamUse};
-use rida_koji::{CleanUp, ImportConfig, KojiConfig, Profile};
+use rida_koji::{CleanUp, ClientConfig, ImportConfig, KojiConfig, Profile};
 
 use super::Picker;
 use super::base_streams::base_stream;
@@ -18,6 +18,8 @@ const DAY: Duration = Duration::from_secs(24 * 3600);
 /// What is wrong with a time that is too short.
 const FAILED_TOO_SOON: &str = "koji.failed_after is less than a day; who submits a failed module again within one would \
                                miss the packages";
+/// What is wrong with a call that may take too long.
+const TOO_LONG: &str = "koji.timeout is more than an hour; a session that waits for an answer does nothing else";
 
 /// Returns the settings when Koji was chosen, and what is not clear of them.
 pub(super) fn build_system(pick: &mut Picker<'_>, choice: BuildSystemChoice) -> (Option<KojiSettings>, Vec<String>) {
@@ -59,6 +61,9 @@ pub(super) fn build_system(pick: &mut Picker<'_>, choice: BuildSystemChoice) -> 
     let (base_tags, mut problems) = tags("koji.base_tags", "platform:el8=el8-build", pairs);
     if clean_up.ages.failed_after < DAY {
         problems.push(FAILED_TOO_SOON.to_owned());
+    }
+    if timeout.is_some_and(|timeout| timeout > ClientConfig::LONGEST_TIMEOUT) {
+        problems.push(TOO_LONG.to_owned());
     }
     let (side_tags, unclear) = tags("koji.side_tags", "platform:el8=el8-build-side-{side_tag}", side_pairs);
     problems.extend(unclear);

@@ -25,10 +25,10 @@ impl Inner {
         let begun = Talk::begin(kerberos, self.logins.host(), limit).await;
         let (mut talk, mut token) = begun.map_err(Trouble::Final)?;
         *lock(&self.principal) = Some(talk.principal().to_owned());
-        let mut connection = self.logins.connect().await.map_err(Trouble::NotSent)?;
+        let mut connection = self.logins.connect().await?;
         for _ in 0..ROUNDS {
             if !connection.is_usable() {
-                connection = self.logins.connect().await.map_err(Trouble::NotSent)?;
+                connection = self.logins.connect().await?;
             }
             let mut shown = outgoing.clone();
             shown.headers.push(authorization(&token).map_err(Trouble::Final)?);

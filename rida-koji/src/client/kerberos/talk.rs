@@ -47,7 +47,8 @@ impl<'a> Talk<'a> {
         limit: Duration,
     ) -> Result<(Self, String), KojiError> {
         let until = Instant::now() + limit;
-        kerberos.check()?;
+        // It was there when the service started, and is waited for, as other logins that fail are.
+        kerberos.check().map_err(|error| KojiError::new(KojiErrorKind::Login, error.message()).because(error))?;
         let (environment, settings) = environment(kerberos).map_err(|error| {
             KojiError::new(KojiErrorKind::Login, "settings of Kerberos cannot be written").because(error)
         })?;
