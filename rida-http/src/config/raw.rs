@@ -42,6 +42,7 @@ pub(super) struct Server {
     pub(super) max_connections_per_client: Option<u32>,
     pub(super) max_head: Option<Size>,
     pub(super) max_body: Option<Size>,
+    pub(super) max_submission: Option<Size>,
     pub(super) max_followers: Option<u32>,
     pub(super) head_timeout: Option<Span>,
     pub(super) body_timeout: Option<Span>,

@@ -194,6 +194,7 @@ fn api(pick: &mut Picker<'_>) -> ApiSettings {
     let defaults = ApiSettings::default();
     ApiSettings {
         max_body: pick.size("server.max_body", |raw| raw.server.max_body, defaults.max_body),
+        max_submission: pick.size("server.max_submission", |raw| raw.server.max_submission, defaults.max_submission),
         body_timeout: pick.span("server.body_timeout", |raw| raw.server.body_timeout, defaults.body_timeout),
         submit_wait: pick.span("server.submit_wait", |raw| raw.server.submit_wait, defaults.submit_wait),
         nobody: pick.or("server.default_owner", |raw| raw.server.default_owner.clone(), defaults.nobody),

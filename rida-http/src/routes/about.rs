@@ -54,7 +54,7 @@ impl Endpoint {
             Self::SubmitBuild => About {
                 does: "submits a module",
                 caller: Caller::Packager,
-                limits: "`server.max_body`, `server.body_timeout`, `limits.queue`; the answer waits for \
+                limits: "`server.max_body`, `server.max_submission`, `server.body_timeout`, `limits.queue`; the answer waits for \
                          `server.submit_wait`, git has `git.answer_within` and `git.fetch_within`",
                 statuses: &[201, 400, 403, 409, 422, 500, 503],
             },

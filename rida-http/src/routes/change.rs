@@ -17,7 +17,7 @@ pub(super) async fn change(api: Arc<Api>, asked: Asked, headers: HeaderMap, body
     same_origin(&headers)?;
     let id = asked.build()?;
     Parameters::read(&asked.query, &[])?;
-    let ChangeBody { change, owner } = ChangeBody::read(&body?)?;
+    let ChangeBody { change, owner } = ChangeBody::read(&body?.bytes)?;
     let by = owner.unwrap_or_else(|| api.settings.nobody.clone());
     let changed = match change {
         StateChange::Cancel => api.driver.cancel(id, by.clone()).await,

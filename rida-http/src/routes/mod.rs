@@ -50,6 +50,7 @@ pub struct Api {
     pulse: Pulse,
     settings: ApiSettings,
     followers: Arc<Semaphore>,
+    large_bodies: Arc<Semaphore>,
     metrics: Metrics,
 }
 
@@ -58,6 +59,8 @@ pub struct Api {
 pub struct ApiSettings {
     /// The largest body of a request, in bytes.
     pub max_body: usize,
+    /// The largest body of a submission, which may bring a document along; as large as others where this is less.
+    pub max_submission: usize,
     /// How long a body may take to arrive.
     pub body_timeout: Duration,
     /// How long a submission's answer waits for the check of the sources.
@@ -80,6 +83,7 @@ impl Default for ApiSettings {
     fn default() -> Self {
         Self {
             max_body: 64 * 1024,
+            max_submission: 1024 * 1024,
             body_timeout: Duration::from_secs(10),
             submit_wait: Duration::from_secs(5),
             nobody: Owner::new("anonymous").expect("plain letters are a user name"),
@@ -96,7 +100,7 @@ impl Api {
     /// Makes what handlers need of the driver, the switch for new work, the signal for changes, and what is counted.
     pub fn new(driver: Arc<Driver>, status: Status, pulse: Pulse, settings: ApiSettings, metrics: Metrics) -> Self {
         let followers = Arc::new(Semaphore::new(settings.max_followers));
-        Self { driver, status, pulse, settings, followers, metrics }
+        Self { driver, status, pulse, settings, followers, large_bodies: body::turns(), metrics }
     }
 
     /// Returns what the settings say of the distribution.
@@ -167,7 +171,8 @@ pub fn routes(api: Arc<Api>) -> Answers {
 fn handler(route: &Route, api: &Arc<Api>) -> Answers {
     let asked = method(&route.method).and(pattern(route.path)).and(query());
     let asked = asked.map(|(dialect, path), query| Asked { dialect, path, query });
-    let (api, body) = (Arc::clone(api), body::limited(api));
+    let body = body::limited(api, route.endpoint == Endpoint::SubmitBuild);
+    let api = Arc::clone(api);
     let with_headers = || asked.clone().and(warp::header::headers_cloned());
     match route.endpoint {
         Endpoint::ListBuilds => {

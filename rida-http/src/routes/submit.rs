@@ -31,7 +31,8 @@ pub(super) async fn submit(api: Arc<Api>, asked: Asked, headers: HeaderMap, body
             version == ServiceVersion::Two
         }
     };
-    let request = SubmitBody::read(&body?)?.into_request(&api.settings.nobody);
+    let body = body?;
+    let request = SubmitBody::read(&body.bytes)?.into_request(&api.settings.nobody);
     let at_once = prefers_async(&headers);
     let owner = request.owner.clone();
     let ids = api.driver.submit_all(request).await?;

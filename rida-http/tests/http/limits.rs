@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use warp::http::Method;
 
-use crate::harness::{Server, read_to_end};
+use crate::harness::{Server, read_to_end, until};
 
 const SHORT: Duration = Duration::from_millis(200);
 
@@ -64,7 +64,8 @@ async fn a_body_that_does_not_come_is_answered() {
 
 #[tokio::test]
 async fn a_body_that_is_too_large_is_answered() {
-    let server = Server::still().await;
+    // As large as any other body, whatever is smaller.
+    let server = Server::still_with(|settings| settings.api.max_submission = 1).await;
     let megabytes = format!("{{\"scmurl\": \"{}\"}}", "x".repeat(10_000_000));
     for body in [megabytes, "x".repeat(64 * 1024 + 1)] {
         let message = server.post(body).await.error(400);
@@ -153,4 +154,61 @@ async fn a_reader_that_does_not_read_is_given_up() {
     // The only place is free again, though the first reader has never left.
     assert_eq!(server.get("/healthz").await.status, 200);
     drop(stream);
+}
+
+/// Returns a submission with a document that is as large as some are.
+fn large_submission(length: usize) -> String {
+    let described = format!("  description: {}\n", "long ".repeat(length / 5));
+    let document = crate::world::modulemd("foo");
+    let start = document.find("  description:").unwrap();
+    let end = start + document[start..].find('\n').unwrap() + 1;
+    let document = format!("{}{described}{}", &document[..start], &document[end..]);
+    serde_json::json!({"modulemd": document, "module_name": "foo"}).to_string()
+}
+
+#[tokio::test]
+async fn a_submission_may_bring_a_large_document() {
+    let server = Server::with_policy(|_| {}, |policy| policy.allow_modulemd = true).await;
+    let answer = server.post(large_submission(300 * 1024)).await;
+    assert_eq!(answer.status, 201, "{answer:?}");
+    let told = server.post(large_submission(1024 * 1024)).await.error(400);
+    assert!(told.contains("larger than 1048576 bytes"), "{told}");
+    let change = format!(r#"{{"state": "failed", "owner": "{}"}}"#, "x".repeat(70_000));
+    let told = server.patch("/rida/module-builds/1", change).await.error(400);
+    assert!(told.contains("larger than 65536 bytes"), "{told}");
+}
+
+#[tokio::test]
+async fn few_large_bodies_are_read_at_once() {
+    let server = Server::with_policy(|_| {}, |policy| policy.allow_modulemd = true).await;
+    let part = "x".repeat(100_000);
+    let head = "POST /rida/module-builds/ HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: 200000\r\n\r\n";
+    let begin = async || {
+        let mut stream = server.connect().await;
+        stream.write_all(head.as_bytes()).await.unwrap();
+        stream.write_all(part.as_bytes()).await.unwrap();
+        stream
+    };
+    let mut slow = Vec::new();
+    for _ in 0..16 {
+        slow.push(begin().await);
+    }
+    let one_more = large_submission(100_000);
+    let is_refused = async || server.post(one_more.clone()).await.status == 503;
+    until("all turns are taken", async || is_refused().await).await;
+    let refused = server.post(one_more.clone()).await;
+    assert_eq!(refused.header("retry-after"), "5");
+    assert!(refused.error(503).starts_with("as many large submissions"));
+    // What is no larger than other bodies is read meanwhile.
+    let small = server.post("{}").await.error(400);
+    assert!(small.contains("scmurl"), "{small}");
+    // Who is refused for what it says gives its turn back, and so does who breaks off.
+    let mut ended = slow.pop().unwrap();
+    ended.write_all(part.as_bytes()).await.unwrap();
+    assert!(read_to_end(&mut ended).await.starts_with("HTTP/1.1 400"));
+    assert!(!is_refused().await);
+    slow.push(begin().await);
+    until("all turns are taken again", async || is_refused().await).await;
+    drop(slow);
+    until("turns are given back", async || !is_refused().await).await;
 }
