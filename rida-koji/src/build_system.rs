@@ -17,6 +17,7 @@ mod log;
 mod macros;
 mod members;
 mod module;
+mod overlap;
 mod parents;
 mod repository;
 mod reuse;

@@ -1,7 +1,8 @@
 //! What must not get into a module's build root, though tags that it inherits from have it.
 //!
-//! That are packages which a required module filters out, and those of another stream of a required module: a base
-//! module's tag may have external repositories that are another tag of this hub, in which modules are.
+//! That are packages which a required module filters out, those of another stream of a required module (a base module's tag
+//! may have external repositories that are another tag of this hub, in which modules are), and those of the distribution
+//! that a required module [has itself](super::overlap).
 
 use std::collections::BTreeSet;
 
@@ -44,10 +45,13 @@ impl KojiBuildSystem {
             |tag: &str| Call::new("listTaggedRPMS", [Value::from(tag)]).with("latest", true).with("inherit", false);
         let mut calls: Vec<Call> = filtering.iter().map(|(parent, _)| rpms(&parent.tag)).collect();
         calls.extend(bases().map(|base| Call::new("getExternalRepoList", [Value::from(base.tag.as_str())])));
-        if calls.is_empty() {
+        let compares = self.compares_packages(build);
+        if calls.is_empty() && !compares {
             return Ok(Vec::new());
         }
-        let mut answers = self.client.read_many(&calls).await.map_err(port_error)?.into_iter();
+        let answers =
+            if calls.is_empty() { Vec::new() } else { self.client.read_many(&calls).await.map_err(port_error)? };
+        let mut answers = answers.into_iter();
         let mut next = || answers.next().unwrap_or(Ok(Value::Nil));
         let mut conflicts = BTreeSet::new();
         for (_, filter) in &filtering {
@@ -72,6 +76,9 @@ impl KojiBuildSystem {
             for answer in self.client.read_many(&calls).await.map_err(port_error)? {
                 conflicts.extend(packages(answer, |_, _| true)?);
             }
+        }
+        if compares {
+            conflicts.extend(self.overlapping(build, &parents, &external).await?);
         }
         Ok(conflicts.into_iter().collect())
     }
@@ -169,7 +176,10 @@ impl Filter {
 
 /// Reads a list of a tag's packages, and returns those that are wanted, each once, whatever the architectures. Sources
 /// get into no build root.
-fn packages(answer: Answer, is_wanted: impl Fn(&Rpm, Option<&str>) -> bool) -> Result<Vec<Conflict>, PortError> {
+pub(super) fn packages(
+    answer: Answer,
+    is_wanted: impl Fn(&Rpm, Option<&str>) -> bool,
+) -> Result<Vec<Conflict>, PortError> {
     let answer = answer.map_err(|fault| refused("what is in a tag cannot be looked up", fault))?;
     let mut lists = answer.array("listTaggedRPMS").map_err(unreadable)?.into_iter();
     let rpms = lists.next().unwrap_or(Value::Nil).array("rpms").map_err(unreadable)?;

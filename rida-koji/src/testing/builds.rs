@@ -206,12 +206,22 @@ impl World {
         let mut args = Args::bind(call, &names, true)?;
         let tag = self.tag(&args.take("tag"))?.id;
         let (inherit, latest) = (args.flag("inherit", false), args.flag("latest", false));
+        let arches: Option<Vec<String>> = match args.take("arch") {
+            Value::Nil => None,
+            Value::Array(arches) => {
+                Some(arches.iter().filter_map(|arch| arch.text("arch").ok()).map(str::to_owned).collect())
+            }
+            arch => Some(arch.text("arch").map(str::to_owned).into_iter().collect()),
+        };
         let mut seen = BTreeSet::new();
         let builds = self.tagged_builds(tag, inherit).into_iter();
         let builds: Vec<_> = builds.filter(|(_, _, build)| !latest || seen.insert(build.name.clone())).collect();
         let mut rpms = Vec::new();
         for rpm in self.rpms.values() {
             let Some((_, _, build)) = builds.iter().find(|(_, _, build)| build.id == rpm.build) else { continue };
+            if arches.as_ref().is_some_and(|arches| !arches.contains(&rpm.arch)) {
+                continue;
+            }
             rpms.push(Value::from([
                 ("id", Value::Int(rpm.id)),
                 ("build_id", Value::Int(rpm.build)),

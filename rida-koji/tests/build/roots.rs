@@ -113,6 +113,61 @@ async fn another_stream_in_the_distribution_is_kept_out_of_the_build_root() {
 }
 
 #[tokio::test]
+async fn packages_of_the_distribution_that_a_required_module_has_are_kept_out_of_the_build_root() {
+    let mut flow = Flow::new().await;
+    let lib = built(&flow, submit(&flow, "lib:1:1:c0ffee", MODULEMD, &[]).await).await;
+    {
+        let mut world = flow.world.hub.world();
+        world.add_tag("el8", "x86_64");
+        world.add_parent("platform-build", "el8");
+        // The same package of a source of another name, which Koji takes into a repository beside the module's.
+        let packages = [("alpha", "src"), ("alpha", "x86_64"), ("alpha", "i686"), ("alpha-only-here", "x86_64")];
+        world.add_tagged("el8", ["alpha-compat", "7.0", "1.el8"], &packages);
+        world.add_tagged("el8", ["alpha-other", "8.0", "1.el8"], &[("alpha", "s390x")]);
+        world.add_tag("el8-with-modules-build", "x86_64");
+        world.add_tagged("el8-with-modules-build", ["alpha-new", "9.0", "1.el8"], &[("alpha", "noarch")]);
+        world.add_tagged(
+            "el8-with-modules-build",
+            ["alpha", "1.0", &format!("1{}", lib.dist_tag)],
+            &[("alpha", "x86_64")],
+        );
+        let url = "https://koji.example.org/kojifiles/repos/el8-with-modules-build/latest/$arch";
+        world.add_external_repo("platform-build", url);
+    }
+    let requires = [("lib", "1", Some(lib.id))];
+    let plain = built(&flow, submit(&flow, "app:1:1:c0ffee", MODULEMD, &requires).await).await;
+    assert_eq!(conflicts(&flow, &plain), Vec::<String>::new(), "nothing says that there are modules in it");
+    flow.config.external_repos = Some("https://koji.example.org/kojifiles".to_owned());
+    flow.config.arches = vec!["x86_64".parse().unwrap()];
+    let app = built(&flow, submit(&flow, "app:1:2:c0ffee", MODULEMD, &requires).await).await;
+    assert_eq!(
+        conflicts(&flow, &app),
+        ["alpha = 0:7.0-1.el8", "alpha = 0:9.0-1.el8"],
+        "not what the module has itself"
+    );
+    // With modules that the distribution has by default it is looked for, too, and costs two requests.
+    flow.config.external_repos = None;
+    let before = flow.world.hub.world().calls.len();
+    let submission = flow.world.module_of(MODULEMD, &["alpha"]).submission;
+    let lib_by_default = |requires: &[BuildRequire]| {
+        let lib = BuildRequire { build: Some(lib.id), name: "lib".parse().unwrap(), stream: "1".parse().unwrap() };
+        requires.iter().cloned().chain([lib]).collect()
+    };
+    let submission = Submission {
+        nsvc: sample::nsvc("app:1:3:c0ffee"),
+        build_requires: lib_by_default(&submission.build_requires),
+        by_default: ["lib".parse().unwrap()].into(),
+        ..(*submission).clone()
+    };
+    let id = flow.driver().record(submission).await.unwrap();
+    let app = built(&flow, id).await;
+    assert_eq!(conflicts(&flow, &app), ["alpha = 0:7.0-1.el8"]);
+    let world = flow.world.hub.world();
+    let lists = world.calls[before..].iter().filter(|call| call.contains("listTaggedRPMS")).count();
+    assert!((1..=4).contains(&lists), "{lists}");
+}
+
+#[tokio::test]
 async fn what_a_required_module_filters_out_is_kept_out_of_the_build_root() {
     let flow = Flow::new().await;
     flow.world.hub.world().more_packages.insert("alpha".to_owned(), vec!["alpha-devel".into(), "alpha-tests".into()]);
