@@ -104,6 +104,8 @@ pub struct Inbox {
     receiver: Arc<dyn Receiver>,
     received: Received,
     seen: Arc<Mutex<LinkedHashSet<String>>>,
+    /// Why messages cannot be followed now, as it was last told.
+    away: Arc<Mutex<Option<String>>>,
     instance: String,
     gaps: Arc<Mutex<Gaps>>,
     gaps_apart: Duration,
@@ -138,6 +140,7 @@ impl Inbox {
             receiver,
             received: Received::default(),
             seen: Arc::default(),
+            away: Arc::default(),
             instance: instance.to_owned(),
             gaps: Arc::default(),
             gaps_apart: GAPS_APART,
@@ -210,9 +213,10 @@ impl Inbox {
         }
         if let Err(error) = self.receiver.receive(hint).await {
             counts.postponed.fetch_add(1, Ordering::Relaxed);
-            tracing::warn!(%error, "a message of the build system cannot be followed now; it is tried again");
+            self.is_away(&error);
             return Verdict::Again;
         }
+        self.is_back();
         counts.hints.fetch_add(1, Ordering::Relaxed);
         // Only now: one that was not followed is none that was seen.
         let mut seen = self.seen();
@@ -225,6 +229,22 @@ impl Inbox {
 
     fn gaps(&self) -> std::sync::MutexGuard<'_, Gaps> {
         self.gaps.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Tells why messages cannot be followed, once and not for each of them.
+    fn is_away(&self, error: &PortError) {
+        let why = error.message().to_owned();
+        let told = self.away.lock().unwrap_or_else(PoisonError::into_inner).replace(why.clone());
+        if told != Some(why) {
+            let error = error.in_full();
+            tracing::warn!(error = %error.escape_debug(), "messages of the build system cannot be followed now; they are tried again");
+        }
+    }
+
+    fn is_back(&self) {
+        if self.away.lock().unwrap_or_else(PoisonError::into_inner).take().is_some() {
+            tracing::info!("messages of the build system are followed again");
+        }
     }
 
     fn seen(&self) -> std::sync::MutexGuard<'_, LinkedHashSet<String>> {
@@ -294,4 +314,4 @@ fn nvr(body: &Json) -> Result<Option<Nvr>, Refusal> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

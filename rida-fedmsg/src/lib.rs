@@ -22,6 +22,7 @@ pub mod fedmsg;
 pub mod incoming;
 pub mod json;
 
+mod again;
 mod error;
 mod ids;
 mod topics;
@@ -36,8 +37,12 @@ fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
+        let told = cause.to_string();
+        // What only passes its cause on says the same.
+        if !text.ends_with(&told) {
+            text.push_str(": ");
+            text.push_str(&told);
+        }
         source = cause.source();
     }
     text

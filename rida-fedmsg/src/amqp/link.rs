@@ -120,7 +120,12 @@ impl Backoff {
 
     /// Notes a failure and returns how long to wait.
     pub(super) fn failed(&mut self) -> Duration {
-        let longest = FIRST_WAIT.saturating_mul(1 << self.failures.min(10)).min(LONGEST_WAIT);
+        self.failed_within(FIRST_WAIT, LONGEST_WAIT)
+    }
+
+    /// Notes a failure and returns how long to wait, by other limits.
+    pub(super) fn failed_within(&mut self, first: Duration, longest: Duration) -> Duration {
+        let longest = first.saturating_mul(1 << self.failures.min(10)).min(longest);
         self.failures = self.failures.saturating_add(1);
         let mut random = [0];
         // Without randomness all wait equally long.

@@ -13,6 +13,7 @@ use rida_core::PortError;
 use tokio::sync::watch;
 
 use super::link::{AmqpLink, Backoff};
+use crate::again::Again;
 use crate::error::BusError;
 use crate::fedmsg::verify::Refusal;
 use crate::incoming::{Inbox, Verdict};
@@ -35,11 +36,17 @@ pub struct AmqpListenerConfig {
     pub dead_letters: Option<String>,
 }
 
-/// How long before a message that cannot be followed now is given back.
-const AGAIN_AFTER: Duration = Duration::from_secs(1);
-
 /// How long a connection has to last for the next one to be tried at once, when nothing came over it.
 const STANDS_AFTER: Duration = Duration::from_secs(60);
+
+/// How listening went so far.
+#[derive(Default)]
+struct Course {
+    backoff: Backoff,
+    /// Why the broker is not listened to, as it was last told.
+    away: Option<String>,
+    again: Again,
+}
 
 /// Listens to fedora-messaging.
 pub struct AmqpListener {
@@ -63,19 +70,19 @@ impl AmqpListener {
 
     /// Listens until `stopping` says otherwise, and connects again whenever the connection breaks.
     pub async fn run(self, mut stopping: watch::Receiver<bool>) {
-        let mut backoff = Backoff::default();
-        let mut away = false;
+        let mut course = Course::default();
         loop {
             let error = tokio::select! {
-                error = self.listen(&mut backoff, &mut away) => error,
+                error = self.listen(&mut course) => error,
                 _ = stopping.wait_for(|stopping| *stopping) => return,
             };
-            if !away {
-                let error = crate::chain(&error);
+            let error = crate::chain(&error);
+            // A broker that was away may refuse the login when it is back.
+            if course.away.as_ref() != Some(&error) {
                 tracing::warn!(error = %error.escape_debug(), "the broker is not listened to; builds are looked at in their turn");
             }
-            away = true;
-            let wait = backoff.failed();
+            course.away = Some(error);
+            let wait = course.backoff.failed();
             tokio::select! {
                 () = tokio::time::sleep(wait) => {}
                 _ = stopping.wait_for(|stopping| *stopping) => return,
@@ -84,14 +91,14 @@ impl AmqpListener {
     }
 
     /// Connects and listens, and returns why it ended.
-    async fn listen(&self, backoff: &mut Backoff, away: &mut bool) -> PortError {
-        match self.consume(backoff, away).await {
+    async fn listen(&self, course: &mut Course) -> PortError {
+        match self.consume(course).await {
             Ok(()) => PortError::unavailable("the broker ended the connection"),
             Err(error) => error,
         }
     }
 
-    async fn consume(&self, backoff: &mut Backoff, away: &mut bool) -> Result<(), PortError> {
+    async fn consume(&self, course: &mut Course) -> Result<(), PortError> {
         let config = &self.config;
         let broken = |error: lapin::Error| PortError::unavailable("the queue cannot be used").because(error);
         // Held while its channel is used; dropped, it is closed.
@@ -112,35 +119,38 @@ impl AmqpListener {
         channel.basic_qos(config.prefetch.max(1), BasicQosOptions::default()).await.map_err(broken)?;
         let consuming = channel.basic_consume(queue, "".into(), BasicConsumeOptions::default(), FieldTable::default());
         let mut deliveries = consuming.await.map_err(broken)?;
-        if std::mem::take(away) {
+        if course.away.take().is_some() {
             tracing::info!("the broker is listened to again");
         }
         self.inbox.gap().await;
         let connected = Instant::now();
         let taken = async {
             while let Some(delivery) = deliveries.next().await {
-                self.take(delivery.map_err(broken)?).await.map_err(broken)?;
-                backoff.succeeded();
+                self.take(delivery.map_err(broken)?, &mut course.again).await.map_err(broken)?;
+                course.backoff.succeeded();
             }
             Ok(())
         };
         let ended = taken.await;
         // One that takes the connection and ends it again would have every build looked at each time.
         if connected.elapsed() >= STANDS_AFTER {
-            backoff.succeeded();
+            course.backoff.succeeded();
         }
         ended
     }
 
-    async fn take(&self, delivery: Delivery) -> Result<(), lapin::Error> {
+    async fn take(&self, delivery: Delivery, again: &mut Again) -> Result<(), lapin::Error> {
         match self.judge(&delivery).await {
-            Verdict::Done => delivery.acker.ack(BasicAckOptions::default()).await?,
+            Verdict::Done => {
+                again.succeeded();
+                delivery.acker.ack(BasicAckOptions::default()).await?
+            }
             Verdict::Dropped => {
                 let options = BasicNackOptions { requeue: false, ..BasicNackOptions::default() };
                 delivery.acker.nack(options).await?
             }
             Verdict::Again => {
-                tokio::time::sleep(AGAIN_AFTER).await;
+                tokio::time::sleep(again.failed()).await;
                 let options = BasicNackOptions { requeue: true, ..BasicNackOptions::default() };
                 delivery.acker.nack(options).await?
             }
@@ -168,3 +178,6 @@ pub(crate) fn read<'a>(id: Option<&'a str>, payload: &[u8]) -> Result<(&'a str, 
     let body = Json::read(payload, JsonLimits::default()).map_err(|_| Refusal::Malformed)?;
     if matches!(body, Json::Object(_)) { Ok((id, body)) } else { Err(Refusal::Malformed) }
 }
+
+#[cfg(test)]
+mod tests;

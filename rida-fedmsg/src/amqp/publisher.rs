@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
@@ -10,7 +11,7 @@ use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
 use lapin::protocol::{AMQPErrorKind, AMQPSoftError};
 use lapin::types::ShortString;
 use lapin::{Channel, Confirmation, Connection, ConnectionStatus, ErrorKind};
-use rida_core::{Announcement, PortError, Publisher, Receipt};
+use rida_core::{Announcement, PortError, PortErrorKind, Publisher, Receipt};
 use tokio::sync::Mutex;
 
 use super::link::{AmqpLink, Backoff};
@@ -23,6 +24,11 @@ use crate::topics::Topics;
 const CONFIRM_TIMEOUT: Duration = Duration::from_secs(10);
 /// How often it is looked meanwhile whether the broker has said that it takes nothing.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
+
+/// The wait after a queue has refused a message; it doubles with each further time. Those that took it get it again.
+const FIRST_REFUSED: Duration = Duration::from_secs(10);
+/// The longest of these waits.
+const LONGEST_REFUSED: Duration = Duration::from_secs(300);
 
 /// How to announce on fedora-messaging.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,7 +55,8 @@ pub struct AmqpPublisher {
     topics: Topics,
     ids: MessageIds,
     state: Mutex<State>,
-    unrouted: std::sync::atomic::AtomicU64,
+    unrouted: AtomicU64,
+    held: AtomicU64,
 }
 
 #[derive(Default)]
@@ -58,6 +65,30 @@ struct State {
     backoff: Backoff,
     /// The topics of which it was told that no queue is bound to them.
     unrouted: BTreeSet<ShortString>,
+    /// Why the last try failed, which holds until the next.
+    why: Option<Why>,
+}
+
+/// What is left of an error for those who come before the next try.
+struct Why {
+    kind: PortErrorKind,
+    message: String,
+    cause: Option<String>,
+}
+
+impl Why {
+    fn of(error: &PortError) -> Self {
+        let cause = std::error::Error::source(error).map(crate::chain);
+        Self { kind: error.kind(), message: error.message().to_owned(), cause }
+    }
+
+    fn error(&self) -> PortError {
+        let error = PortError::new(self.kind, self.message.as_str());
+        match &self.cause {
+            Some(cause) => error.because(cause.as_str()),
+            None => error,
+        }
+    }
 }
 
 /// A connection, with a channel on which the broker confirms.
@@ -101,6 +132,8 @@ enum Tried {
     Unrouted,
     /// The broker does not take this message; the channel is closed.
     Refused(PortError),
+    /// A queue that is bound does not take this message now; others have it.
+    Full,
     /// The broker takes nothing now, and may take this later.
     Blocked(Box<Unconfirmed>),
     /// Something broke; what became of the message is not known.
@@ -117,12 +150,17 @@ impl AmqpPublisher {
         if ShortString::try_new(config.exchange.as_str()).is_err() {
             return Err(BusError::Config("the name of the exchange is longer than 255 bytes".to_owned()));
         }
-        Ok(Self { config, topics, ids, state: Mutex::default(), unrouted: 0.into() })
+        Ok(Self { config, topics, ids, state: Mutex::default(), unrouted: 0.into(), held: 0.into() })
     }
 
     /// Returns how many messages the broker confirmed although no queue was bound to their topic: nobody gets them.
     pub fn unrouted(&self) -> u64 {
-        self.unrouted.load(std::sync::atomic::Ordering::Relaxed)
+        self.unrouted.load(Ordering::Relaxed)
+    }
+
+    /// Returns how often a message was held back because no queue was bound to its topic, each try counted.
+    pub fn held(&self) -> u64 {
+        self.held.load(Ordering::Relaxed)
     }
 
     /// Publishes a message.
@@ -131,9 +169,8 @@ impl AmqpPublisher {
     /// As [`Publisher::publish`] has them.
     pub async fn send(&self, message: &Message) -> Result<Receipt, PortError> {
         let mut state = self.state.lock().await;
-        if let Some(left) = state.backoff.left() {
-            let message = format!("the broker is away; the next try is in {:.1} s", left.as_secs_f32());
-            return Err(PortError::unavailable(message));
+        if let Some(why) = state.why.as_ref().filter(|_| state.backoff.left().is_some()) {
+            return Err(why.error());
         }
         loop {
             let mut live = self.live(&mut state).await?;
@@ -156,11 +193,12 @@ impl AmqpPublisher {
                 Tried::Unrouted => {
                     state.keep(live);
                     state.is_routed(topic, false);
-                    self.unrouted.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
                     if is_this && self.config.needs_queue {
+                        self.held.fetch_add(1, Ordering::Relaxed);
                         return Err(PortError::unavailable("no queue is bound to the topic"));
                     }
                     if is_this {
+                        self.unrouted.fetch_add(1, Ordering::Relaxed);
                         return Ok(Receipt::Confirmed);
                     }
                 }
@@ -170,6 +208,11 @@ impl AmqpPublisher {
                     if is_this {
                         return Err(error);
                     }
+                }
+                Tried::Full => {
+                    // The connection is good, too.
+                    state.live = Some(live);
+                    return Err(state.full());
                 }
                 Tried::Blocked(unconfirmed) => {
                     live.unconfirmed = Some(unconfirmed);
@@ -230,7 +273,17 @@ impl State {
 
     fn broke(&mut self, error: PortError) -> PortError {
         self.backoff.failed();
+        self.why = Some(Why::of(&error));
         self.live = None;
+        error
+    }
+
+    fn full(&mut self) -> PortError {
+        self.backoff.failed_within(FIRST_REFUSED, LONGEST_REFUSED);
+        let why = "a queue that is bound to the topic refuses the message: it may be full; the others have it, and get \
+                   it again with each try";
+        let error = PortError::temporary(why);
+        self.why = Some(Why::of(&error));
         error
     }
 }
@@ -250,9 +303,7 @@ async fn settle(status: ConnectionStatus, mut unconfirmed: Box<Unconfirmed>) -> 
         match tokio::time::timeout(LOOK_EVERY, &mut unconfirmed.confirmed).await {
             Ok(Ok(Confirmation::Ack(None))) => return Tried::Confirmed,
             Ok(Ok(Confirmation::Ack(Some(_)))) => return Tried::Unrouted,
-            Ok(Ok(Confirmation::Nack(_))) => {
-                return Tried::Broken(PortError::temporary("the broker did not take the message"));
-            }
+            Ok(Ok(Confirmation::Nack(_))) => return Tried::Full,
             Ok(Ok(Confirmation::NotRequested)) => {
                 return Tried::Broken(PortError::temporary("the broker confirms nothing"));
             }

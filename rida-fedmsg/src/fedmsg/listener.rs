@@ -7,6 +7,7 @@ use tokio::sync::{mpsc, watch};
 
 use super::socket;
 use super::verify::{Renewing, Trust, Verified};
+use crate::again::Again;
 use crate::error::BusError;
 use crate::incoming::{Inbox, Verdict};
 
@@ -30,8 +31,6 @@ const HIGH_WATER_MARK: i32 = 10_000;
 const LONGEST: i64 = 1024 * 1024;
 /// How often the thread looks whether it is to end.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
-/// How long to wait before a message that could not be followed is tried again.
-const AGAIN_AFTER: Duration = Duration::from_secs(1);
 /// How often one is tried; the look in its turn finds what it told of.
 const TRIES: u32 = 5;
 
@@ -80,6 +79,7 @@ impl FedmsgListener {
 
     /// Passes messages on to the inbox until `stopping` says otherwise.
     pub async fn run(mut self, inbox: Arc<Inbox>, mut stopping: watch::Receiver<bool>) {
+        let mut again = Again::default();
         loop {
             let heard = tokio::select! {
                 heard = self.messages.recv() => heard,
@@ -88,11 +88,10 @@ impl FedmsgListener {
             match heard {
                 Some(Heard::Connected) => inbox.gap().await,
                 Some(Heard::Message(message)) => {
-                    for _ in 0..TRIES {
-                        if inbox.take(&message.id, &message.topic, &message.body).await != Verdict::Again {
-                            break;
-                        }
-                        tokio::time::sleep(AGAIN_AFTER).await;
+                    let followed = follow(&inbox, &message, &mut again);
+                    tokio::select! {
+                        () = followed => {}
+                        _ = stopping.wait_for(|stopping| *stopping) => break,
                     }
                 }
                 None => break,
@@ -100,6 +99,17 @@ impl FedmsgListener {
         }
         // The thread ends by itself within a moment.
         let _ = self.stop.send(true);
+    }
+}
+
+/// Has a message followed, if that can be within some tries.
+async fn follow(inbox: &Inbox, message: &Verified, again: &mut Again) {
+    for _ in 0..TRIES {
+        if inbox.take(&message.id, &message.topic, &message.body).await != Verdict::Again {
+            again.succeeded();
+            return;
+        }
+        tokio::time::sleep(again.failed()).await;
     }
 }
 
@@ -159,3 +169,6 @@ impl Hearing {
         self.heard.blocking_send(heard).is_ok()
     }
 }
+
+#[cfg(test)]
+mod tests;

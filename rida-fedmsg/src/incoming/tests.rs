@@ -154,3 +154,55 @@ async fn what_is_remembered_is_bounded() {
     assert_eq!(inbox.seen().len(), REMEMBERED);
     assert!(!inbox.seen().contains("0") && inbox.seen().contains(&(REMEMBERED + 9).to_string()));
 }
+
+/// Counts the events that are worse than information, for as long as the guard of it is there.
+#[derive(Clone, Default)]
+pub(crate) struct Warnings(Arc<AtomicU64>);
+
+impl Warnings {
+    pub(crate) fn count(&self) -> u64 {
+        self.0.load(Ordering::SeqCst)
+    }
+}
+
+impl tracing::Subscriber for Warnings {
+    fn enabled(&self, _: &tracing::Metadata<'_>) -> bool {
+        true
+    }
+
+    fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+        tracing::span::Id::from_u64(1)
+    }
+
+    fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
+
+    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
+
+    fn event(&self, event: &tracing::Event<'_>) {
+        if *event.metadata().level() <= tracing::Level::WARN {
+            self.0.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
+    fn enter(&self, _: &tracing::span::Id) {}
+
+    fn exit(&self, _: &tracing::span::Id) {}
+}
+
+#[tokio::test]
+async fn why_messages_cannot_be_followed_is_told_when_it_changes() {
+    let warnings = Warnings::default();
+    let _guard = tracing::subscriber::set_default(warnings.clone());
+    let keeper = Arc::new(Keeper::default());
+    let inbox = Inbox::new(keeper.clone(), "primary");
+    let body = json(r#"{"tag": "x"}"#);
+    for (round, (why, expected)) in [("away", 1), ("away", 1), ("full", 2), ("full", 2)].into_iter().enumerate() {
+        keeper.failures.lock().unwrap().push_back(PortError::unavailable(why));
+        assert_eq!(inbox.take("a", "buildsys.tag", &body).await, Verdict::Again);
+        assert_eq!(warnings.count(), expected, "in round {round}");
+    }
+    assert_eq!(inbox.take("a", "buildsys.tag", &body).await, Verdict::Done);
+    keeper.failures.lock().unwrap().push_back(PortError::unavailable("full"));
+    assert_eq!(inbox.take("b", "buildsys.tag", &body).await, Verdict::Again);
+    assert_eq!(warnings.count(), 3, "it was over between");
+}

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed assertion, in helpers too")]
 
 mod amqp;
+mod amqp_faults;
 mod amqp_listening;
 mod broker;
 mod by_hand;

@@ -195,6 +195,9 @@ impl prometheus_client::collector::Collector for Counts {
         if let Some(amqp) = &self.amqp {
             let help = "Announcements that the broker confirmed although no queue was bound to their topic";
             count("bus_unrouted", help, amqp.unrouted())?;
+            let help =
+                "Tries to announce that were held back because no queue was bound to the topic (bus.amqp.needs_queue)";
+            count("bus_held", help, amqp.held())?;
         }
         if let Some(fedmsg) = &self.fedmsg {
             let help = "Messages that were kept for a listener of fedmsg and never reached it";

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
 
-use rida_core::{BuildId, Looked, Performed, PortErrorKind, Published};
+use rida_core::{BuildId, Looked, Performed, PortError, PortErrorKind, Published};
 
 use crate::reply::chain;
 
@@ -91,16 +91,16 @@ struct Changes {
     is_new: bool,
 }
 
-/// Remembers whether the publisher is away, so that only changes are told.
+/// Remembers why the publisher is away, so that only changes are told.
 #[derive(Debug)]
 pub(super) struct Publishing {
     reader: &'static str,
-    away: bool,
+    away: Option<String>,
 }
 
 impl Publishing {
     pub(super) const fn new(reader: &'static str) -> Self {
-        Self { reader, away: false }
+        Self { reader, away: None }
     }
 
     pub(super) fn saw(&mut self, published: &Published) {
@@ -109,15 +109,20 @@ impl Publishing {
             let error = chain(error);
             tracing::error!(reader, announcement.id = %id, error = %error.escape_debug(), "an announcement cannot be published and is parked");
         }
-        match (&published.stopped, self.away) {
-            (Some(error), false) => {
-                let error = chain(error);
-                tracing::error!(reader, error = %error.escape_debug(), "announcements wait: they cannot be published");
-            }
-            (None, true) => tracing::info!(reader, "announcements are published again"),
-            (Some(_), true) | (None, false) => {}
+        let Changes { is_over, is_new } = self.note(published.stopped.as_ref().map(PortError::in_full));
+        if let Some(error) = self.away.as_ref().filter(|_| is_new) {
+            tracing::error!(reader, error = %error.escape_debug(), "announcements wait: they cannot be published");
         }
-        self.away = published.stopped.is_some();
+        if is_over.is_some() {
+            tracing::info!(reader, "announcements are published again");
+        }
+    }
+
+    /// A broker that was away may refuse the login when it is back: that is news.
+    fn note(&mut self, why: Option<String>) -> Changes {
+        let before = std::mem::replace(&mut self.away, why);
+        let is_new = self.away.is_some() && self.away != before;
+        Changes { is_over: before.filter(|_| self.away.is_none()), is_new }
     }
 }
 
@@ -142,5 +147,22 @@ mod tests {
         assert_eq!(looking.note(id(4), None), told(None, false), "that was told");
         assert_eq!(looking.note(id(7), Some("its tag is gone".to_owned())), told(None, false));
         assert_eq!(looking.note(id(5), away()), told(None, true), "it is away again");
+    }
+
+    #[test]
+    fn another_reason_why_a_bus_is_away_is_told_once_and_so_is_its_end() {
+        let mut publishing = Publishing::new("amqp");
+        let mut told = |why: Option<&str>| {
+            let Changes { is_over, is_new } = publishing.note(why.map(str::to_owned));
+            (is_new, is_over.is_some())
+        };
+        assert_eq!(told(None), (false, false));
+        let away = Some("the broker is away: connection refused");
+        let refused = Some("the broker is away: ACCESS_REFUSED");
+        assert_eq!(
+            [told(away), told(away), told(refused), told(refused)],
+            [(true, false), (false, false), (true, false), (false, false)]
+        );
+        assert_eq!([told(None), told(None), told(refused)], [(false, true), (false, false), (true, false)]);
     }
 }
