@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::answer::{Result, auth, fault, not_allowed};
+use super::answer::{Result, auth, fault, generic, not_allowed};
 use super::args::Args;
 use super::records::{Session, User};
 use super::world::World;
@@ -131,11 +131,23 @@ impl World {
         }
     }
 
+    fn permission_names(&self) -> BTreeSet<&str> {
+        let has = self.users.iter().flat_map(|user| user.permissions.iter().map(String::as_str));
+        ["admin", "repo", "sign", "tag", "target"].into_iter().chain(has).collect()
+    }
+
+    /// Refuses the name of a permission that there is not.
+    pub(super) fn permission(&self, name: &str) -> Result<()> {
+        if self.permission_names().contains(name) {
+            return Ok(());
+        }
+        Err(generic(format!("No such entry in table permissions: {name}")))
+    }
+
     /// Returns the permissions that there are: those of a hub, and whatever somebody has.
     pub(super) fn all_permissions(&self) -> Value {
-        let has = self.users.iter().flat_map(|user| user.permissions.iter().map(String::as_str));
-        let all: BTreeSet<&str> = ["admin", "repo", "tag", "target"].into_iter().chain(has).collect();
-        let numbered = (1..).zip(all).map(|(id, name)| [("id", Value::Int(id)), ("name", Value::from(name))]);
+        let numbered =
+            (1..).zip(self.permission_names()).map(|(id, name)| [("id", Value::Int(id)), ("name", Value::from(name))]);
         Value::Array(numbered.map(Value::from).collect())
     }
 
@@ -154,7 +166,13 @@ impl World {
             ("status", Value::Int(i64::from(user.blocked))),
             ("usertype", Value::Int(0)),
             ("krb_principals", Value::from(user.principals.iter().cloned().collect::<Vec<_>>())),
-            ("authtype", Value::Int(0)),
         ])
+    }
+
+    /// Tells the one who asks how they logged in, too.
+    pub(super) fn shown_caller(user: &User) -> Value {
+        let Value::Struct(mut shown) = Self::shown_user(user) else { return Value::Nil };
+        shown.insert("authtype".to_owned(), Value::Int(0));
+        Value::Struct(shown)
     }
 }

@@ -39,11 +39,14 @@ impl World {
             ("task_id", Value::from(build.task)),
             ("owner_id", Value::Int(build.owner)),
             ("owner_name", Value::from(owner)),
-            ("source", Value::from(build.source.as_deref())),
-            ("extra", Value::Struct(build.extra.clone())),
-            ("creation_ts", Value::Double(build.created)),
-            ("completion_ts", Value::from(build.ended)),
         ];
+        // Lists of what is tagged do not tell these.
+        if tagged.is_none() {
+            members.push(("source", Value::from(build.source.as_deref())));
+            members.push(("extra", Value::Struct(build.extra.clone())));
+            members.push(("creation_ts", Value::Double(build.created)));
+            members.push(("completion_ts", Value::from(build.ended)));
+        }
         if let Some((tag, event)) = tagged {
             members.push(("tag_id", Value::Int(tag)));
             members.push(("tag_name", Value::from(self.tags.get(&tag).map(|tag| tag.name.as_str()))));
@@ -68,13 +71,12 @@ impl World {
         let fits = |build: &&HubBuild| {
             task.is_none_or(|task| build.task == Some(task)) && state.is_none_or(|state| build.state == state)
         };
-        Ok(self
-            .builds
-            .values()
-            .filter(fits)
-            .map(|build| Value::Struct(self.shown_build(build, None)))
-            .collect::<Vec<_>>()
-            .into())
+        let listed = self.builds.values().filter(fits).map(|build| {
+            let mut shown = self.shown_build(build, None);
+            shown.remove("id");
+            Value::Struct(shown)
+        });
+        Ok(Value::Array(listed.collect()))
     }
 
     /// Returns the builds of a tag with the events that they were tagged by, newest first.

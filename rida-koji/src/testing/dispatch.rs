@@ -104,7 +104,7 @@ impl World {
             "getAPIVersion" => Ok(Value::Int(1)),
             "getKojiVersion" => Ok(Value::from(self.dialect.version.as_str())),
             "echo" => Ok(Value::Array(call.parameters())),
-            "getLoggedInUser" => Ok(self.user(caller).map_or(Value::Nil, Self::shown_user)),
+            "getLoggedInUser" => Ok(self.user(caller).map_or(Value::Nil, Self::shown_caller)),
             "getPerms" => {
                 let permissions = self.user(caller)?.permissions.iter().cloned();
                 Ok(Value::from(permissions.collect::<Vec<_>>()))

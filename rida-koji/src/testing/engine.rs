@@ -1,7 +1,6 @@
 //! What the builders do while time goes by.
 
 use super::answer::{fault, generic};
-use super::args::text;
 use super::records::{HubBuild, Repo, Rpm};
 use super::world::{Course, World};
 use crate::error::fault;
@@ -89,7 +88,7 @@ impl World {
     fn begin_build(&mut self, id: i64, at: f64) -> Result<Option<Value>, Fault> {
         let Some(task) = self.tasks.get(&id) else { return Ok(None) };
         let (owner, request) = (task.owner, task.request.clone());
-        let [Value::Text(source), target, Value::Struct(opts)] = request.as_slice() else {
+        let [Value::Text(source), target, Value::Struct(_)] = request.as_slice() else {
             return Err(generic("a build needs a source, a target and options"));
         };
         let name = target.text("target").unwrap_or_default();
@@ -146,10 +145,8 @@ impl World {
             Course::Succeeds(seconds) | Course::Fails(seconds) => seconds,
             Course::Hangs | Course::FailsEarly => f64::INFINITY,
         };
-        let label = text(opts, "mbs_artifact_name").unwrap_or(&package).to_owned();
         if let Some(task) = self.tasks.get_mut(&id) {
             task.makes = Some(build);
-            task.label = Some(label);
         }
         self.sleep(id, at + seconds);
         let arches = self.tags.get(&target.build_tag).map(|tag| tag.arches.clone()).unwrap_or_default();

@@ -4,7 +4,7 @@ use super::answer::{Result, generic, not_allowed};
 use super::args::Args;
 use super::auth::Caller;
 use super::records::{Repo, Request};
-use super::tags::shown;
+use super::tags::no_entry;
 use super::world::World;
 use crate::xmlrpc::{Call, Struct, Value};
 
@@ -63,8 +63,7 @@ impl World {
     pub(super) fn get_repo(&mut self, call: Call) -> Result {
         let mut args = Args::bind(call, &["tag", "min_event", "state", "event", "dist", "at_event", "opts"], false)?;
         let which = args.take("tag");
-        let tag =
-            self.find_tag(&which)?.ok_or_else(|| generic(format!("No such entry in table tag: {}", shown(&which))))?;
+        let tag = self.find_tag(&which)?.ok_or_else(|| no_entry(&which))?;
         let min = args.maybe_int("min_event")?.unwrap_or_default();
         let ready = self.repos.values().filter(|repo| repo.tag == tag.id && repo.state == 1 && repo.event >= min);
         Ok(ready.max_by_key(|repo| repo.event).map_or(Value::Nil, |repo| self.shown_repo(repo)))
@@ -101,7 +100,7 @@ impl World {
     pub(super) fn check_request(&mut self, call: Call) -> Result {
         let mut args = Args::bind(call, &["req_id"], false)?;
         let id = args.int("req_id")?;
-        let request = self.requests.get(&id).ok_or_else(|| generic(format!("No such request: {id}")))?;
+        let request = self.requests.get(&id).ok_or_else(|| generic("No such request"))?;
         let repo = request.repo.and_then(|repo| self.repos.get(&repo));
         let mut answer = Struct::new();
         answer.insert("request".to_owned(), self.shown_request(request));

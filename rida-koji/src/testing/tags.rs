@@ -7,7 +7,7 @@ use super::args::{Args, flag, int, text};
 use super::auth::Caller;
 use super::records::{Tag, Target};
 use super::world::World;
-use crate::xmlrpc::{Call, Struct, Value};
+use crate::xmlrpc::{Call, Fault, Struct, Value};
 
 /// What each entry of an inheritance must have.
 const LINK: &[&str] = &["parent_id", "priority", "maxdepth", "intransitive", "noconfig", "pkg_filter"];
@@ -77,7 +77,7 @@ impl World {
         let name = args.text("name")?;
         let good = |c: char| c.is_ascii_alphanumeric() || "/_.+-".contains(c);
         if name.is_empty() || !name.chars().all(good) {
-            return Err(generic(format!("Tag name {name} does not match the pattern")));
+            return Err(generic(format!("Name {name} does not match RegexNameInternal value")));
         }
         if name.len() > 256 {
             return Err(generic(format!("Tag name {name} is too long. Max length is 256 characters")));
@@ -87,6 +87,9 @@ impl World {
         }
         let arches = args.maybe_text("arches")?.unwrap_or_default();
         let (permission, locked) = (args.maybe_text("perm")?, args.flag("locked", false));
+        if let Some(name) = &permission {
+            self.permission(name)?;
+        }
         let extra = args.members("extra")?;
         let id = self.add_tag(&name, &arches);
         self.change_tag(id, |tag| {
@@ -108,6 +111,7 @@ impl World {
             arches.clone_into(&mut after.arches);
         }
         if let Some(name) = text(&changes, "perm") {
+            self.permission(name)?;
             after.permission = Some(name.to_owned());
         }
         if changes.contains_key("locked") {
@@ -119,7 +123,7 @@ impl World {
         if let Some(Value::Array(removed)) = changes.get("remove_extra") {
             for key in removed.iter().filter_map(|key| key.text("extra").ok()) {
                 if after.extra.remove(key).is_none() {
-                    return Err(generic(format!("No extra key to remove: {key}")));
+                    return Err(generic(format!("Tag: {} doesn't have extra: {key}", before.name)));
                 }
             }
         }
@@ -270,7 +274,8 @@ impl World {
             "with_blocked",
         ];
         let mut args = Args::bind(call, &names, false)?;
-        let tag = self.tag(&args.take("tagID"))?;
+        let which = args.take("tagID");
+        let tag = self.find_tag(&which)?.ok_or_else(|| no_entry(&which))?;
         let only = args.maybe_text("pkgID")?;
         if let Some(name) = only.as_ref().filter(|name| !self.known_packages.contains(*name)) {
             return Err(generic(format!("No such entry in table package: {name}")));
@@ -487,6 +492,11 @@ impl World {
 }
 
 /// Shows a value as Python does.
+/// What methods say of a tag that they look up by its number.
+pub(super) fn no_entry(which: &Value) -> Fault {
+    generic(format!("No such entry in table tag: {}", shown(which).trim_matches('\'')))
+}
+
 pub(super) fn shown(value: &Value) -> String {
     match value {
         Value::Nil => "None".to_owned(),
