@@ -1,6 +1,7 @@
 //! Modules that are tried, and modules against several streams, by the program: with real packages on this machine, and
 //! on the double of Koji's hub.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use serde_json::{Value, json};
 
 use crate::koji::settings;
 use crate::running::{Running, body, repository, until};
+use crate::sources::Sources;
 
 const MODULE: &str = "document: modulemd\nversion: 2\ndata:\n  stream: rolling\n  summary: A gate\n  description: A gate.\n  \
     license: {module: [MIT]}\n  dependencies:\n  - buildrequires: {platform: []}\n    requires: {platform: []}\n  \
@@ -50,7 +52,7 @@ fn document(service: &Running, id: i64) -> ModuleStream {
     modulemd::read(text.as_bytes()).unwrap().into_stream().unwrap()
 }
 
-fn sources(root: &Path) -> String {
+fn written(root: &Path) -> String {
     repository(&root.join("git/modules/gate"), "gate.yaml", MODULE);
     repository(&root.join("git/modules/fence"), "fence.yaml", CONFIGURATIONS);
     repository(&root.join("git/rpms/gate"), "gate.spec", SPEC);
@@ -61,7 +63,7 @@ fn sources(root: &Path) -> String {
 fn a_module_is_built_for_each_stream_and_tried_on_this_machine() {
     let folder = tempfile::tempdir().unwrap();
     let root = std::fs::canonicalize(folder.path()).unwrap();
-    let git = sources(&root);
+    let git = written(&root);
     let more = [
         format!("sources.repository={git}/rpms"),
         "local.builder=rpmbuild".to_owned(),
@@ -107,7 +109,7 @@ fn a_module_is_built_for_each_stream_and_tried_on_this_machine() {
 async fn a_module_is_built_for_each_stream_and_tried_in_koji() {
     let (folder, hub) = (tempfile::tempdir().unwrap(), Hub::start().await.unwrap());
     let root = std::fs::canonicalize(folder.path()).unwrap();
-    let git = sources(&root);
+    let git = written(&root);
     repository(
         &root.join("git/modules/wall"),
         "wall.yaml",
@@ -164,5 +166,53 @@ async fn a_module_is_built_for_each_stream_and_tried_in_koji() {
         for context in [".OLD", ".NEW"] {
             assert_eq!(imported.iter().filter(|nvr| nvr.ends_with(context)).count(), 2, "{imported:?}");
         }
+    });
+}
+
+/// A module that says nothing of `perl`, and one that asks for it in another stream than the distribution has it.
+const APP: &str = "document: modulemd\nversion: 2\ndata:\n  stream: rolling\n  summary: An app\n  description: An app.\n  \
+    license: {module: [MIT]}\n  dependencies:\n  - buildrequires: {platform: [el8]OTHER}\n    requires: {platform: [el8]}\n  \
+    components:\n    rpms:\n      gate: {rationale: It opens., ref: main}\n";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_the_distribution_has_by_default_comes_from_git_into_the_build_root_in_koji() {
+    let (folder, hub) = (tempfile::tempdir().unwrap(), Hub::start().await.unwrap());
+    let root = std::fs::canonicalize(folder.path()).unwrap();
+    let sources = tokio::task::block_in_place(|| Sources::serve(root.join("git")));
+    repository(&root.join("git/rpms/gate"), "gate.spec", SPEC);
+    for stream in ["s5.26", "s5.30"] {
+        let perl = APP.replace("rolling", stream).replace("An app", "A perl").replace("OTHER", "");
+        repository(&root.join("git/modules").join(stream).join("perl"), "perl.yaml", &perl);
+    }
+    repository(&root.join("git/modules/app"), "app.yaml", &APP.replace("OTHER", ""));
+    repository(&root.join("git/modules/modern"), "modern.yaml", &APP.replace("OTHER", ", perl: [s5.30]"));
+    let defaults = "document: modulemd-defaults\nversion: 1\ndata: {module: perl, stream: s5.26}\n---\n\
+        document: modulemd-defaults\nversion: 1\ndata: {module: nowhere, stream: rolling}\n";
+    repository(&root.join("defaults"), "defaults.yaml", defaults);
+    let mut more = sources.settings(&root, &hub);
+    let place = format!("builds.default_modules=platform:el8=file://{}/defaults#main", root.display());
+    more.extend(["--set", &place, "--set", "builds.rebuild=all"].map(str::to_owned));
+    let more: Vec<&str> = more.iter().map(String::as_str).collect();
+    tokio::task::block_in_place(|| {
+        let service = Running::start(&root.join("data"), &more);
+        let built = |module: &str| {
+            let id = submit(&service, &sources.url(), module, false)[0];
+            until_in(&service, id, "ready", || hub.advance(Duration::from_secs(10)))
+        };
+        let (new, old, app, modern) = (built("s5.30/perl"), built("s5.26/perl"), built("app"), built("modern"));
+        let tag = |build: &Value| build["tag"].as_str().unwrap().to_owned();
+        let parents = |build: &Value| hub.world().parents(&format!("{}-build", tag(build)));
+        // What is built before there is a build of the default stream is built without.
+        for build in [&new, &old] {
+            assert_eq!((parents(build), &build["by_default"]), (vec!["platform-build".to_owned()], &Value::Null));
+        }
+        assert_eq!(app["by_default"], json!(["perl"]));
+        let both = |build: &Value| BTreeSet::from(["platform-build".to_owned(), tag(build)]);
+        assert_eq!(parents(&app).into_iter().collect::<BTreeSet<_>>(), both(&old));
+        assert_eq!(modern["by_default"], Value::Null);
+        assert_eq!(parents(&modern).into_iter().collect::<BTreeSet<_>>(), both(&new));
+        // The document is as it was written.
+        let document = document(&service, app["id"].as_i64().unwrap());
+        assert_eq!(document.dependencies[0].buildrequires.keys().collect::<Vec<_>>(), ["platform"]);
     });
 }
