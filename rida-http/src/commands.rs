@@ -11,7 +11,7 @@ use std::time::Duration;
 #[cfg(feature = "koji")]
 use rida_core::Clock;
 #[cfg(feature = "koji")]
-use rida_koji::CleanUp;
+use rida_koji::{CleanUp, Verdict};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -105,15 +105,19 @@ async fn clean_koji(config: &Config, targets_after: Option<u32>, failed_after: O
         targets_after: days(targets_after, koji.clean_up.ages.targets_after),
         failed_after: days(failed_after, koji.clean_up.ages.failed_after),
     };
-    let cleaned = builds.clean_up(SystemClock.now(), &ages).await.map_err(|error| chain(&error))?;
+    let done = builds.clean_up(SystemClock.now(), &ages).await;
+    // However it ended: the hub would keep the session for a day.
+    builds.client().close().await;
+    let failure = done.as_ref().err().map(|error| chain(error));
+    let cleaned = done.unwrap_or_else(|error| error.cleaned);
     for name in cleaned.targets {
         println!("deleted the target {name}");
     }
     for (module, count) in cleaned.untagged {
         println!("untagged {count} packages of {module}");
     }
-    builds.client().close().await;
-    if cleaned.refused.is_empty() { Ok(()) } else { Err(cleaned.refused.join("\n")) }
+    let troubles: Vec<String> = cleaned.refused.into_iter().chain(failure).collect();
+    if troubles.is_empty() { Ok(()) } else { Err(troubles.join("\n")) }
 }
 
 #[cfg(feature = "koji")]
@@ -123,12 +127,16 @@ async fn check_koji(config: &Config) -> ExitCode {
         Ok(findings) => findings,
         Err(error) => return fail(&chain(&error)),
     };
-    let mut all_good = true;
-    for finding in findings {
-        all_good &= finding.good;
-        println!("{} {}", if finding.good { "good:" } else { "bad: " }, finding.text);
+    for finding in &findings {
+        let verdict = match finding.verdict {
+            Verdict::Good => "good:",
+            Verdict::Bad => "bad: ",
+            Verdict::Open => "open:",
+        };
+        println!("{verdict} {}", finding.text);
     }
-    if all_good { ExitCode::SUCCESS } else { ExitCode::from(BAD) }
+    let is_bad = findings.iter().any(|finding| finding.verdict == Verdict::Bad);
+    if is_bad { ExitCode::from(BAD) } else { ExitCode::SUCCESS }
 }
 
 async fn migrate(config: &Config) -> Result<(), String> {

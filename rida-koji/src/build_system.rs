@@ -36,9 +36,10 @@ use rida_core::{
     Store, TaskId,
 };
 
-pub use self::clean::{CleanUp, Cleaned};
+pub use self::clean::{CleanUp, CleanUpError, Cleaned};
 use self::follow::Watched;
 use self::index::Index;
+pub(crate) use self::macros::rpmbuild_command;
 use self::repository::Awaited;
 use self::starts::Starts;
 use crate::client::Client;

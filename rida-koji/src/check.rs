@@ -1,42 +1,55 @@
 //! What a new operator has to see to: login, permissions, tags, content generator.
 
+mod packing;
+mod permissions;
 mod policy;
+mod things;
 
 use std::collections::BTreeSet;
-use std::path::Path;
-use std::process::Stdio;
 
-use tokio::process::Command;
-
-use crate::client::{Client, Login, Version};
+use crate::client::{Client, Login};
 use crate::config::KojiConfig;
-use crate::error::{KojiError, KojiErrorKind, fault};
-use crate::wire::Tag;
-use crate::xmlrpc::{Answer, Call, Fault, Struct, Value};
+use crate::error::{KojiError, KojiErrorKind};
+use crate::xmlrpc::{Fault, Value};
+
+/// How something is that was looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// As it has to be.
+    Good,
+    /// Not as it has to be, or it cannot be asked.
+    Bad,
+    /// Only a module that is built shows it.
+    Open,
+}
 
 /// Something that was looked at.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
-    /// Whether it is as it has to be.
-    pub good: bool,
+    /// How it is.
+    pub verdict: Verdict,
     /// What was found; what to do, where something has to be done.
     pub text: String,
 }
 
 impl Finding {
     fn good(text: impl Into<String>) -> Self {
-        Self { good: true, text: text.into() }
+        Self { verdict: Verdict::Good, text: text.into() }
     }
 
     fn bad(text: impl Into<String>) -> Self {
-        Self { good: false, text: text.into() }
+        Self { verdict: Verdict::Bad, text: text.into() }
+    }
+
+    fn open(text: impl Into<String>) -> Self {
+        Self { verdict: Verdict::Open, text: text.into() }
     }
 }
 
 /// Looks at everything that keeps modules from being built in Koji, and changes nothing. What follows from something
 /// that is not there is not looked at.
 pub async fn check(client: &Client, config: &KojiConfig) -> Vec<Finding> {
-    let mut findings = vec![rpmbuild(config).await];
+    let mut findings = vec![packing::rpmbuild(config, packing::LONGEST).await];
     let server = &client.config().server;
     let version = match client.version().await {
         Ok(version) => version,
@@ -55,13 +68,17 @@ pub async fn check(client: &Client, config: &KojiConfig) -> Vec<Finding> {
     };
     let by = client.principal().map(|principal| format!(" (Kerberos principal {principal})")).unwrap_or_default();
     findings.push(Finding::good(format!("it takes this service for {user}{by}")));
-    match permissions(client, config, version, &user).await {
-        Ok(found) => findings.extend(found),
-        Err(error) => {
-            findings.push(Finding::bad(format!("the permissions of {user} cannot be asked: {}", told(&error))))
+    let has = match permissions::of_user(client).await {
+        Ok(has) => {
+            findings.extend(permissions::needed(client, config, version, &user, &has).await);
+            Some(has)
         }
-    }
-    match things(client, config, &user).await {
+        Err(error) => {
+            findings.push(Finding::bad(format!("the permissions of {user} cannot be asked: {}", told(&error))));
+            None
+        }
+    };
+    match things::things(client, config, &user, has.as_ref()).await {
         Ok(found) => findings.extend(found),
         Err(error) => findings.push(Finding::bad(format!("the tags cannot be asked: {}", told(&error)))),
     }
@@ -125,107 +142,9 @@ fn login(client: &Client, error: &KojiError) -> String {
     }
 }
 
-async fn permissions(
-    client: &Client,
-    config: &KojiConfig,
-    version: Version,
-    user: &str,
-) -> Result<Vec<Finding>, KojiError> {
-    let answer = client.write(&Call::new("getPerms", [])).await?;
-    let has: BTreeSet<String> = texts(answer);
-    let known = match &config.permission {
-        Some(_) => names(client.read(&Call::new("getAllPerms", [])).await?),
-        None => BTreeSet::new(),
-    };
-    let mut findings = Vec::new();
-    let mut need = |name: &str, why: &str, is_new: bool| {
-        let new = if is_new { "--new " } else { "" };
-        if has.contains(name) || has.contains("admin") {
-            findings.push(Finding::good(format!("{user} has the permission {name}")));
-        } else {
-            findings.push(Finding::bad(format!(
-                "{user} needs the permission {name}, {why}; an administrator grants it: koji grant-permission {new}{name} {user}"
-            )));
-        }
-    };
-    need("tag", "to make tags and to put packages into them", false);
-    need("target", "to make build targets", false);
-    if version < Version::REPOSITORY_QUEUE {
-        need("repo", "to have repositories made", false);
-    }
-    if let Some(permission) = &config.permission {
-        need(permission, "which tags of modules are guarded by (koji.permission)", !known.contains(permission));
-    }
-    Ok(findings)
-}
-
-/// Looks at tags and content generators.
-async fn things(client: &Client, config: &KojiConfig, user: &str) -> Result<Vec<Finding>, KojiError> {
-    let mut calls = Vec::new();
-    let mut tags: Vec<(String, String)> = config
-        .base_tags
-        .iter()
-        .map(|(module, tag)| (tag.clone(), format!("the tag of {module} (koji.base_tags)")))
-        .collect();
-    let import = config.import.as_ref();
-    if let Some(tag) = import.and_then(|import| import.tag.as_ref()) {
-        tags.push((tag.clone(), "the tag of finished modules (koji.import_tag)".to_owned()));
-    }
-    calls.extend(tags.iter().map(|(tag, _)| Call::new("getTag", [Value::from(tag.as_str())])));
-    calls.push(Call::new("listCGs", []));
-    calls.push(Call::new("listBTypes", []));
-    let mut answers = client.read_many(&calls).await?.into_iter();
-    let found: Vec<Answer> = answers.by_ref().take(tags.len()).collect();
-    let mut findings = Vec::new();
-    for ((tag, what), answer) in tags.iter().zip(found) {
-        findings.push(match answer.map(Tag::from_value) {
-            Ok(Ok(Some(_))) => Finding::good(format!("{tag} is there, {what}")),
-            Ok(Ok(None)) => Finding::bad(format!("there is no tag {tag}, {what}; name another, or make it")),
-            Ok(Err(error)) => Finding::bad(format!("{tag} cannot be read: {error}")),
-            Err(fault) => Finding::bad(format!("{tag} cannot be looked up: {}", fault.message)),
-        });
-    }
-    if config.base_tags.is_empty() {
-        findings.push(Finding::bad(
-            "no base module has a tag, so that nothing can be built; write koji.base_tags, such as \
-             [\"platform:el8=el8-build\"]",
-        ));
-    }
-    if let Some(import) = import {
-        findings.extend(generator(&import.generator, user, answers.next(), answers.next()));
-    }
-    Ok(findings)
-}
-
-fn generator(generator: &str, user: &str, generators: Option<Answer>, types: Option<Answer>) -> Vec<Finding> {
-    let mut findings = Vec::new();
-    let users = match generators {
-        Some(Ok(Value::Struct(all))) => all.get(generator).cloned().map(users),
-        // Hubs before 1.20 do not tell.
-        Some(Err(fault)) if fault.code == fault::GENERIC => None,
-        _ => None,
-    };
-    let grant = format!("an administrator grants it: koji grant-cg-access --new {user} {generator}");
-    findings.push(match users {
-        Some(users) if users.contains(user) => Finding::good(format!("{user} may import as {generator}")),
-        Some(_) => Finding::bad(format!("{user} may not import as {generator}; {grant}")),
-        None => Finding::bad(format!("there is no content generator {generator}; {grant}")),
-    });
-    let has_type = types.and_then(Result::ok).is_some_and(|types| names(types).contains("module"));
-    if !has_type {
-        findings.push(Finding::bad(
-            "the hub has no builds of the type module; an administrator adds it: koji call addBType module",
-        ));
-    }
-    findings
-}
-
-fn users(generator: Value) -> BTreeSet<String> {
-    let members: Struct = match generator {
-        Value::Struct(members) => members,
-        _ => Struct::new(),
-    };
-    members.get("users").cloned().map(texts).unwrap_or_default()
+/// Tells why one of several questions was not answered.
+fn refusal(fault: &Fault) -> String {
+    format!("{} (fault {})", fault.message, fault.code)
 }
 
 /// Returns the names of what is listed.
@@ -241,16 +160,4 @@ fn names(value: Value) -> BTreeSet<String> {
 fn texts(value: Value) -> BTreeSet<String> {
     let values = value.array("texts").unwrap_or_default().into_iter();
     values.filter_map(|value| value.text("text").ok().map(str::to_owned)).collect()
-}
-
-async fn rpmbuild(config: &KojiConfig) -> Finding {
-    let program = config.rpmbuild.as_deref().unwrap_or_else(|| Path::new("rpmbuild"));
-    let mut command = Command::new(program);
-    command.arg("--version").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    match command.status().await {
-        Ok(status) if status.success() => Finding::good("rpmbuild packs the macros of modules"),
-        _ => Finding::bad(
-            "rpmbuild, which packs the macros of modules, is not installed here; install rpm-build (Debian: rpm)",
-        ),
-    }
 }

@@ -19,8 +19,8 @@ mod map;
 mod negotiate;
 mod profile;
 
-pub use build_system::{CleanUp, Cleaned, KojiBuildSystem};
-pub use check::{Finding, check};
+pub use build_system::{CleanUp, CleanUpError, Cleaned, KojiBuildSystem};
+pub use check::{Finding, Verdict, check};
 pub use client::{CallReport, Canonical, Client, ClientConfig, Kerberos, Login, Outcome, Version};
 pub use config::{ImportConfig, KojiConfig, Tagging};
 pub use error::{KojiError, KojiErrorKind, fault};

@@ -6,7 +6,7 @@ mod tests;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rida_core::{Clock, LeaseTimes, PortError, Store, StoreError, WorkerId};
+use rida_core::{Clock, LeaseTimes, Store, StoreError, WorkerId};
 use rida_koji::{CleanUp, Cleaned, KojiBuildSystem};
 use tokio::sync::watch;
 use tokio::time::sleep;
@@ -36,8 +36,8 @@ pub struct CleanUpSettings {
 pub(crate) enum CleanUpError {
     #[error("the database cannot be asked")]
     Store(#[from] StoreError),
-    #[error("Koji cannot be cleaned up")]
-    Koji(#[from] PortError),
+    #[error(transparent)]
+    Koji(#[from] rida_koji::CleanUpError),
 }
 
 /// Who cleans up.
@@ -57,13 +57,17 @@ impl Cleaner {
             tokio::select! {
                 done = self.turn() => {
                     match &done {
-                        Ok(cleaned) => tell(cleaned.as_ref()),
-                        // It is said once: what is away is waited for, and the rest is the operator's to mend.
-                        Err(error) if !failing => {
-                            let error = chain(error);
-                            tracing::warn!(error = %error.escape_debug(), "Koji is cleaned up later");
+                        Ok(cleaned) => cleaned.iter().for_each(tell),
+                        Err(error) => {
+                            if let CleanUpError::Koji(error) = error {
+                                tell_done(&error.cleaned);
+                            }
+                            // It is said once: what is away is waited for, and the rest is the operator's to mend.
+                            if !failing {
+                                let error = chain(error);
+                                tracing::warn!(error = %error.escape_debug(), "Koji is cleaned up later");
+                            }
                         }
-                        Err(_) => {}
                     }
                     failing = done.is_err();
                 }
@@ -97,15 +101,19 @@ impl Cleaner {
     }
 }
 
-fn tell(cleaned: Option<&Cleaned>) {
-    let Some(Cleaned { targets, untagged, refused }) = cleaned else { return };
+fn tell(cleaned: &Cleaned) {
+    tell_done(cleaned);
+    for refusal in &cleaned.refused {
+        tracing::warn!(error = %refusal.escape_debug(), "something stays in Koji that nobody needs");
+    }
+}
+
+fn tell_done(cleaned: &Cleaned) {
+    let Cleaned { targets, untagged, .. } = cleaned;
     for target in targets {
         tracing::info!(%target, "a target was deleted in Koji, whose module has ended");
     }
     for (module, packages) in untagged {
         tracing::info!(%module, packages, "packages of a module that ended long ago were untagged in Koji");
-    }
-    for refusal in refused {
-        tracing::warn!(error = %refusal.escape_debug(), "something stays in Koji that nobody needs");
     }
 }

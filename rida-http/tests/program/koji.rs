@@ -3,11 +3,13 @@
 use std::path::Path;
 use std::time::Duration;
 
-use rida_koji::testing::Hub;
+use rida_koji::fault;
+use rida_koji::testing::{Hub, Trouble, When};
+use rida_koji::xmlrpc::Fault;
 use serde_json::json;
 
 use crate::lease_everything;
-use crate::running::{Running, Starting, body, repository, run, stderr, stdout, until};
+use crate::running::{Running, Starting, body, program, repository, run, stderr, stdout, until};
 
 const MODULE: &str = "document: modulemd\nversion: 2\ndata:\n  stream: rolling\n  summary: A gate\n  \
     description: A gate.\n  license: {module: [MIT]}\n";
@@ -85,6 +87,48 @@ async fn a_module_is_made_in_koji() {
         assert!(cleaned.status.success(), "{}", stderr(&cleaned));
         assert!(stdout(&cleaned).starts_with("deleted the target module-"), "{}", stdout(&cleaned));
         assert_eq!(hub.world().targets().count(), 0);
+    });
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_clean_up_that_ends_early_tells_what_it_did_and_ends_its_session() {
+    let (folder, hub) = (tempfile::tempdir().unwrap(), Hub::start().await.unwrap());
+    let root = std::fs::canonicalize(folder.path()).unwrap();
+    repository(&root.join("git/gate"), "gate.yaml", MODULE);
+    let (git, data) = (format!("file://{}/git", root.display()), root.join("data").display().to_string());
+    let mut more = settings(&root, &hub, "secret");
+    more.extend(["--allow", &git, "--set", "builds.allow_scratch=true"].map(str::to_owned));
+    let more: Vec<&str> = more.iter().map(String::as_str).collect();
+    tokio::task::block_in_place(|| {
+        let service = Running::start(&root.join("data"), &more);
+        let submission = json!({"scmurl": format!("{git}/gate?#main"), "scratch": true}).to_string();
+        let answer = service.send("POST /rida/module-builds/", &submission);
+        assert!(answer.starts_with("HTTP/1.1 201"), "{answer}");
+        until("it is done", || {
+            hub.advance(Duration::from_secs(10));
+            let build = service.json("/rida/module-builds/1?verbose=true");
+            if build["state"] == "done" { Ok(()) } else { Err(build.to_string()) }
+        });
+        service.kill_9();
+        let left = hub.world().sessions();
+        let offline = Fault { code: fault::OFFLINE, message: "maintenance".to_owned() };
+        hub.world().trouble(When::Having("listTagged".to_owned()), Trouble::Fault(offline));
+        // Two days later, when it may be taken away.
+        let words = ["--data", &data, "koji", "clean-up", "--failed-after", "1"];
+        let clean = || {
+            let arguments: Vec<&str> = more.iter().copied().chain(words).collect();
+            let program = program(&arguments);
+            let mut later = std::process::Command::new("/usr/bin/faketime");
+            later.args(["-f", "+2d"]).arg(program.get_program()).args(program.get_args()).output().unwrap()
+        };
+        let cleaned = clean();
+        assert!(!cleaned.status.success(), "{}", stdout(&cleaned));
+        assert!(stdout(&cleaned).starts_with("deleted the target "), "{}{}", stdout(&cleaned), stderr(&cleaned));
+        let told = stderr(&cleaned);
+        assert!(told.contains("Koji cannot be cleaned up to the end: Koji is offline: maintenance"), "{told}");
+        assert_eq!(hub.world().sessions(), left, "the session is ended");
+        let cleaned = clean();
+        assert!(cleaned.status.success(), "{}", stderr(&cleaned));
     });
 }
 

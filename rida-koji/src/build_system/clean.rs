@@ -46,6 +46,16 @@ pub struct Cleaned {
     pub refused: Vec<String>,
 }
 
+/// Cleaning up ended before its end: the hub or the store could not answer.
+#[derive(Debug, thiserror::Error)]
+#[error("Koji cannot be cleaned up to the end")]
+pub struct CleanUpError {
+    /// What was taken away until then.
+    pub cleaned: Cleaned,
+    /// Why it ended.
+    pub source: PortError,
+}
+
 impl Cleaned {
     /// Notes a refusal, once for all that were refused alike.
     fn refuse(&mut self, doing: &str, fault: Fault) {
@@ -62,10 +72,17 @@ impl KojiBuildSystem {
     /// else from being taken away.
     ///
     /// # Errors
-    /// When the hub or the store cannot answer; what was done until then stays done.
-    pub async fn clean_up(&self, now: Timestamp, ages: &CleanUp) -> Result<Cleaned, PortError> {
+    /// When the hub or the store cannot answer; what was done until then stays done, and is in the error.
+    pub async fn clean_up(&self, now: Timestamp, ages: &CleanUp) -> Result<Cleaned, CleanUpError> {
         let mut cleaned = Cleaned::default();
-        self.delete_old_targets(before(now, ages.targets_after), &mut cleaned).await?;
+        match self.take_away(now, ages, &mut cleaned).await {
+            Ok(()) => Ok(cleaned),
+            Err(source) => Err(CleanUpError { cleaned, source }),
+        }
+    }
+
+    async fn take_away(&self, now: Timestamp, ages: &CleanUp, cleaned: &mut Cleaned) -> Result<(), PortError> {
+        self.delete_old_targets(before(now, ages.targets_after), cleaned).await?;
         // A module that was not only tried keeps its packages for who builds with it.
         for (state, scratch) in [(BuildState::Failed, None), (BuildState::Done, Some(true))] {
             let filter = BuildFilter {
@@ -82,14 +99,14 @@ impl KojiBuildSystem {
                 for summary in &page {
                     modules.extend(self.known(summary.id).await?.filter(|build| build.state() == state));
                 }
-                self.untag(&modules, &mut cleaned).await?;
+                self.untag(&modules, cleaned).await?;
                 match page.last() {
                     Some(last) => query.after = Some(last.id),
                     None => break,
                 }
             }
         }
-        Ok(cleaned)
+        Ok(())
     }
 
     /// Deletes the targets of this service's modules that ended before a time. Targets that something else made are left

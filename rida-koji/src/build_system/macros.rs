@@ -9,6 +9,7 @@ use tokio::process::Command;
 use tokio::time::timeout;
 
 use super::{KojiBuildSystem, document};
+use crate::config::KojiConfig;
 
 /// How long it may take.
 const LONGEST: Duration = Duration::from_secs(120);
@@ -52,14 +53,12 @@ impl KojiBuildSystem {
 
     /// Packs a spec and its source. Nothing of either is run: only the spec is read, and the core wrote all of it.
     async fn rpmbuild(&self, folder: &Path, spec: &Path) -> Result<(), PortError> {
-        let program = self.config.rpmbuild.as_deref().unwrap_or_else(|| Path::new("rpmbuild"));
-        let mut command = Command::new(program);
+        let mut command = rpmbuild_command(&self.config, folder);
         for name in ["_topdir", "_sourcedir", "_srcrpmdir", "_builddir", "_tmppath"] {
             command.arg("--define").arg(format!("{name} {}", folder.display()));
         }
         command.args(["-bs", "--nodeps", "--"]).arg(spec);
-        command.env_clear().env("PATH", "/usr/bin:/bin").env("HOME", folder).env("LC_ALL", "C.UTF-8");
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).kill_on_drop(true);
+        command.stderr(Stdio::piped());
         let missing = |error: std::io::Error| {
             let text = "rpmbuild cannot be run on the server; its administrator can install it (package rpm-build, or \
                         rpm on Debian)";
@@ -75,4 +74,12 @@ impl KojiBuildSystem {
         let said: String = String::from_utf8_lossy(&output.stderr).chars().take(2000).collect();
         Err(PortError::permanent("rpmbuild on the server cannot pack the module's macros").because(said))
     }
+}
+
+/// Returns the program that packs source packages, which sees nothing of this service but a folder that is its home.
+pub(crate) fn rpmbuild_command(config: &KojiConfig, home: &Path) -> Command {
+    let mut command = Command::new(config.rpmbuild.as_deref().unwrap_or_else(|| Path::new("rpmbuild")));
+    command.env_clear().env("PATH", "/usr/bin:/bin").env("HOME", home).env("LC_ALL", "C.UTF-8");
+    command.stdin(Stdio::null()).stdout(Stdio::null()).kill_on_drop(true);
+    command
 }

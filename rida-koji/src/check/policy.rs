@@ -1,9 +1,9 @@
 //! What the hub's policies let a service do.
 
-use super::Finding;
+use super::{Finding, refusal};
 use crate::client::Client;
 use crate::config::KojiConfig;
-use crate::error::KojiError;
+use crate::error::{KojiError, fault};
 use crate::xmlrpc::{Answer, Call, Value};
 
 /// A policy, as a service meets it.
@@ -76,10 +76,14 @@ fn finding(policy: &Policy, user: &str, answer: Answer) -> Finding {
     let Policy { name, what, why, .. } = policy;
     let answer = match answer {
         Ok(answer) => answer,
+        Err(fault) if fault.code == fault::OFFLINE => {
+            return Finding::bad(format!("the hub's policy {name} cannot be asked: {}", refusal(&fault)));
+        }
+        // Rules may look at what is known of a package, a tag or a task only.
         Err(fault) => {
-            return Finding::good(format!(
+            return Finding::open(format!(
                 "whether {user} may {what} is seen with the first module only (policy {name}): {}",
-                fault.message
+                refusal(&fault)
             ));
         }
     };

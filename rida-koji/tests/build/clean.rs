@@ -6,7 +6,8 @@ use std::time::Duration;
 use rida_core::testing::sample;
 use rida_core::{BuildId, BuildState, Clock, Fact, FailureKind, ModuleBuild, Phase, Submission, Timestamp};
 use rida_koji::testing::{Course, Dialect, Trouble, When};
-use rida_koji::{CleanUp, Cleaned, Client, ClientConfig, KojiBuildSystem};
+use rida_koji::xmlrpc::Fault;
+use rida_koji::{CleanUp, Cleaned, Client, ClientConfig, KojiBuildSystem, fault};
 
 use crate::flow::{Flow, THREE};
 use crate::world::MODULEMD;
@@ -76,6 +77,20 @@ async fn packages_of_failed_modules_are_untagged_after_half_a_year() {
     assert!(requests <= 8, "{requests}");
     assert_eq!(clean(&flow, half_a_year).await, Cleaned::default());
     assert_eq!(clean(&flow, half_a_year.plus(1000 * DAY)).await, Cleaned::default(), "nobody looks at it for ever");
+}
+
+#[tokio::test]
+async fn what_was_taken_away_is_told_when_the_rest_cannot_be() {
+    let flow = Flow::new().await;
+    let build = failed(&flow).await;
+    let offline = Fault { code: fault::OFFLINE, message: "maintenance".to_owned() };
+    flow.world.hub.world().trouble(When::Having("listTagged".to_owned()), Trouble::Fault(offline));
+    let half_a_year = build.completed_at().unwrap().plus(180 * DAY);
+    let system = flow.world.system();
+    let error = system.clean_up(half_a_year, &CleanUp::default()).await.unwrap_err();
+    assert_eq!(error.cleaned, Cleaned { targets: vec![build.target().to_string()], ..Cleaned::default() });
+    assert!(error.source.to_string().contains("Koji is offline: maintenance"), "{}", error.source);
+    assert_eq!(clean(&flow, half_a_year).await.untagged, [(build.nsvc().clone(), 5)]);
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use rida_koji::{Canonical, Kerberos, KojiConfig, check};
+use rida_koji::{Canonical, Kerberos, KojiConfig, Verdict, check};
 
 use crate::world::{PRINCIPAL, World, create_tag};
 
@@ -80,12 +80,15 @@ async fn koji_check_tells_the_principal() {
     let world = World::new().await;
     let findings = check(&world.client(world.by_keytab()), &KojiConfig::default()).await;
     let expected = format!("it takes this service for rida (Kerberos principal {PRINCIPAL})");
-    assert!(findings.iter().any(|finding| finding.good && finding.text == expected), "{findings:#?}");
+    assert!(
+        findings.iter().any(|finding| finding.verdict == Verdict::Good && finding.text == expected),
+        "{findings:#?}"
+    );
     let other = "other@RIDA.TEST";
     let keytab = Some(world.realm.keytab("other.keytab", other));
     let findings = check(&world.client(Kerberos { keytab, ..world.kerberos() }), &KojiConfig::default()).await;
     let last = findings.last().unwrap();
-    assert!(!last.good && last.text.contains("Unknown user: other@RIDA.TEST"), "{findings:#?}");
+    assert!(last.verdict == Verdict::Bad && last.text.contains("Unknown user: other@RIDA.TEST"), "{findings:#?}");
     assert!(last.text.contains("koji edit-user USER --add-krb=other@RIDA.TEST"), "{findings:#?}");
     world.hub.world().allowed_realms = Some(vec!["OTHER.TEST".to_owned()]);
     let findings = check(&world.client(world.by_keytab()), &KojiConfig::default()).await;
