@@ -30,7 +30,7 @@ pub(crate) struct BuildDocument {
 }
 
 /// The columns that a list reads.
-#[derive(Debug, FromQueryResult)]
+#[derive(Clone, Debug, FromQueryResult)]
 pub(crate) struct SummaryRow {
     id: i64,
     state: i32,
@@ -45,6 +45,13 @@ pub(crate) struct SummaryRow {
     submitted_at: i64,
     modified_at: i64,
     completed_at: Option<i64>,
+}
+
+impl SummaryRow {
+    /// Returns the build's number.
+    pub(crate) fn id(&self) -> i64 {
+        self.id
+    }
 }
 
 /// The columns that the throttle reads.

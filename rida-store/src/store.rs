@@ -11,7 +11,7 @@ use rida_core::{
 
 use crate::database::Database;
 use crate::memory::Writing;
-use crate::queries::{commit, components, effects, list, load, log, queue, readers};
+use crate::queries::{commit, components, effects, list, load, log, on_base, queue, readers};
 
 /// Takes notice of what became of a write.
 fn settle(writing: Writing<'_>, after: &ModuleBuild, error: Option<&StoreError>) {
@@ -84,12 +84,11 @@ impl Store for Database {
 
     async fn latest_ready_on(
         &self,
-        name: &ModuleName,
-        stream: &StreamName,
+        streams: &[(ModuleName, StreamName)],
         base: &ModuleName,
         base_streams: &[StreamName],
-    ) -> Result<Vec<BuildSummary>, StoreError> {
-        load::latest_ready_on(self, (name, stream), (base, base_streams)).await
+    ) -> Result<Vec<Vec<BuildSummary>>, StoreError> {
+        on_base::latest_ready_on(self, streams, (base, base_streams)).await
     }
 
     async fn ready_streams(&self, name: &ModuleName, limit: usize) -> Result<Vec<StreamName>, StoreError> {

@@ -143,6 +143,12 @@ impl<'a> Resolver<'a> {
         defaults: &BTreeMap<ModuleName, StreamName>,
     ) -> Result<Vec<BuildRequire>, StoreError> {
         let mut together = required.to_vec();
+        let new = |(name, _): &(&ModuleName, &StreamName)| {
+            let is_there = required.iter().any(|require| require.name == **name);
+            !is_there && !self.parts.policy.base_modules.contains(*name)
+        };
+        let ahead = defaults.iter().filter(new).map(|(name, stream)| (name.clone(), stream.clone())).collect();
+        self.look_ahead(ahead).await?;
         let mut added: Vec<BuildRequire> = Vec::new();
         for (name, stream) in defaults {
             let is_there = together.iter().any(|require| require.name == *name);
@@ -204,17 +210,42 @@ impl<'a> Resolver<'a> {
         Ok(Err(Refusal::Missing(problem)))
     }
 
+    /// Looks up what is most likely to be asked of streams, in two questions whatever their number: their builds, and what
+    /// the best of these need.
+    async fn look_ahead(&mut self, streams: Vec<(ModuleName, StreamName)>) -> Result<(), StoreError> {
+        let best = |found: &Found, of: &(ModuleName, StreamName)| Some(found.builds.get(of)?.first()?.id);
+        let unknown = streams.iter().filter(|of| !self.found.builds.contains_key(*of)).cloned().collect();
+        self.look_builds(unknown).await?;
+        let ids = streams.iter().filter_map(|of| best(&self.found, of));
+        let ids: Vec<BuildId> = ids.filter(|id| !self.found.needs.contains_key(id)).collect();
+        if !ids.is_empty() {
+            let builds = self.parts.store.load_all(&ids).await?;
+            self.found.needs.extend(builds.iter().map(|build| (build.id, needs(build))));
+        }
+        Ok(())
+    }
+
+    /// Looks up the builds of streams that may be built against.
+    async fn look_builds(&mut self, streams: Vec<(ModuleName, StreamName)>) -> Result<(), StoreError> {
+        let candidate = |summary: &BuildSummary| Candidate { id: summary.id, version: summary.nsvc.version };
+        let found = match &self.base {
+            Some((base, _)) if !streams.is_empty() => {
+                self.parts.store.latest_ready_on(&streams, base, &self.compatible).await?
+            }
+            _ => vec![Vec::new(); streams.len()],
+        };
+        let found = found.iter().map(|builds| builds.iter().map(candidate).collect());
+        self.found.builds.extend(streams.into_iter().zip(found));
+        Ok(())
+    }
+
     /// Looks up what the choice has to know.
     async fn look(&mut self, lookup: Lookup) -> Result<(), StoreError> {
         let store = &self.parts.store;
         let candidate = |summary: &BuildSummary| Candidate { id: summary.id, version: summary.nsvc.version };
         match lookup {
             Lookup::Builds(name, stream) => {
-                let builds = match &self.base {
-                    Some((base, _)) => store.latest_ready_on(&name, &stream, base, &self.compatible).await?,
-                    None => Vec::new(),
-                };
-                self.found.builds.insert((name, stream), builds.iter().map(candidate).collect());
+                self.look_builds(vec![(name, stream)]).await?;
             }
             Lookup::Elsewhere(name, stream) => {
                 let build = store.latest_ready(&name, &stream).await?;
@@ -234,12 +265,16 @@ impl<'a> Resolver<'a> {
 
     /// Reads what a build needs at run time, and what it was built against.
     async fn examine(&self, id: BuildId) -> Result<Needs, StoreError> {
-        let Some(build) = self.parts.store.load(id).await? else { return Ok(Needs::default()) };
-        let built_on = build.submission.build_requires.iter().map(|it| (it.name.clone(), it.stream.clone()));
-        let read = |build: &ModuleBuild| modulemd::read(build.submission.modulemd.as_bytes()).ok()?.to_source().ok();
-        let blocks = read(&build).map(|stream| stream.dependencies).unwrap_or_default();
-        let requires = blocks.into_iter().flat_map(|block| block.requires);
-        let requires = requires.filter_map(|(module, list)| Some((ModuleName::new(&module).ok()?, list))).collect();
-        Ok(Needs { requires, built_on: built_on.collect() })
+        Ok(self.parts.store.load(id).await?.as_ref().map(needs).unwrap_or_default())
     }
+}
+
+/// Returns what a build needs at run time, and what it was built against.
+fn needs(build: &ModuleBuild) -> Needs {
+    let built_on = build.submission.build_requires.iter().map(|it| (it.name.clone(), it.stream.clone()));
+    let read = |build: &ModuleBuild| modulemd::read(build.submission.modulemd.as_bytes()).ok()?.to_source().ok();
+    let blocks = read(build).map(|stream| stream.dependencies).unwrap_or_default();
+    let requires = blocks.into_iter().flat_map(|block| block.requires);
+    let requires = requires.filter_map(|(module, list)| Some((ModuleName::new(&module).ok()?, list))).collect();
+    Needs { requires, built_on: built_on.collect() }
 }

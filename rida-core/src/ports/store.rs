@@ -61,17 +61,16 @@ pub trait Store: Send + Sync {
     /// Returns the build that components may be taken over from: of those that match, the one that ended last.
     async fn donor(&self, wanted: &DonorQuery) -> Result<Option<BuildId>, StoreError>;
 
-    /// Returns, for each of some streams of a base module in their order, the ready builds of a stream with the highest
-    /// version of those that are built against the base module in that stream; what is not built against it at all
-    /// counts for the first. They differ in what else they are built against. Never a scratch build, and at most 64 in
-    /// all.
+    /// Returns, for each of some streams of modules, the ready builds of it for each of some streams of a base module in
+    /// their order: those with the highest version of those that are built against the base module in that stream; what
+    /// is not built against it at all counts for the first. They differ in what else they are built against. Never a
+    /// scratch build, and at most 64 of each. How often the database is asked does not grow with their number.
     async fn latest_ready_on(
         &self,
-        name: &ModuleName,
-        stream: &StreamName,
+        streams: &[(ModuleName, StreamName)],
         base: &ModuleName,
         base_streams: &[StreamName],
-    ) -> Result<Vec<BuildSummary>, StoreError>;
+    ) -> Result<Vec<Vec<BuildSummary>>, StoreError>;
 
     /// Returns the streams of a module that have a ready build which is no scratch build, in their order, at most
     /// `limit`.

@@ -178,32 +178,12 @@ impl Store for MemoryStore {
 
     async fn latest_ready_on(
         &self,
-        name: &ModuleName,
-        stream: &StreamName,
+        streams: &[(ModuleName, StreamName)],
         base: &ModuleName,
         base_streams: &[StreamName],
-    ) -> Result<Vec<BuildSummary>, StoreError> {
+    ) -> Result<Vec<Vec<BuildSummary>>, StoreError> {
         let kept = self.kept();
-        let place = |build: &ModuleBuild| {
-            let mut requires = build.submission.build_requires.iter();
-            match requires.find(|require| require.name == *base) {
-                Some(require) => base_streams.iter().position(|stream| *stream == require.stream),
-                None => Some(0),
-            }
-        };
-        let mut found: BTreeMap<usize, Vec<&ModuleBuild>> = BTreeMap::new();
-        for build in kept.ready(name).filter(|build| build.nsvc().stream == *stream) {
-            if let Some(place) = place(build) {
-                found.entry(place).or_default().push(build);
-            }
-        }
-        let latest = found.into_values().flat_map(|mut builds| {
-            let highest = builds.iter().map(|build| build.nsvc().version).max();
-            builds.retain(|build| Some(build.nsvc().version) == highest);
-            builds.sort_by_key(|build| std::cmp::Reverse(build.id));
-            builds
-        });
-        Ok(latest.take(64).map(summary).collect())
+        Ok(streams.iter().map(|(name, stream)| kept.latest_ready_on(name, stream, base, base_streams)).collect())
     }
 
     async fn ready_streams(&self, name: &ModuleName, limit: usize) -> Result<Vec<StreamName>, StoreError> {
@@ -450,6 +430,36 @@ impl Kept {
     fn ready<'a>(&'a self, name: &'a ModuleName) -> impl Iterator<Item = &'a ModuleBuild> {
         let is_ready = |build: &&ModuleBuild| build.state() == BuildState::Ready && !build.is_scratch();
         self.builds.values().filter(is_ready).filter(move |build| build.nsvc().name == *name)
+    }
+
+    /// Returns the ready builds of a stream with the highest version for each stream of a base module.
+    fn latest_ready_on(
+        &self,
+        name: &ModuleName,
+        stream: &StreamName,
+        base: &ModuleName,
+        base_streams: &[StreamName],
+    ) -> Vec<BuildSummary> {
+        let place = |build: &ModuleBuild| {
+            let mut requires = build.submission.build_requires.iter();
+            match requires.find(|require| require.name == *base) {
+                Some(require) => base_streams.iter().position(|stream| *stream == require.stream),
+                None => Some(0),
+            }
+        };
+        let mut found: BTreeMap<usize, Vec<&ModuleBuild>> = BTreeMap::new();
+        for build in self.ready(name).filter(|build| build.nsvc().stream == *stream) {
+            if let Some(place) = place(build) {
+                found.entry(place).or_default().push(build);
+            }
+        }
+        let latest = found.into_values().flat_map(|mut builds| {
+            let highest = builds.iter().map(|build| build.nsvc().version).max();
+            builds.retain(|build| Some(build.nsvc().version) == highest);
+            builds.sort_by_key(|build| std::cmp::Reverse(build.id));
+            builds
+        });
+        latest.take(64).map(summary).collect()
     }
 
     /// Tells why a change cannot be written, before any of it is.

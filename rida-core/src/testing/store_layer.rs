@@ -81,7 +81,7 @@ store_layer! {
     fn find(&self, nsvc: &Nsvc) -> Option<BuildSummary>;
     fn latest_ready(&self, name: &ModuleName, stream: &StreamName) -> Option<BuildSummary>;
     fn donor(&self, wanted: &DonorQuery) -> Option<BuildId>;
-    fn latest_ready_on(&self, name: &ModuleName, stream: &StreamName, base: &ModuleName, base_streams: &[StreamName]) -> Vec<BuildSummary>;
+    fn latest_ready_on(&self, streams: &[(ModuleName, StreamName)], base: &ModuleName, base_streams: &[StreamName]) -> Vec<Vec<BuildSummary>>;
     fn ready_streams(&self, name: &ModuleName, limit: usize) -> Vec<StreamName>;
     fn list(&self, query: &ListQuery) -> Vec<BuildSummary>;
     fn count(&self, filter: &BuildFilter) -> u64;

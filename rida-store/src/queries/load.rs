@@ -6,22 +6,21 @@ use rida_core::{
     BuildId, BuildState, BuildSummary, DonorQuery, ModuleBuild, ModuleName, Nsvc, StoreError, StoreErrorKind,
     StreamName,
 };
-use sea_orm::sea_query::{CaseStatement, Expr, ExprTrait, Query};
+use sea_orm::sea_query::{CaseStatement, Expr};
 use sea_orm::{
-    ColumnTrait, Condition, DatabaseConnection, EntityTrait, JoinType, QueryFilter, QueryOrder, QuerySelect,
-    QueryTrait, RelationTrait, Select,
+    ColumnTrait, DatabaseConnection, EntityTrait, JoinType, QueryFilter, QueryOrder, QuerySelect, RelationTrait, Select,
 };
 
 use crate::convert::{self, SummaryRow, bound, version_text};
 use crate::database::Database;
-use crate::entities::{component_builds, module_build_requires, module_builds, module_submissions};
+use crate::entities::{component_builds, module_builds, module_submissions};
 use crate::error::{Failed, corrupt};
 
 /// How often a build may change while it is read.
 const TRIES: usize = 20;
 
 /// How many builds one statement reads.
-const BUILDS_AT_ONCE: usize = 500;
+pub(super) const BUILDS_AT_ONCE: usize = 500;
 
 /// Returns a build as it was last committed.
 pub(crate) async fn load(database: &Database, id: BuildId) -> Result<Option<ModuleBuild>, StoreError> {
@@ -151,80 +150,6 @@ pub(crate) async fn latest_ready(
     one(database, latest(name, stream)).await
 }
 
-/// How many builds are returned of one stream of a module.
-const MOST_OF_A_STREAM: u64 = 64;
-
-/// Returns the ready builds of a stream with the highest version for each stream of a base module.
-pub(crate) async fn latest_ready_on(
-    database: &Database,
-    (name, stream): (&ModuleName, &StreamName),
-    (base, base_streams): (&ModuleName, &[StreamName]),
-) -> Result<Vec<BuildSummary>, StoreError> {
-    let found = database
-        .read(|| {
-            async |connection| {
-                let highest = highest(connection, (name, stream), base).await?;
-                let mut found: Vec<SummaryRow> = Vec::new();
-                for (place, base_stream) in base_streams.iter().enumerate() {
-                    // What is built against none of its streams counts for the first.
-                    let (with, without) = (highest.get(&Some(base_stream.to_string())), highest.get(&None));
-                    let Some(version) = with.max(without.filter(|_| place == 0)) else { continue };
-                    let room = MOST_OF_A_STREAM.saturating_sub(u64::try_from(found.len()).unwrap_or(u64::MAX));
-                    if room == 0 {
-                        break;
-                    }
-                    let query = latest(name, stream)
-                        .filter(module_builds::Column::Version.eq(version.as_str()))
-                        .filter(built_against(base, base_stream, place == 0))
-                        .limit(room);
-                    found.extend(query.into_model::<SummaryRow>().all(connection).await?);
-                }
-                Ok(found)
-            }
-        })
-        .await;
-    let rows = found.map_err(|error| error.during("look builds for a platform up"))?;
-    rows.into_iter().map(convert::summary).collect()
-}
-
-/// Returns the highest version of the ready builds of a stream, by the stream of a base module that they are built
-/// against.
-async fn highest(
-    connection: &DatabaseConnection,
-    (name, stream): (&ModuleName, &StreamName),
-    base: &ModuleName,
-) -> Result<BTreeMap<Option<String>, String>, Failed> {
-    use module_build_requires::{Column, Entity};
-    let mut of_each = ready(module_builds::Entity::find().select_only(), name)
-        .column_as(Column::Stream.into_expr(), "base_stream")
-        .column_as(module_builds::Column::Version.max(), "highest")
-        .filter(module_builds::Column::Stream.eq(stream.as_str()))
-        .group_by(Column::Stream);
-    QueryTrait::query(&mut of_each).join(JoinType::LeftJoin, Entity, is_required(base));
-    let rows = of_each.into_tuple::<(Option<String>, String)>().all(connection).await?;
-    Ok(rows.into_iter().collect())
-}
-
-/// Selects what is built against a stream of a base module, or, where that is good too, against none.
-fn built_against(base: &ModuleName, base_stream: &StreamName, or_none: bool) -> Condition {
-    use module_build_requires::{Column, Entity};
-    let required = || {
-        let mut select = Query::select();
-        select.expr(Expr::val(1)).from(Entity).and_where(is_required(base));
-        select
-    };
-    let with = required().and_where(Column::Stream.eq(base_stream.as_str())).to_owned();
-    let against = Condition::any().add(Expr::exists(with));
-    if or_none { against.add(Expr::exists(required()).not()) } else { against }
-}
-
-/// Selects the row of a build that says against which stream of a module it is built.
-fn is_required(module: &ModuleName) -> Expr {
-    use module_build_requires::{Column, Entity};
-    let of_the_build = Expr::col((Entity, Column::BuildId)).equals((module_builds::Entity, module_builds::Column::Id));
-    of_the_build.and(Expr::col((Entity, Column::Name)).eq(module.as_str()))
-}
-
 /// Returns the streams of a module that have a ready build.
 pub(crate) async fn ready_streams(
     database: &Database,
@@ -251,13 +176,15 @@ fn latest(name: &ModuleName, stream: &StreamName) -> Select<module_builds::Entit
         .order_by_desc(Column::Id)
 }
 
-/// Selects the ready builds of a module; what is only tried is none.
+/// Selects the ready builds of a module.
 fn ready(select: Select<module_builds::Entity>, name: &ModuleName) -> Select<module_builds::Entity> {
+    is_ready(select).filter(module_builds::Column::Name.eq(name.as_str()))
+}
+
+/// Selects ready builds; what is only tried is none.
+pub(super) fn is_ready(select: Select<module_builds::Entity>) -> Select<module_builds::Entity> {
     use module_builds::Column;
-    select
-        .filter(Column::Name.eq(name.as_str()))
-        .filter(Column::State.eq(i32::from(BuildState::Ready.code())))
-        .filter(Column::Scratch.eq(false))
+    select.filter(Column::State.eq(i32::from(BuildState::Ready.code()))).filter(Column::Scratch.eq(false))
 }
 
 /// Returns the build that components may be taken over from.

@@ -6,6 +6,7 @@ pub(crate) mod effects;
 pub(crate) mod list;
 pub(crate) mod load;
 pub(crate) mod log;
+pub(crate) mod on_base;
 pub(crate) mod queue;
 pub(crate) mod readers;
 

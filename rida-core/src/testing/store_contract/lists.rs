@@ -397,9 +397,15 @@ pub(super) async fn ready_builds_are_found_by_what_they_are_built_against(store:
     commit(store, &tried.entering(Fact::TimePassed { because: None }, Phase::Ready, None)).await;
     let found = async |of: &str, platforms: &[&str]| {
         let platforms: Vec<StreamName> = platforms.iter().map(|it| stream(it)).collect();
-        let found = store.latest_ready_on(&name("foo"), &stream(of), &name("platform"), &platforms).await;
-        found.expect("it can be asked").iter().map(|summary| summary.id.get()).collect::<Vec<_>>()
+        let all: Vec<_> = ["1", of, "nothere"].map(|of| (name("foo"), stream(of))).into();
+        let ids = |found: &[BuildSummary]| found.iter().map(|summary| summary.id.get()).collect::<Vec<_>>();
+        let together = store.latest_ready_on(&all, &name("platform"), &platforms).await.expect("it can be asked");
+        let [first, found, nothing] = together.as_slice() else { panic!("each has an answer: {together:?}") };
+        let alone = store.latest_ready_on(&all[..1], &name("platform"), &platforms).await.expect("it can be asked");
+        assert_eq!((alone.as_slice(), ids(nothing)), (std::slice::from_ref(first), vec![]), "each as if alone");
+        ids(found)
     };
+    assert!(store.latest_ready_on(&[], &name("platform"), &[stream("f28")]).await.expect("it can be asked").is_empty());
     assert_eq!(found("1", &["f28"]).await, [8, 1], "those of the highest version that is ready");
     assert_eq!(found("1", &["f29"]).await, [2]);
     assert!(found("1", &["f30"]).await.is_empty());
