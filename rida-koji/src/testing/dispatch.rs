@@ -90,6 +90,7 @@ impl World {
     fn refusal_among(&mut self, method: &str, number: usize) -> Option<Fault> {
         let is_it = |when: &When| matches!(when, When::Among(name, wanted) if name == method && *wanted == number);
         let place = self.troubles.iter().position(|(when, _)| is_it(when))?;
+        self.troubled.push(method.to_owned());
         match self.troubles.remove(place)? {
             (_, Trouble::Fault(fault)) => Some(fault),
             _ => None,

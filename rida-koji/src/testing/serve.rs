@@ -182,6 +182,7 @@ fn take_trouble(world: &mut World, method: &str, among: &[String]) -> Option<Tro
         When::Always => true,
     };
     let index = world.troubles.iter().position(|(when, _)| fits(when))?;
+    world.troubled.push(if among.is_empty() { method.to_owned() } else { format!("{method}({})", among.join(" ")) });
     if matches!(world.troubles.get(index), Some((When::Always, _))) {
         return world.troubles.get(index).map(|(_, trouble)| trouble.clone());
     }

@@ -102,6 +102,8 @@ pub struct World {
     pub waits_for_repository: u32,
     /// Every call, with the user who made it: the name of the method, or `multiCall(…)` with those in it.
     pub calls: Vec<String>,
+    /// The calls that something went wrong with on purpose: the method, with those in it.
+    pub troubled: Vec<String>,
     pub(super) messages: Vec<HubMessage>,
     pub(super) messages_sent: u64,
     pub(super) troubles: VecDeque<(When, Trouble)>,
@@ -146,6 +148,7 @@ impl World {
             hub_time: Duration::ZERO,
             waits_for_repository: 0,
             calls: Vec::new(),
+            troubled: Vec::new(),
             messages: Vec::new(),
             messages_sent: 0,
             troubles: VecDeque::new(),
@@ -254,6 +257,18 @@ impl World {
         let links = tag.into_iter().flat_map(|tag| &tag.parents);
         let ids = links.filter_map(|link| link.get("parent_id").and_then(|id| id.int("parent_id").ok()));
         ids.filter_map(|id| self.tags.get(&id)).map(|parent| parent.name.clone()).collect()
+    }
+
+    /// Returns the permission that is needed to change a tag.
+    pub fn needed_permission(&self, tag: &str) -> Option<&str> {
+        self.tags.values().find(|known| known.name == tag).and_then(|tag| tag.permission.as_deref())
+    }
+
+    /// Returns whose the packages of a tag's list are.
+    pub fn package_owners(&self, tag: &str) -> BTreeMap<&str, &str> {
+        let listed = self.tags.values().find(|known| known.name == tag).into_iter().flat_map(|tag| &tag.packages);
+        let name = |id: i64| self.users.iter().find(|user| user.id == id).map(|user| user.name.as_str());
+        listed.filter_map(|(package, (owner, _))| Some((package.as_str(), name(*owner)?))).collect()
     }
 
     /// Returns a tag's architectures.
