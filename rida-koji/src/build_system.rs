@@ -21,6 +21,7 @@ mod overlap;
 mod parents;
 mod repository;
 mod reuse;
+mod running;
 mod starts;
 mod tagging;
 mod xmd;

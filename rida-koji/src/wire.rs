@@ -1,5 +1,7 @@
 //! The shapes of the hub's answers. What a shape does not name is kept beside it.
 
+use std::collections::BTreeMap;
+
 use crate::xmlrpc::{Shape, Struct, Value};
 
 /// A user of the hub.
@@ -32,6 +34,15 @@ pub struct Task {
     pub request: Value,
     /// All else.
     pub rest: Struct,
+}
+
+/// What is in a tag, in RPM's form.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TaggedRpms {
+    /// The packages.
+    pub rpms: Vec<Rpm>,
+    /// The name of each build that they belong to, by its number.
+    pub builds: BTreeMap<i64, String>,
 }
 
 /// How far a task is.
@@ -335,5 +346,27 @@ impl Rpm {
             payload_hash: fields.maybe_text("payloadhash")?,
             rest: fields.rest(),
         })
+    }
+}
+
+impl TaggedRpms {
+    /// Reads an answer: two lists, of packages and of builds.
+    ///
+    /// # Errors
+    /// When it is something else.
+    pub fn from_value(value: Value) -> Result<Self, Shape> {
+        let mut lists = value.array("listTaggedRPMS")?.into_iter();
+        let mut next = |name: &'static str| lists.next().unwrap_or(Value::Nil).array(name);
+        let rpms = next("rpms")?.into_iter().map(Rpm::from_value).collect::<Result<_, _>>()?;
+        let builds = next("builds")?.into_iter().map(|build| {
+            let mut fields = build.fields("build")?;
+            Ok((fields.int("build_id")?, fields.text("name")?))
+        });
+        Ok(Self { rpms, builds: builds.collect::<Result<_, _>>()? })
+    }
+
+    /// Returns the name of the build that a package belongs to.
+    pub fn build_of(&self, rpm: &Rpm) -> Option<&str> {
+        self.builds.get(&rpm.build).map(String::as_str)
     }
 }

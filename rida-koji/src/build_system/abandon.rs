@@ -2,7 +2,7 @@
 
 use rida_core::{BuildState, ModuleBuild, PortError};
 
-use super::{KojiBuildSystem, unreadable};
+use super::{KojiBuildSystem, running, unreadable};
 use crate::error::KojiErrorKind;
 use crate::map::{port_error, refused};
 use crate::wire::{Build, Tag, Task};
@@ -50,16 +50,7 @@ impl KojiBuildSystem {
     async fn tasks_of_environment(&self, build: &ModuleBuild) -> Result<Vec<i64>, PortError> {
         let names = self.names(build);
         let owner = self.client.user().await.map_err(port_error)?.id;
-        let tasks = |method: &str| {
-            let options = [
-                ("method", Value::from(method)),
-                ("owner", Value::Int(owner)),
-                ("state", Value::Array([0, 1, 4].map(Value::Int).to_vec())),
-                ("decode", Value::Bool(true)),
-            ];
-            Call::new("listTasks", [Value::from(options)])
-        };
-        let mut calls = vec![tasks("newRepo"), tasks("tagBuild")];
+        let mut calls = vec![running::ask("newRepo", Some(owner)), running::ask("tagBuild", Some(owner))];
         calls.extend([&names.tag, &names.build_tag].map(|tag| Call::new("getTag", [Value::from(tag.as_str())])));
         // The finished module goes to a tag that is not its own.
         let imported = self.imported(build);
@@ -70,13 +61,9 @@ impl KojiBuildSystem {
             answer.map_err(|fault| refused("Koji cannot be asked what it does for the module", fault))
         };
         let mut tasks = Vec::new();
-        for task in next()?.array("listTasks").map_err(unreadable)? {
-            let task = Task::from_value(task).map_err(unreadable)?;
-            if makes_repository(&task, &names.build_tag) {
-                tasks.push(task.id);
-            }
-        }
-        let tagging = next()?.array("listTasks").map_err(unreadable)?;
+        let repositories = running::tasks(next()?)?.into_iter();
+        tasks.extend(repositories.filter(|task| running::makes_repository(task, &names.build_tag)).map(|task| task.id));
+        let tagging = running::tasks(next()?)?;
         let (mut tags, mut builds) = (Vec::new(), Vec::new());
         for _ in 0..2 {
             tags.extend(Tag::from_value(next()?).map_err(unreadable)?.map(|tag| tag.id));
@@ -87,22 +74,10 @@ impl KojiBuildSystem {
                 builds.push(Build::from_value(known).map_err(unreadable)?.id);
             }
         }
-        for task in tagging {
-            let task = Task::from_value(task).map_err(unreadable)?;
-            // They name both by their numbers.
-            if let Value::Array(request) = &task.request
-                && let [Value::Int(tag), Value::Int(build), ..] = request.as_slice()
-                && (tags.contains(tag) || builds.contains(build))
-            {
-                tasks.push(task.id);
-            }
-        }
+        let is_own = |task: &Task| {
+            running::tagging(task).is_some_and(|(tag, build)| tags.contains(&tag) || builds.contains(&build))
+        };
+        tasks.extend(tagging.into_iter().filter(is_own).map(|task| task.id));
         Ok(tasks)
     }
-}
-
-/// Tells whether a task makes a repository of a tag.
-pub(super) fn makes_repository(task: &Task, tag: &str) -> bool {
-    let Value::Array(request) = &task.request else { return false };
-    request.first().and_then(|asked| asked.text("tag").ok()) == Some(tag)
 }

@@ -9,11 +9,12 @@ use std::collections::BTreeSet;
 use rida_core::modulemd::ModuleStream;
 use rida_core::{Conflict, ModuleBuild, Nvr, PortError};
 
+use super::import::tagged_rpms;
 use super::parents::Parent;
 use super::{KojiBuildSystem, document, environment, unreadable};
 use crate::error::fault;
 use crate::map::{port_error, refused};
-use crate::wire::{Rpm, Tag};
+use crate::wire::{Rpm, Tag, TaggedRpms};
 use crate::xmlrpc::{Answer, Call, Value};
 
 /// What the names of modules' tags begin with.
@@ -41,9 +42,7 @@ impl KojiBuildSystem {
             }
         }
         let bases = || parents.iter().filter(|parent| parent.build.is_none() && self.config.external_repos.is_some());
-        let rpms =
-            |tag: &str| Call::new("listTaggedRPMS", [Value::from(tag)]).with("latest", true).with("inherit", false);
-        let mut calls: Vec<Call> = filtering.iter().map(|(parent, _)| rpms(&parent.tag)).collect();
+        let mut calls: Vec<Call> = filtering.iter().map(|(parent, _)| tagged_rpms(&parent.tag)).collect();
         calls.extend(bases().map(|base| Call::new("getExternalRepoList", [Value::from(base.tag.as_str())])));
         let compares = self.compares_packages(build);
         if calls.is_empty() && !compares {
@@ -66,7 +65,7 @@ impl KojiBuildSystem {
             }
         }
         let colliding = self.colliding(&parents, &external).await?;
-        let calls: Vec<Call> = colliding.iter().map(|tag| rpms(tag)).collect();
+        let calls: Vec<Call> = colliding.iter().map(|tag| tagged_rpms(tag)).collect();
         if !calls.is_empty() {
             tracing::info!(
                 build.id = build.id.get(),
@@ -181,22 +180,14 @@ pub(super) fn packages(
     is_wanted: impl Fn(&Rpm, Option<&str>) -> bool,
 ) -> Result<Vec<Conflict>, PortError> {
     let answer = answer.map_err(|fault| refused("what is in a tag cannot be looked up", fault))?;
-    let mut lists = answer.array("listTaggedRPMS").map_err(unreadable)?.into_iter();
-    let rpms = lists.next().unwrap_or(Value::Nil).array("rpms").map_err(unreadable)?;
-    let mut components = std::collections::BTreeMap::new();
-    for build in lists.next().unwrap_or(Value::Nil).array("builds").map_err(unreadable)? {
-        let mut fields = build.fields("build").map_err(unreadable)?;
-        let id = fields.int("build_id").map_err(unreadable)?;
-        components.insert(id, fields.text("name").map_err(unreadable)?);
-    }
+    let tagged = TaggedRpms::from_value(answer).map_err(unreadable)?;
     let mut found = BTreeSet::new();
-    for rpm in rpms {
-        let rpm = Rpm::from_value(rpm).map_err(unreadable)?;
+    for rpm in &tagged.rpms {
         let is_source = matches!(rpm.arch.as_str(), "src" | "nosrc");
-        if is_source || !is_wanted(&rpm, components.get(&rpm.build).map(String::as_str)) {
+        if is_source || !is_wanted(rpm, tagged.build_of(rpm)) {
             continue;
         }
-        let Rpm { name, version, release, epoch, .. } = &rpm;
+        let Rpm { name, version, release, epoch, .. } = rpm;
         // Nothing but names and versions may get into a spec.
         let Ok(nvr) = format!("{name}-{version}-{release}").parse::<Nvr>() else {
             tracing::warn!(rpm = %name.escape_debug(), "a package of Koji has a name that cannot be written into a spec");

@@ -14,7 +14,7 @@ use super::{KojiBuildSystem, unreadable};
 use crate::config::ImportConfig;
 use crate::error::KojiErrorKind;
 use crate::map::{Names, port_error, refused};
-use crate::wire::{Build, BuildState, Rpm, Tag};
+use crate::wire::{Build, BuildState, Tag, TaggedRpms};
 use crate::xmlrpc::{Call, Value};
 
 mod metadata;
@@ -98,7 +98,7 @@ impl KojiBuildSystem {
     ) -> Result<(), PortError> {
         let calls = [
             Call::new("getTag", [Value::from(names.tag.as_str())]),
-            Call::new("listTaggedRPMS", [Value::from(names.tag.as_str())]).with("latest", true).with("inherit", false),
+            tagged_rpms(&names.tag),
             Call::new("getUser", [Value::from(build.submission.owner.as_str())]),
         ];
         let mut answers = self.client.read_many(&calls).await.map_err(port_error)?.into_iter();
@@ -120,10 +120,7 @@ impl KojiBuildSystem {
     /// Makes the module's document for each architecture of its tag, of what is in the tag now.
     pub(super) async fn documents(&self, build: &ModuleBuild) -> Result<BTreeMap<Arch, String>, PortError> {
         let names = self.names(build);
-        let calls = [
-            Call::new("getTag", [Value::from(names.tag.as_str())]),
-            Call::new("listTaggedRPMS", [Value::from(names.tag.as_str())]).with("latest", true).with("inherit", false),
-        ];
+        let calls = [Call::new("getTag", [Value::from(names.tag.as_str())]), tagged_rpms(&names.tag)];
         let mut answers = self.client.read_many(&calls).await.map_err(port_error)?.into_iter();
         let mut next = || answers.next().unwrap_or(Ok(Value::Nil));
         let tag = next().map_err(|fault| refused("a tag cannot be looked up", fault))?;
@@ -140,16 +137,7 @@ impl KojiBuildSystem {
 
     /// Reads what is in the module's tag, with what the headers of its packages say.
     async fn packages(&self, tagged: Value) -> Result<Vec<Package>, PortError> {
-        let mut lists = tagged.array("listTaggedRPMS").map_err(unreadable)?.into_iter();
-        let (rpms, builds) = (lists.next().unwrap_or(Value::Nil), lists.next().unwrap_or(Value::Nil));
-        let rpms = rpms.array("rpms").map_err(unreadable)?.into_iter().map(Rpm::from_value);
-        let rpms: Vec<Rpm> = rpms.collect::<Result<_, _>>().map_err(unreadable)?;
-        let mut components = BTreeMap::new();
-        for build in builds.array("builds").map_err(unreadable)? {
-            let mut fields = build.fields("build").map_err(unreadable)?;
-            let id = fields.int("build_id").map_err(unreadable)?;
-            components.insert(id, fields.text("name").map_err(unreadable)?);
-        }
+        let TaggedRpms { rpms, builds } = TaggedRpms::from_value(tagged).map_err(unreadable)?;
         let calls: Vec<Call> = rpms
             .iter()
             .map(|rpm| {
@@ -169,7 +157,7 @@ impl KojiBuildSystem {
                 }
                 _ => BTreeSet::new(),
             };
-            let component = components.get(&rpm.build).and_then(|name| ComponentName::new(name).ok());
+            let component = builds.get(&rpm.build).and_then(|name| ComponentName::new(name).ok());
             let Some(component) = component.filter(|component| *component != ComponentName::macros()) else { continue };
             packages.push(Package {
                 component,
@@ -234,6 +222,11 @@ impl KojiBuildSystem {
         let known = Build::from_value(known).map_err(unreadable)?;
         if known.state == BuildState::Complete { check_own(&known, &names) } else { Err(error) }
     }
+}
+
+/// Asks for the packages that a tag itself has, of the latest builds.
+pub(super) fn tagged_rpms(tag: &str) -> Call {
+    Call::new("listTaggedRPMS", [Value::from(tag)]).with("latest", true).with("inherit", false)
 }
 
 /// Refuses a build of that name that is of another module.

@@ -10,13 +10,12 @@ use rida_core::{BuildId, ComponentState, Fact, ModuleBuild, Phase, PortError};
 
 use self::awaited::Of;
 pub(super) use self::awaited::{Asked, Awaited};
-use super::abandon::makes_repository;
 use super::components::builds_of;
-use super::{KojiBuildSystem, unreadable};
+use super::{KojiBuildSystem, running, unreadable};
 use crate::client::Version;
 use crate::error::KojiErrorKind;
 use crate::map::{Names, port_error, refused};
-use crate::wire::{Build, Repository, Tag, Task};
+use crate::wire::{Build, Repository, Tag};
 use crate::xmlrpc::{Call, Value};
 
 mod awaited;
@@ -204,20 +203,9 @@ impl KojiBuildSystem {
 
     /// Returns the oldest task that makes a repository of the module's build tag now, whoever asked for it.
     async fn regenerating(&self, names: &Names) -> Result<Option<i64>, PortError> {
-        let options = [
-            ("method", Value::from("newRepo")),
-            ("state", Value::Array([0, 1, 4].map(Value::Int).to_vec())),
-            ("decode", Value::Bool(true)),
-        ];
-        let answer = self.client.read(&Call::new("listTasks", [Value::from(options)])).await.map_err(port_error)?;
-        let mut oldest: Option<i64> = None;
-        for task in answer.array("listTasks").map_err(unreadable)? {
-            let task = Task::from_value(task).map_err(unreadable)?;
-            if makes_repository(&task, &names.build_tag) {
-                oldest = Some(oldest.map_or(task.id, |known| known.min(task.id)));
-            }
-        }
-        Ok(oldest)
+        let answer = self.client.read(&running::ask("newRepo", None)).await.map_err(port_error)?;
+        let own = running::tasks(answer)?.into_iter().filter(|task| running::makes_repository(task, &names.build_tag));
+        Ok(own.map(|task| task.id).min())
     }
 
     /// Tells whether the repository that a build waits for is there; asks for it again when nobody makes it.

@@ -5,11 +5,11 @@ use std::collections::BTreeSet;
 use rida_core::{ComponentKey, ComponentName, ModuleBuild, PortError};
 use tokio::time::sleep;
 
-use super::{KojiBuildSystem, document, environment, unreadable};
+use super::{KojiBuildSystem, document, environment, running, unreadable};
 use crate::config::Tagging;
 use crate::error::KojiErrorKind;
 use crate::map::{Names, port_error, refused};
-use crate::wire::{Build, Tag, Task};
+use crate::wire::{Build, Tag};
 use crate::xmlrpc::{Answer, Call, Fault, Value};
 
 /// How often it is looked whether builders have tagged what they were asked to.
@@ -131,27 +131,14 @@ impl KojiBuildSystem {
                 Step::Unblocked(_) | Step::Grouped(_) => None,
             })
             .collect();
-        // Tasks name both by their numbers.
-        let options = [
-            ("method", Value::from("tagBuild")),
-            ("state", Value::Array([0, 1, 4].map(Value::Int).to_vec())),
-            ("decode", Value::Bool(true)),
-        ];
-        let mut calls = vec![Call::new("listTasks", [Value::from(options)])];
+        let mut calls = vec![running::ask("tagBuild", None)];
         calls.extend([&names.tag, &names.build_tag].map(|tag| Call::new("getTag", [Value::from(tag.as_str())])));
         calls.extend(wanted.iter().map(|(_, nvr)| Call::new("getBuild", [Value::from(*nvr)])));
         let mut answers = self.client.read_many(&calls).await.map_err(port_error)?.into_iter();
         let mut next =
             || answers.next().unwrap_or(Ok(Value::Nil)).map_err(|fault| refused("Koji cannot be asked", fault));
-        let mut tasks = Vec::new();
-        for task in next()?.array("listTasks").map_err(unreadable)? {
-            let request = Task::from_value(task).map_err(unreadable)?.request;
-            if let Value::Array(request) = request
-                && let [Value::Int(tag), Value::Int(build), ..] = request.as_slice()
-            {
-                tasks.push((*tag, *build));
-            }
-        }
+        // Tasks name both by their numbers.
+        let tasks: BTreeSet<(i64, i64)> = running::tasks(next()?)?.iter().filter_map(running::tagging).collect();
         let mut tags = Vec::new();
         for name in [&names.tag, &names.build_tag] {
             tags.extend(Tag::from_value(next()?).map_err(unreadable)?.map(|tag| (name.as_str(), tag.id)));

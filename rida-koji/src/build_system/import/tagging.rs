@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use rida_core::{ModuleBuild, PortError};
 
-use super::super::{KojiBuildSystem, PATIENCE, REMEMBERED, unreadable};
+use super::super::{KojiBuildSystem, PATIENCE, REMEMBERED, running, unreadable};
 use super::Imported;
 use crate::config::ImportConfig;
 use crate::error::KojiErrorKind;
@@ -117,15 +117,10 @@ impl KojiBuildSystem {
 
     /// Asks a builder, unless one works on it since a service asked that has ended.
     async fn put(&self, build: &ModuleBuild, nvr: &str, tag: &str) -> Result<(), PortError> {
-        let options = [
-            ("method", Value::from("tagBuild")),
-            ("state", Value::Array([0, 1, 4].map(Value::Int).to_vec())),
-            ("decode", Value::Bool(true)),
-        ];
         let calls = [
             Call::new("getTag", [Value::from(tag)]),
             Call::new("getBuild", [Value::from(nvr)]),
-            Call::new("listTasks", [Value::from(options)]),
+            running::ask("tagBuild", None),
         ];
         let mut answers = self.client.read_many(&calls).await.map_err(port_error)?.into_iter();
         let mut next =
@@ -133,14 +128,12 @@ impl KojiBuildSystem {
         let known_tag = Tag::from_value(next()?).map_err(unreadable)?;
         let known_build = next()?;
         if let (Some(tag), false) = (known_tag, known_build.is_nil()) {
-            let wanted = [tag.id, Build::from_value(known_build).map_err(unreadable)?.id].map(Value::Int);
-            for task in next()?.array("listTasks").map_err(unreadable)? {
-                let task = Task::from_value(task).map_err(unreadable)?;
-                // Tasks name both by their numbers.
-                if matches!(&task.request, Value::Array(request) if request.starts_with(&wanted)) {
-                    self.note_putting(build, nvr, task.id);
-                    return Ok(());
-                }
+            // Tasks name both by their numbers.
+            let wanted = (tag.id, Build::from_value(known_build).map_err(unreadable)?.id);
+            let asked = running::tasks(next()?)?.into_iter().find(|task| running::tagging(task) == Some(wanted));
+            if let Some(task) = asked {
+                self.note_putting(build, nvr, task.id);
+                return Ok(());
             }
         }
         match self.client.write(&put_into(tag, nvr)).await {
