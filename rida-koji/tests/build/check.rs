@@ -79,6 +79,8 @@ async fn an_administrator_needs_the_permission_of_tags_too() {
     let world = World::new().await;
     let config = KojiConfig { permission: Some("modularity".to_owned()), ..world.config() };
     let client = Client::new(world.client_config()).unwrap();
+    // There is no permission that nobody has.
+    world.hub.world().add_user("other", "secret", &["modularity"]);
     let tag = Call::new("createTag", [Value::from("guarded")]).with("perm", "modularity");
     client.write(&tag).await.unwrap();
     let listed = Call::new("packageListAdd", ["guarded", "alpha"].map(Value::from)).with("owner", "rida");
@@ -86,7 +88,6 @@ async fn an_administrator_needs_the_permission_of_tags_too() {
     world.hub.world().add_build("alpha", "1", "1", 1);
     for (permissions, is_enough) in [(["admin", "repo"], false), (["admin", "modularity"], true)] {
         world.hub.world().set_permissions("rida", &permissions);
-        world.hub.world().add_user("other", "secret", &["modularity"]);
         let told = bad(&check(&client, &config).await).join("\n");
         assert_eq!(told.is_empty(), is_enough, "{told}");
         assert!(is_enough || told.contains("koji grant-permission modularity rida"), "{told}");
@@ -137,6 +138,7 @@ async fn what_the_settings_name_has_to_be_of_use() {
             "there is no user nobody, who owns the packages of modules (koji.package_owner); name another, or make it",
         ]
     );
+    world.hub.world().add_user("releng", "secret", &["release"]);
     // With a permission of its own the tag is for who has that, administrators or not.
     let edit = Call::new("editTag2", [Value::from("modular-candidate")]).with("perm", "release").with("locked", false);
     client.write(&edit).await.unwrap();
