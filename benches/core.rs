@@ -82,7 +82,7 @@ fn building(components: usize, policy: &Policy) -> ModuleBuild {
     let facts = [
         Fact::SourcesChecked { sources },
         Fact::SlotGranted,
-        Fact::EnvironmentPrepared { reuse: None, without: Vec::new() },
+        Fact::EnvironmentPrepared { reuse: None, without: Vec::new(), changed: Vec::new() },
         Fact::ComponentBuilt { component: macros.clone(), attempt: 1, task, nvr },
         Fact::ComponentsTagged { components: vec![(macros, 1)] },
         Fact::RepositoryRegenerated { generation: 1 },

@@ -50,6 +50,9 @@ pub enum Fact {
         /// What it is built without although it requires it, each in words for a packager.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         without: Vec<Arc<str>>,
+        /// What somebody else changed of it, and was left as it is; each in words for a packager.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        changed: Vec<Arc<str>>,
     },
     /// The build system took a component to build.
     ComponentStarted {

@@ -57,8 +57,8 @@ pub use policy::{Deadlines, Limits, Policy, RebuildPolicy, SourcePolicy};
 pub use ports::{
     BaseModuleFilter, BuildFilter, BuildSummary, BuildSystem, Commit, ComponentCheck, ComponentFilter, ComponentQuery,
     ComponentSummary, DefaultsFile, DonorQuery, FetchedDefaults, FetchedModulemd, LeaseTimes, ListQuery, LogChunk,
-    LogLine, LookTimes, OrderKey, PendingEffect, Publisher, Queue, QueueFull, QueueRoom, QueuedBuild, Receipt, Scm,
-    Store, StoreError, StoreErrorKind, TakenEffect, WorkerId,
+    LogLine, LookTimes, OrderKey, PendingEffect, Publisher, Queue, QueueFull, QueueRoom, QueuedBuild, Receipt, Remarks,
+    Scm, Store, StoreError, StoreErrorKind, TakenEffect, WorkerId,
 };
 #[cfg(feature = "mock")]
 pub use ports::{MockBuildSystem, MockPublisher, MockScm};

@@ -12,7 +12,7 @@ mod stored;
 
 #[cfg(feature = "mock")]
 pub use self::build_system::MockBuildSystem;
-pub use self::build_system::{BuildSystem, LogChunk};
+pub use self::build_system::{BuildSystem, LogChunk, Remarks};
 #[cfg(feature = "mock")]
 pub use self::publisher::MockPublisher;
 pub use self::publisher::{Publisher, Receipt};

@@ -13,7 +13,7 @@ use rida_core::testing::{
 };
 use rida_core::{
     Action, BuildId, BuildState, BuildSystem, Driver, Fact, MockBuildSystem, ModuleBuild, Parts, PendingEffect,
-    Performed, Policy, PortError, Store, TaskId, WorkerId,
+    Performed, Policy, PortError, Remarks, Store, TaskId, WorkerId,
 };
 
 struct World {
@@ -25,7 +25,7 @@ struct World {
 impl World {
     /// Submits a module whose sources are good and gives it a slot.
     fn with(mut system: MockBuildSystem) -> Self {
-        system.expect_built_without().returning(|_| Ok(Vec::new()));
+        system.expect_remarks().returning(|_| Ok(Remarks::default()));
         let clock = TestClock::at(sample::at(0));
         let parts = Parts {
             store: Arc::new(MemoryStore::new()),

@@ -316,7 +316,11 @@ fn a_decision_that_cannot_be_is_refused() {
     let world = World::new();
     let id = world.submit(1, ChangedAndAfter, &PARTS);
     let build = world.until(id, |build| build.phase == rida_core::Phase::Preparing);
-    let stranger = Fact::EnvironmentPrepared { reuse: Some(sample::reuse(sample::id(9)).into()), without: Vec::new() };
+    let stranger = Fact::EnvironmentPrepared {
+        reuse: Some(sample::reuse(sample::id(9)).into()),
+        without: Vec::new(),
+        changed: Vec::new(),
+    };
     assert!(block_on(world.driver.apply(id, stranger)).is_err(), "it decides of components that there are none of");
     assert_eq!(world.build(id), build);
 }

@@ -26,8 +26,13 @@ fn every_line_is_written_as_promised_and_reads_back_equal() {
     let again = Fact::Resubmitted { by: sample::owner("packager"), submission };
     line::<Event>(&mut events, &Event { at: sample::at(9), fact: again });
     let reuse = Some(sample::reuse(sample::id(3)).into());
-    for without in [vec![], vec!["lua:5.4, of which there is nothing".into()]] {
-        let prepared = Fact::EnvironmentPrepared { reuse: reuse.clone(), without };
+    let word = |word: &str| vec![word.into()];
+    for (without, changed) in [
+        (vec![], vec![]),
+        (word("lua:5.4, of which there is nothing"), vec![]),
+        (vec![], word("the tag needs another permission")),
+    ] {
+        let prepared = Fact::EnvironmentPrepared { reuse: reuse.clone(), without, changed };
         line::<Event>(&mut events, &Event { at: sample::at(10), fact: prepared });
     }
     golden("events.jsonl", &events);
@@ -48,7 +53,7 @@ fn lines_from_before_details_were_recorded_are_still_read() {
 #[test]
 fn what_was_written_before_there_was_reuse_is_still_read() {
     let event: Event = serde_json::from_str(r#"{"at":1800000003000,"fact":"environment_prepared"}"#).unwrap();
-    assert_eq!(event.fact, Fact::EnvironmentPrepared { reuse: None, without: Vec::new() });
+    assert_eq!(event.fact, Fact::EnvironmentPrepared { reuse: None, without: Vec::new(), changed: Vec::new() });
     let submission = sample::submission(sample::nsvc("lua:5.4:20261125:c0ffee"));
     let mut old = serde_json::to_value(&submission).unwrap();
     old.as_object_mut().unwrap().remove("rebuild_strategy").unwrap();

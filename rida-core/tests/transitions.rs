@@ -30,7 +30,7 @@ fn builds() -> Vec<(&'static str, ModuleBuild)> {
     };
     go("wait", vec![checked()]);
     go("preparing", vec![Fact::SlotGranted]);
-    go("building macros", vec![Fact::EnvironmentPrepared { reuse: None, without: Vec::new() }]);
+    go("building macros", vec![Fact::EnvironmentPrepared { reuse: None, without: Vec::new(), changed: Vec::new() }]);
     go("regenerating", vec![built("module-build-macros", 1, 1), tagged("module-build-macros", 1)]);
     go("building", vec![Fact::RepositoryRegenerated { generation: 1 }, started("bar", 1, 2)]);
     go("finishing", {
@@ -63,13 +63,27 @@ fn facts() -> Vec<(&'static str, Fact)> {
         ("sources checked", checked()),
         ("sources refused", refused()),
         ("slot granted", Fact::SlotGranted),
-        ("environment prepared", Fact::EnvironmentPrepared { reuse: None, without: Vec::new() }),
+        ("environment prepared", Fact::EnvironmentPrepared { reuse: None, without: Vec::new(), changed: Vec::new() }),
         (
             "some is taken over",
-            Fact::EnvironmentPrepared { reuse: Some(sample::reuse(sample::id(7)).into()), without: Vec::new() },
+            Fact::EnvironmentPrepared {
+                reuse: Some(sample::reuse(sample::id(7)).into()),
+                without: Vec::new(),
+                changed: Vec::new(),
+            },
         ),
-        ("all is taken over", Fact::EnvironmentPrepared { reuse: Some(everything().into()), without: Vec::new() }),
-        ("something is left out", Fact::EnvironmentPrepared { reuse: None, without: vec!["meta:1".into()] }),
+        (
+            "all is taken over",
+            Fact::EnvironmentPrepared { reuse: Some(everything().into()), without: Vec::new(), changed: Vec::new() },
+        ),
+        ("somebody changed something", {
+            let changed = vec!["a permission".into(), "a group".into()];
+            Fact::EnvironmentPrepared { reuse: None, without: vec!["meta:1".into()], changed }
+        }),
+        (
+            "something is left out",
+            Fact::EnvironmentPrepared { reuse: None, without: vec!["meta:1".into()], changed: Vec::new() },
+        ),
         ("bar started", started("bar", 1, 2)),
         ("bar started as another task", started("bar", 1, 99)),
         ("bar started, try 2", started("bar", 2, 2)),
@@ -198,7 +212,7 @@ fn what_was_in_the_tag_of_a_build_that_failed_long_ago_is_put_there_again() {
         assert_eq!(again.build.components[0].state.name(), expected, "the macros, after {after:?}");
         assert_eq!(again.build.components[0].attempt, 1, "it is not built again");
         let building = advance(&again.build, Fact::SlotGranted, &policy);
-        let prepared = event(Fact::EnvironmentPrepared { reuse: None, without: Vec::new() });
+        let prepared = event(Fact::EnvironmentPrepared { reuse: None, without: Vec::new(), changed: Vec::new() });
         let Ok(Step::Advance(going)) = step(&building, &prepared, &policy) else { panic!("it goes on") };
         let tags: Vec<_> = going.effects.iter().filter(|effect| effect.action.name() == "tag").collect();
         assert_eq!(tags.len(), usize::from(expected == "built"), "{tags:?}");

@@ -11,7 +11,7 @@ use rida_core::testing::simulation::block_on;
 use rida_core::testing::{Course, MemoryBuildSystem, MemoryPublisher, MemoryScm, MemoryStore, TestClock, sample};
 use rida_core::{
     BuildId, BuildState, BuildSystem, Driver, Fact, FailureKind, MockBuildSystem, ModuleBuild, Parts, Performed, Phase,
-    Policy, PortError, QueueFull, Store, Submission, SubmitError, WorkerId,
+    Policy, PortError, QueueFull, Remarks, Store, Submission, SubmitError, WorkerId,
 };
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -106,7 +106,7 @@ fn a_clock_that_is_set_back_delays_no_instruction_and_no_look_for_long() {
 fn a_clock_that_is_set_back_moves_no_deadline_away() {
     let clock = TestClock::at(sample::at(0));
     let mut system = MockBuildSystem::new();
-    system.expect_built_without().returning(|_| Ok(Vec::new()));
+    system.expect_remarks().returning(|_| Ok(Remarks::default()));
     system.expect_prepare().returning(|_| Err(PortError::unavailable("in maintenance")));
     let world = World::with(system, clock, Policy::default());
     let id = world.submit("lua:5.4:1:c0ffee", "alice").unwrap();
@@ -120,7 +120,7 @@ fn a_clock_that_is_set_back_moves_no_deadline_away() {
 #[test]
 fn waits_for_what_is_away_use_up_no_tries() {
     let mut system = MockBuildSystem::new();
-    system.expect_built_without().returning(|_| Ok(Vec::new()));
+    system.expect_remarks().returning(|_| Ok(Remarks::default()));
     let mut calls = 0;
     // Away for long; then it fails for a while, as it does when it comes back; then it works.
     system.expect_prepare().times(30).returning(move |_| {
@@ -141,7 +141,7 @@ fn waits_for_what_is_away_use_up_no_tries() {
 #[test]
 fn lost_leases_use_up_no_tries() {
     let mut system = MockBuildSystem::new();
-    system.expect_built_without().returning(|_| Ok(Vec::new()));
+    system.expect_remarks().returning(|_| Ok(Remarks::default()));
     system.expect_prepare().times(1).returning(|_| Err(PortError::temporary("no route to the host")));
     let world = World::with(system, TestClock::at(sample::at(0)), Policy::default());
     let id = world.submit("lua:5.4:1:c0ffee", "alice").unwrap();

@@ -6,6 +6,7 @@
 
 mod abandon;
 mod cancel;
+mod changed;
 mod clean;
 mod components;
 mod conflicts;
@@ -34,7 +35,7 @@ use async_trait::async_trait;
 use rida_core::modulemd::{self, ModuleStream};
 use rida_core::{
     Arch, BuildId, BuildSystem, BuildSystemHint, ComponentKey, ComponentName, Fact, LogChunk, ModuleBuild, PortError,
-    Store, TaskId,
+    Remarks, Store, TaskId,
 };
 
 pub use self::clean::{CleanUp, CleanUpError, Cleaned};
@@ -80,6 +81,8 @@ struct Memory {
     repositories: BTreeMap<BuildId, Awaited>,
     names: BTreeMap<BuildId, Names>,
     putting: BTreeMap<BuildId, import::Putting>,
+    /// What somebody changed of environments that are being prepared.
+    changed: BTreeMap<BuildId, Vec<Arc<str>>>,
 }
 
 impl std::fmt::Debug for KojiBuildSystem {
@@ -170,8 +173,10 @@ impl BuildSystem for KojiBuildSystem {
         self.prepare_environment(build).await
     }
 
-    async fn built_without(&self, build: &ModuleBuild) -> Result<Vec<Arc<str>>, PortError> {
-        self.left_out(build).await
+    async fn remarks(&self, build: &ModuleBuild) -> Result<Remarks, PortError> {
+        let without = self.left_out(build).await?;
+        let changed = self.memory().changed.remove(&build.id).unwrap_or_default();
+        Ok(Remarks { without, changed })
     }
 
     async fn build(&self, build: &ModuleBuild, key: &ComponentKey) -> Result<TaskId, PortError> {

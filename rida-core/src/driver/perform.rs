@@ -11,7 +11,7 @@ use crate::error::{PortError, PortErrorKind};
 use crate::event::{Fact, SourceProblem};
 use crate::id::ComponentName;
 use crate::plan::ComponentSource;
-use crate::ports::{ComponentCheck, StoreError, TakenEffect};
+use crate::ports::{ComponentCheck, Remarks, StoreError, TakenEffect};
 use crate::state::BuildState;
 
 /// What became of an instruction.
@@ -139,8 +139,8 @@ impl Driver {
             Action::CheckSources => self.check_sources(build, failures).await.map(Answer::Fact),
             Action::PrepareEnvironment => {
                 let reuse = self.prepare(build).await?.map(Arc::new);
-                let without = system.built_without(build).await?;
-                Ok(Answer::Fact(Fact::EnvironmentPrepared { reuse, without }))
+                let Remarks { without, changed } = system.remarks(build).await?;
+                Ok(Answer::Fact(Fact::EnvironmentPrepared { reuse, without, changed }))
             }
             Action::BuildComponent { key } => {
                 let task = system.build(build, key).await?;

@@ -25,10 +25,10 @@ pub trait BuildSystem: Send + Sync {
     /// build shows what will be [taken over](crate::ComponentBuild::taken) if all that is wanted of it is still there.
     async fn prepare(&self, build: &ModuleBuild) -> Result<(), PortError>;
 
-    /// Returns what a build that is prepared is built without although it requires it, each in words for a packager: the
-    /// build system has nothing of it. Changes nothing. A build system that says nothing else leaves nothing out.
-    async fn built_without(&self, _build: &ModuleBuild) -> Result<Vec<Arc<str>>, PortError> {
-        Ok(Vec::new())
+    /// Returns what a packager should know of the environment of a build that was prepared just now. Changes nothing. A
+    /// build system that says nothing else has nothing to say.
+    async fn remarks(&self, _build: &ModuleBuild) -> Result<Remarks, PortError> {
+        Ok(Remarks::default())
     }
 
     /// Starts the build of a component and returns its task. Idempotent by the key: when a task was ever started for
@@ -111,6 +111,15 @@ pub trait BuildSystem: Send + Sync {
     fn concerns(&self, hint: &BuildSystemHint, build: &ModuleBuild) -> bool {
         hint.concerns(build)
     }
+}
+
+/// What a packager should know of an environment, each in words.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Remarks {
+    /// What the build is built without although it requires it: the build system has nothing of it.
+    pub without: Vec<Arc<str>>,
+    /// What somebody else changed, and was left as it is.
+    pub changed: Vec<Arc<str>>,
 }
 
 /// A piece of a build log.

@@ -1,5 +1,7 @@
 //! `build`: the environment is prepared, the components are built, the metadata is written.
 
+use std::sync::Arc;
+
 use super::draft::Draft;
 use super::{Illegal, Step, illegal, late};
 use crate::build::{FailureKind, Phase};
@@ -12,10 +14,15 @@ use crate::policy::Policy;
 
 pub(super) fn step(mut draft: Draft, fact: &Fact, policy: &Policy) -> Result<Step, Illegal> {
     match fact {
-        Fact::EnvironmentPrepared { reuse, without } => match draft.build.phase {
+        Fact::EnvironmentPrepared { reuse, without, changed } => match draft.build.phase {
             Phase::Preparing => {
-                if !without.is_empty() {
-                    draft.remark(format!("built without {}", without.join("; ")));
+                let said = |what: &str, words: &[Arc<str>]| {
+                    (!words.is_empty()).then(|| format!("{what} {}", words.join("; ")))
+                };
+                let remarks = [said("built without", without), said("somebody changed the environment:", changed)];
+                let remarks: Vec<String> = remarks.into_iter().flatten().collect();
+                if !remarks.is_empty() {
+                    draft.remark(remarks.join("; "));
                 }
                 if let Some(decision) = reuse {
                     decide_reuse(&mut draft, decision)?;

@@ -332,7 +332,7 @@ pub fn life_to_ready(id: BuildId, nsvc: Nsvc) -> Vec<Written> {
     let names = ["module-build-macros", "bar", "foo", "baz"];
     push(&mut life, |last| {
         let keys = names.map(|name| ComponentKey { build: id, component: component(name), attempt: 1 });
-        let fact = Fact::EnvironmentPrepared { reuse: None, without: Vec::new() };
+        let fact = Fact::EnvironmentPrepared { reuse: None, without: Vec::new(), changed: Vec::new() };
         let building = Phase::Building { regenerating: None };
         let next = last.entering(fact, building, None).answering(2);
         next.telling(keys.map(|key| Action::BuildComponent { key })).looking_at(Some(at(1000)))
@@ -385,7 +385,7 @@ pub fn life_to_failed(id: BuildId, nsvc: Nsvc) -> Vec<Written> {
     let (task, attempt) = (Some(TaskId(101)), 1);
     push(&mut life, |last| {
         last.entering(
-            Fact::EnvironmentPrepared { reuse: None, without: Vec::new() },
+            Fact::EnvironmentPrepared { reuse: None, without: Vec::new(), changed: Vec::new() },
             Phase::Building { regenerating: None },
             None,
         )

@@ -34,7 +34,7 @@ fn building(components: usize) -> ModuleBuild {
     for fact in [
         Fact::SourcesChecked { sources },
         Fact::SlotGranted,
-        Fact::EnvironmentPrepared { reuse: None, without: Vec::new() },
+        Fact::EnvironmentPrepared { reuse: None, without: Vec::new(), changed: Vec::new() },
         Fact::ComponentBuilt { component: macros.clone(), attempt: 1, task: built.task, nvr: built.nvr },
         Fact::ComponentsTagged { components: vec![(macros, 1)] },
         Fact::RepositoryRegenerated { generation: 1 },

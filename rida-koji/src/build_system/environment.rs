@@ -1,7 +1,7 @@
 //! The environment of a module: tags, packages, groups, inheritance, target.
 //!
 //! What is missing is found by one question and added by one call, in which everything is done in order. A second run
-//! finds nothing missing. What somebody else changed is told and left as it is.
+//! finds nothing missing. What somebody else changed is told and left as it is: see [`changed`](super::changed).
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -27,34 +27,38 @@ const ROUNDS: u32 = 3;
 const PRIORITY_STEP: i64 = 10;
 
 /// What a module's environment is to be.
-struct Wanted {
-    names: Names,
+pub(super) struct Wanted {
+    pub(super) names: Names,
     module: String,
+    /// It was there: packages of the module were built with it.
+    was_complete: bool,
     /// Those that the module names itself; empty where it names none.
     arches: Vec<String>,
-    extra: Struct,
-    packages: BTreeSet<String>,
-    blocked: BTreeSet<String>,
-    groups: [(&'static str, BTreeSet<String>); 2],
+    pub(super) extra: Struct,
+    pub(super) packages: BTreeSet<String>,
+    pub(super) blocked: BTreeSet<String>,
+    pub(super) groups: [(&'static str, BTreeSet<String>); 2],
     /// What it is built against, whose tags are inherited from.
-    parents: Vec<Parent>,
+    pub(super) parents: Vec<Parent>,
     owner: String,
     /// The tag that finished modules go to, and what they are called there.
     finished: Option<(String, Vec<String>)>,
 }
 
 /// What there is of it.
-struct Found {
-    tag: Option<Tag>,
-    build_tag: Option<Tag>,
-    packages: BTreeMap<String, bool>,
-    build_packages: BTreeMap<String, bool>,
-    groups: BTreeMap<String, BTreeSet<String>>,
+pub(super) struct Found {
+    pub(super) tag: Option<Tag>,
+    pub(super) build_tag: Option<Tag>,
+    pub(super) packages: BTreeMap<String, bool>,
+    pub(super) build_packages: BTreeMap<String, bool>,
+    pub(super) groups: BTreeMap<String, BTreeSet<String>>,
     target: Option<Target>,
-    inherited: Vec<Struct>,
-    parents: Vec<Option<Tag>>,
+    pub(super) inherited: Vec<Struct>,
+    pub(super) parents: Vec<Option<Tag>>,
     /// What the list of the tag that finished modules go to says of each name: whether it is blocked.
     finished: Vec<Option<bool>>,
+    /// What is to be blocked, was, and is inherited now.
+    pub(super) unblocked: BTreeSet<String>,
     /// The repository, if it has all that the build tag says now.
     repository: Option<Repository>,
 }
@@ -73,6 +77,7 @@ impl KojiBuildSystem {
         for round in 1..=ROUNDS {
             let found = self.found(&wanted).await?;
             let mut calls = self.missing(&wanted, &found)?;
+            self.note_changes(build, &wanted, &found)?;
             let is_missing = needs_builder && found.repository.is_none();
             // Last, so that the repository has all that went before.
             let by_queue = is_missing && self.has_queue().await?;
@@ -151,6 +156,7 @@ impl KojiBuildSystem {
         Ok(Wanted {
             names: self.names(build),
             module,
+            was_complete: was_complete(build),
             arches: stream.buildopts.map(|options| options.arches.into_iter().collect()).unwrap_or_default(),
             extra,
             packages,
@@ -192,6 +198,12 @@ impl KojiBuildSystem {
                 list.with("pkgID", name.as_str()).with("inherited", true)
             },
         ));
+        // Of what is in no list of the tag alone, this tells what was never there to be blocked.
+        let were_blocked = wanted.blocked.iter().filter(|_| wanted.was_complete);
+        calls.extend(were_blocked.clone().map(|name| {
+            let list = Call::new("listPackages", []).with("tagID", build_tag.as_str());
+            list.with("pkgID", name.as_str()).with("inherited", true)
+        }));
         let answers = self.client.read_many(&calls).await.map_err(port_error)?;
         let mut answers = answers.into_iter();
         let mut next = || answers.next().unwrap_or(Ok(Value::Nil));
@@ -219,6 +231,12 @@ impl KojiBuildSystem {
                 // A package that nobody ever built is refused, and so is in no list.
                 .map(|name| Ok(packages(next().or(Ok(Value::Array(Vec::new()))), true)?.get(name).copied()))
                 .collect::<Result<_, PortError>>()?,
+            unblocked: were_blocked
+                .map(|name| {
+                    Ok((name, packages(next().or(Ok(Value::Array(Vec::new()))), true)?.get(name) == Some(&false)))
+                })
+                .filter_map(|of| of.map(|(name, is_there)| is_there.then(|| name.clone())).transpose())
+                .collect::<Result<_, PortError>>()?,
             tag,
             build_tag,
         };
@@ -238,7 +256,7 @@ impl KojiBuildSystem {
     }
 
     /// Returns the architectures of a module: its own, or those that the service is set to, or those of the base module.
-    fn arches(&self, wanted: &Wanted, found: &Found) -> Result<Vec<String>, PortError> {
+    pub(super) fn arches(&self, wanted: &Wanted, found: &Found) -> Result<Vec<String>, PortError> {
         if !wanted.arches.is_empty() {
             return Ok(wanted.arches.clone());
         }
@@ -273,17 +291,18 @@ impl KojiBuildSystem {
                         .with("arches", arches.join(" "))
                         .with("extra", wanted.extra.clone()),
                 ),
-                Some(known) => check_tag(known, wanted, &arches)?,
+                Some(known) => check_tag(known, wanted)?,
             }
             let permission = known.as_ref().and_then(|known| known.permission.as_ref());
-            if let (Some(wanted), None) = (&self.config.permission, permission) {
+            if let (Some(permission), None, false) = (&self.config.permission, permission, found.is_complete(wanted)) {
                 let call = Call::new("editTag2", [Value::from(name.as_str())]);
-                calls.push(call.with("perm", wanted.as_str()));
+                calls.push(call.with("perm", permission.as_str()));
             }
         }
         for (name, known) in [(tag, &found.packages), (build_tag, &found.build_packages)] {
             for package in &wanted.packages {
                 match known.get(package) {
+                    None if found.is_complete(wanted) => {}
                     None => calls
                         .push(Call::new("packageListAdd", [name.as_str(), package, &wanted.owner].map(Value::from))),
                     Some(false) => {}
@@ -298,7 +317,7 @@ impl KojiBuildSystem {
             }
         }
         // Before the inheritance: what is inherited already would not be added.
-        for (group, packages) in &wanted.groups {
+        for (group, packages) in wanted.groups.iter().filter(|_| !found.is_complete(wanted)) {
             let known = found.groups.get(*group);
             if known.is_none() {
                 calls.push(Call::new("groupListAdd", [build_tag.as_str(), group].map(Value::from)));
@@ -308,9 +327,12 @@ impl KojiBuildSystem {
                 Call::new("groupPackageListAdd", [build_tag.as_str(), group, package].map(Value::from))
             }));
         }
-        calls.extend(inheritance(wanted, found));
+        if !found.is_complete(wanted) {
+            calls.extend(inheritance(wanted, found));
+        }
         // After it: what is in no list of what is inherited cannot be blocked.
         let blocked = wanted.blocked.iter().filter(|package| found.build_packages.get(*package) != Some(&true));
+        let blocked = blocked.filter(|_| !found.is_complete(wanted));
         calls.extend(
             blocked.map(|package| Call::new("packageListBlock", [build_tag.as_str(), package].map(Value::from))),
         );
@@ -360,8 +382,25 @@ pub(super) fn blocked(stream: &ModuleStream) -> BTreeSet<String> {
     }
 }
 
-/// Refuses a tag that is not this module's, and tells what somebody changed of one that is.
-fn check_tag(tag: &Tag, wanted: &Wanted, arches: &[String]) -> Result<(), PortError> {
+impl Found {
+    /// Tells whether all was made: what is not there was taken away since.
+    pub(super) fn is_complete(&self, wanted: &Wanted) -> bool {
+        wanted.was_complete && self.tag.is_some() && self.build_tag.is_some()
+    }
+}
+
+/// Tells whether all of a build's environment was made: the macros were tagged, for which the groups have to be there, or
+/// something was built with them, or taken over.
+fn was_complete(build: &ModuleBuild) -> bool {
+    let macros = ComponentName::macros();
+    build.components().any(|(planned, component)| match &component.state {
+        ComponentState::Tagged(_) | ComponentState::Available(_) => true,
+        state => planned.name != macros && state.built().is_some(),
+    })
+}
+
+/// Refuses a tag that is not this module's, or that nobody can change.
+fn check_tag(tag: &Tag, wanted: &Wanted) -> Result<(), PortError> {
     let name = &tag.name;
     match tag.extra.get(MODULE) {
         Some(Value::Text(module)) if *module == wanted.module => {}
@@ -378,19 +417,6 @@ fn check_tag(tag: &Tag, wanted: &Wanted, arches: &[String]) -> Result<(), PortEr
     if tag.locked {
         return Err(PortError::permanent(format!("somebody locked Koji's tag {name}; unlock it there")));
     }
-    let (known, wished) = (tag.arches.iter().collect::<BTreeSet<_>>(), arches.iter().collect::<BTreeSet<_>>());
-    if known != wished {
-        tracing::warn!(tag = %name, arches = %tag.arches.join(" "), "somebody changed the architectures of a module's tag");
-    }
-    let changed: Vec<&str> = wanted
-        .extra
-        .iter()
-        .filter(|(key, value)| tag.extra.get(*key) != Some(*value))
-        .map(|(key, _)| key.as_str())
-        .collect();
-    if !changed.is_empty() {
-        tracing::warn!(tag = %name, settings = %changed.join(" "), "somebody changed settings of a module's tag");
-    }
     Ok(())
 }
 
@@ -403,9 +429,7 @@ fn inheritance(wanted: &Wanted, found: &Found) -> Option<Call> {
     let highest = found.inherited.iter().filter_map(|link| number(link, "priority")).max();
     let mut priority = highest.map_or(0, |highest| highest + PRIORITY_STEP);
     let mut links = Vec::new();
-    let mut wanted_ids = BTreeSet::new();
     for parent in found.parents.iter().flatten() {
-        wanted_ids.insert(parent.id);
         if known.contains(&parent.id) {
             continue;
         }
@@ -418,10 +442,6 @@ fn inheritance(wanted: &Wanted, found: &Found) -> Option<Call> {
             ("pkg_filter", Value::from("")),
         ]));
         priority += PRIORITY_STEP;
-    }
-    if known.iter().any(|id| !wanted_ids.contains(id)) {
-        let tag = &wanted.names.build_tag;
-        tracing::warn!(%tag, "a module's build tag inherits from tags that the module does not ask for");
     }
     let tag = Value::from(wanted.names.build_tag.as_str());
     (!links.is_empty()).then(|| Call::new("setInheritanceData", [tag, Value::Array(links)]))

@@ -11,6 +11,7 @@ mod builds;
 mod content;
 mod dispatch;
 mod engine;
+mod meddling;
 mod messages;
 mod policy;
 mod price;

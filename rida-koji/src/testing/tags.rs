@@ -275,12 +275,20 @@ impl World {
         ];
         let mut args = Args::bind(call, &names, false)?;
         let which = args.take("tagID");
-        let tag = self.find_tag(&which)?.ok_or_else(|| no_entry(&which))?;
+        let id = self.find_tag(&which)?.ok_or_else(|| no_entry(&which))?.id;
         let only = args.maybe_text("pkgID")?;
         if let Some(name) = only.as_ref().filter(|name| !self.known_packages.contains(*name)) {
             return Err(generic(format!("No such entry in table package: {name}")));
         }
-        let listed = tag.packages.iter().filter(|(name, _)| only.as_ref().is_none_or(|only| only == *name));
+        let inherited = args.flag("inherited", false);
+        let tag = self.tag(&Value::Int(id))?;
+        let line = if inherited { self.line(id) } else { vec![tag] };
+        // The nearest tag that says something of a package decides.
+        let mut listed = std::collections::BTreeMap::new();
+        for (name, entry) in line.iter().rev().flat_map(|tag| &tag.packages) {
+            listed.insert(name, entry);
+        }
+        let listed = listed.into_iter().filter(|(name, _)| only.as_ref().is_none_or(|only| only == *name));
         let listed = listed.map(|(name, (owner, blocked))| {
             let owner_name = self.users.iter().find(|user| user.id == *owner).map(|user| user.name.as_str());
             Value::from([

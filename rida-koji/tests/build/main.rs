@@ -5,6 +5,7 @@
 mod abandoned;
 mod batches;
 mod blocked;
+mod changed;
 mod check;
 mod clean;
 mod contract;

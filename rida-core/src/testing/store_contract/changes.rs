@@ -163,7 +163,7 @@ pub(super) async fn the_queue_tells_who_waits_and_who_runs(store: &dyn Store) {
 
     let preparing = waiting.entering(Fact::SlotGranted, Phase::Preparing, None);
     let building = preparing.entering(
-        Fact::EnvironmentPrepared { reuse: None, without: Vec::new() },
+        Fact::EnvironmentPrepared { reuse: None, without: Vec::new(), changed: Vec::new() },
         Phase::Building { regenerating: None },
         None,
     );

@@ -76,7 +76,11 @@ pub(super) async fn builds_are_found_by_what_they_took_over(store: &dyn Store) {
         let mut last = Written::new(id(number), nsvc(text));
         commit(store, &last).await;
         let reuse = (number > 1).then(|| sample::reuse(id(1)));
-        let fact = Fact::EnvironmentPrepared { reuse: reuse.clone().map(Into::into), without: Vec::new() };
+        let fact = Fact::EnvironmentPrepared {
+            reuse: reuse.clone().map(Into::into),
+            without: Vec::new(),
+            changed: Vec::new(),
+        };
         last = last.then(fact, |build| {
             // As a step takes a decision: the build says so from then on.
             let decided = reuse.into_iter().flat_map(|decision| decision.components);

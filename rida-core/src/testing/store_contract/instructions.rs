@@ -129,7 +129,7 @@ pub(super) async fn an_answer_removes_its_instruction_only(store: &dyn Store) {
     let a = worker("a");
     assert_eq!(take(store, &a, at(50), at(100)).await.len(), 3);
     let next = first
-        .then(Fact::EnvironmentPrepared { reuse: None, without: Vec::new() }, |_| ())
+        .then(Fact::EnvironmentPrepared { reuse: None, without: Vec::new(), changed: Vec::new() }, |_| ())
         .telling([Action::WriteMetadata])
         .answering(1);
     commit(store, &next).await;
