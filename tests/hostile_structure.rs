@@ -32,10 +32,9 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("rida-local/src/process/run.rs", "Command::new(prlimit)"),
     // Builds: the words come from the sandbox, behind its terminator; paths are the service's own.
     ("rida-local/src/build_system/supervisor.rs", "locate(\"setsid\")"),
-    // Fixed arguments, the service's own folder, and `--` before the spec, which the core wrote.
-    ("rida-koji/src/build_system/macros.rs", "Command::new(program)"),
-    // Fixed arguments.
-    ("rida-koji/src/check.rs", "Command::new(program)"),
+    // Fixed arguments, the service's own folder, and `--` before the spec, which the core wrote; the check of the settings
+    // packs one, too.
+    ("rida-koji/src/build_system/macros.rs", "Command::new(config.rpmbuild"),
     // The hub's host and the principal, both of the operator's settings.
     ("rida-koji/src/client/kerberos/talk.rs", "Command::new(program)"),
 ];

@@ -11,4 +11,4 @@ pub(crate) mod queue;
 pub(crate) mod readers;
 
 #[cfg(test)]
-mod plans;
+mod tests;
