@@ -54,6 +54,9 @@ elif command -v dnf >/dev/null; then
     [ "$tests" = no ] || packages="$packages libmodulemd python3-gobject python3-pyyaml dnf cpio git-daemon postgresql-server openssl e2fsprogs"
     [ "$tests" = no ] || packages="$packages krb5-devel clang-devel krb5-server krb5-workstation"
     [ "$tests" = no ] || packages="$packages httpd mod_ssl mod_auth_gssapi python3-gssapi libfaketime"
+    # As Fedora names them; this branch was written down and never run. Other distributions have the broker in
+    # repositories of their own. The environments of Python need nothing beside python3.
+    [ "$tests" = no ] || packages="$packages rabbitmq-server python3 python3-cccolutils python3-pycurl python3-rpm python3-solv"
     # shellcheck disable=SC2086 # the list is to be split
     rpm --query --quiet $packages || $as_root dnf install -y --quiet $packages >&2
 else

@@ -29,6 +29,7 @@ fn main() {
     let life = sample::life_to_ready(sample::id(1), sample::nsvc("lua:5.4:20261123:c0ffee"));
     let announcements: Vec<Announcement> = life.into_iter().flat_map(|written| written.announcements).collect();
     let runtime = tokio::runtime::Runtime::new().expect("threads can be started");
+    println!("load before: {}", std::fs::read_to_string("/proc/loadavg").unwrap_or_default().trim());
     runtime.block_on(async {
         signatures(&announcements).await;
         confirms(&announcements).await;
@@ -48,31 +49,58 @@ async fn signatures(announcements: &[Announcement]) {
     let config = FedmsgConfig::new(Way::Bind(vec!["tcp://127.0.0.1:*".to_owned()]));
     let publisher = FedmsgPublisher::open(&config, Topics::default(), MessageIds::new("bench"), Some(signer()));
     let publisher = publisher.expect("a port is free");
+    let reading = reader(publisher.endpoint());
+    publisher.listened_to(&Topics::default().of("module.state.change")).await.expect("somebody comes");
     let bare = signer();
     let (mut bares, mut mades, mut sents) = (Vec::new(), Vec::new(), Vec::new());
-    for _ in 0..ROUNDS {
-        let texts: Vec<String> =
-            announcements.iter().map(|announcement| publisher.message(announcement).expect("it is signed").1).collect();
-        let start = Instant::now();
-        for text in texts.iter().cycle().take(MANY) {
-            std::hint::black_box(bare.signature(text.as_bytes()).expect("it is signed"));
+    let texts: Vec<String> =
+        announcements.iter().map(|announcement| publisher.message(announcement).expect("it is signed").1).collect();
+    for round in 0..ROUNDS {
+        for turn in in_turns(round, [0, 1, 2]) {
+            let start = Instant::now();
+            match turn {
+                0 => {
+                    for text in texts.iter().cycle().take(MANY) {
+                        std::hint::black_box(bare.signature(text.as_bytes()).expect("it is signed"));
+                    }
+                    bares.push(rate(MANY, start));
+                }
+                1 => {
+                    for announcement in announcements.iter().cycle().take(MANY) {
+                        std::hint::black_box(publisher.message(announcement).expect("it is signed"));
+                    }
+                    mades.push(rate(MANY, start));
+                }
+                _ => {
+                    for announcement in announcements.iter().cycle().take(MANY) {
+                        let _ = publisher.publish(announcement).await.expect("it is handed over");
+                    }
+                    sents.push(rate(MANY, start));
+                }
+            }
         }
-        bares.push(rate(MANY, start));
-        let start = Instant::now();
-        for announcement in announcements.iter().cycle().take(MANY) {
-            std::hint::black_box(publisher.message(announcement).expect("it is signed"));
-        }
-        mades.push(rate(MANY, start));
-        let start = Instant::now();
-        for announcement in announcements.iter().cycle().take(MANY) {
-            let _ = publisher.publish(announcement).await.expect("it is handed over");
-        }
-        sents.push(rate(MANY, start));
     }
     tell("bare signatures", &bares, &bares);
     tell("signed messages", &mades, &bares);
-    tell("signed messages handed over to ZeroMQ", &sents, &bares);
+    tell("signed messages handed over to a listener", &sents, &bares);
     publisher.close().await;
+    println!("{} messages arrived, {} were missed", reading.join().expect("it reads"), publisher.missed());
+}
+
+/// Listens as fedmsg does, until nothing comes any more; returns how much came.
+fn reader(place: &str) -> std::thread::JoinHandle<usize> {
+    let socket = zmq::Context::new().socket(zmq::SUB).expect("a socket is made");
+    socket.set_subscribe(b"").expect("it listens to all");
+    socket.connect(place).expect("it connects");
+    std::thread::spawn(move || {
+        socket.set_rcvtimeo(60_000).expect("it waits");
+        let mut came = 0;
+        while socket.recv_multipart(0).is_ok() {
+            came += 1;
+            socket.set_rcvtimeo(3_000).expect("it waits");
+        }
+        came
+    })
 }
 
 async fn confirms(announcements: &[Announcement]) {
@@ -97,29 +125,39 @@ async fn confirms(announcements: &[Announcement]) {
     let publisher = publisher.expect("the address is good");
     let (mut plain, mut ours) = (Vec::new(), Vec::new());
     let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
-    for _ in 0..ROUNDS {
-        let messages: Vec<Message> = announcements
-            .iter()
-            .map(|announcement| {
-                Message::of(announcement, &Topics::default(), &MessageIds::new("bench")).expect("it fits")
-            })
-            .collect();
-        let start = Instant::now();
-        for Message { routing_key, properties, payload } in messages.iter().cycle().take(MANY) {
-            let publishing =
-                channel.basic_publish("amq.topic".into(), routing_key.clone(), options, payload, properties.clone());
-            let _ = publishing.await.expect("it is sent").await.expect("it is confirmed");
+    let messages: Vec<Message> = announcements
+        .iter()
+        .map(|announcement| Message::of(announcement, &Topics::default(), &MessageIds::new("bench")).expect("it fits"))
+        .collect();
+    for round in 0..ROUNDS {
+        for turn in in_turns(round, [0, 1]) {
+            let start = Instant::now();
+            if turn == 0 {
+                for Message { routing_key, properties, payload } in messages.iter().cycle().take(MANY) {
+                    let (key, properties) = (routing_key.clone(), properties.clone());
+                    let publishing = channel.basic_publish("amq.topic".into(), key, options, payload, properties);
+                    let _ = publishing.await.expect("it is sent").await.expect("it is confirmed");
+                }
+                plain.push(rate(MANY, start));
+            } else {
+                for announcement in announcements.iter().cycle().take(MANY) {
+                    let _ = publisher.publish(announcement).await.expect("it is confirmed");
+                }
+                ours.push(rate(MANY, start));
+            }
         }
-        plain.push(rate(MANY, start));
-        let start = Instant::now();
-        for announcement in announcements.iter().cycle().take(MANY) {
-            let _ = publisher.publish(announcement).await.expect("it is confirmed");
-        }
-        ours.push(rate(MANY, start));
     }
     tell("confirmed messages in a plain loop", &plain, &plain);
     tell("confirmed announcements", &ours, &plain);
     publisher.close().await;
+}
+
+/// What is measured after something else profits or suffers from that: every other round goes the other way round.
+fn in_turns<const N: usize>(round: usize, mut turns: [u8; N]) -> [u8; N] {
+    if round % 2 == 1 {
+        turns.reverse();
+    }
+    turns
 }
 
 fn rate(many: usize, start: Instant) -> f64 {

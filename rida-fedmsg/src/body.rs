@@ -89,13 +89,16 @@ fn module(
 
 fn build_requires(requires: &[BuildRequire]) -> Json {
     let entry = |require: &BuildRequire| {
+        // A base module is the distribution itself, and told as the interface tells it; what else a build of this service
+        // is, the log does not say.
+        let of_base = |text: &str| if require.build.is_none() { text.into() } else { Json::Null };
         let value = Json::object([
-            ("context", Json::Null),
+            ("context", of_base("00000000")),
             ("filtered_rpms", Json::List(Vec::new())),
             ("koji_tag", Json::Null),
-            ("ref", Json::Null),
+            ("ref", of_base("virtual")),
             ("stream", require.stream.as_str().into()),
-            ("version", Json::Null),
+            ("version", of_base("1")),
         ]);
         (Text::from(require.name.as_str()), value)
     };

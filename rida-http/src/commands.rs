@@ -149,6 +149,12 @@ async fn migrate(config: &Config) -> Result<(), String> {
 #[cfg(feature = "fedmsg")]
 async fn test_bus(resolved: &Resolved) -> Result<(), String> {
     telemetry::start(&resolved.config.log)?;
+    // What is wrong with other settings is another command's to tell.
+    let of_the_bus: Vec<&str> =
+        resolved.problems.iter().map(String::as_str).filter(|problem| problem.contains("bus.")).collect();
+    if !of_the_bus.is_empty() {
+        return Err(of_the_bus.join("\n"));
+    }
     for line in crate::bus::probe::run(&resolved.config.bus).await? {
         println!("{line}");
     }

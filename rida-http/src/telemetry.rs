@@ -16,14 +16,17 @@ const QUIETER: &str = "sqlx=warn,sea_orm=warn,sea_orm_migration=warn,hyper=warn,
 /// Libraries that write what they send, and with it passwords, when they are asked for everything. No filter gets that.
 const SECRETIVE: [&str; 3] = ["lapin", "amq_protocol", "async_rs"];
 
-/// Who warns, with the whole message, of each that no queue is bound to. It is told once for all, and counted.
-const RETURNED: &str = "lapin::returned_messages";
+/// Who writes several lines about each connection that breaks, and each message that comes back, whole. What becomes of
+/// those is told and counted here, once for all that follow.
+const TALKATIVE: &str = "lapin";
+/// But when its own threads panic nobody else tells.
+const PANICS: &str = "lapin::thread";
 
-/// Tells whether a line may have a password in it, or is as long as a message.
+/// Tells whether a line may have a password in it, or is told in other words.
 fn is_left_out(of: &Metadata<'_>) -> bool {
     let library = of.target().split("::").next().unwrap_or_default();
     let is_secretive = SECRETIVE.iter().any(|secretive| library.starts_with(secretive));
-    of.target() == RETURNED || (is_secretive && *of.level() > Level::WARN)
+    (is_secretive && *of.level() > Level::WARN) || (library == TALKATIVE && of.target() != PANICS)
 }
 
 /// Starts the log, on standard error.

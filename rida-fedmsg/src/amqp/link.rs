@@ -6,11 +6,13 @@ use std::time::{Duration, Instant};
 use lapin::Connection;
 use lapin::tcp::{OwnedIdentity, OwnedTLSConfig};
 use lapin::uri::AMQPUri;
+use openssl::pkey::PKey;
+use openssl::x509::X509;
 use rida_core::PortError;
 
-use super::connecting;
+use super::{connecting, words};
 use crate::error::BusError;
-use crate::fedmsg::sign::read;
+use crate::fedmsg::sign::{authorities, read};
 
 /// How long connecting may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
@@ -53,12 +55,30 @@ impl AmqpLink {
     /// When a file cannot be read, or the address is none.
     pub(super) fn tls(&self) -> Result<OwnedTLSConfig, BusError> {
         self.uri()?;
-        let cert_chain = self.authority.as_ref().map(|path| read("the certificate authority", path)).transpose()?;
+        let cert_chain = match &self.authority {
+            Some(path) => {
+                let text = read("the certificate authority", path)?;
+                let _ = authorities("the certificate authority", path, &text)?;
+                Some(text)
+            }
+            None => None,
+        };
         let identity = match &self.identity {
-            Some((certificate, key)) => Some(OwnedIdentity::PKCS8 {
-                pem: read("the client certificate", certificate)?.into_bytes(),
-                key: read("the client certificate's key", key)?.into_bytes(),
-            }),
+            Some((certificate, key)) => {
+                let pem = read("the client certificate", certificate)?.into_bytes();
+                let of_key = read("the client certificate's key", key)?.into_bytes();
+                let unusable = |source: Box<dyn std::error::Error + Send + Sync>| BusError::File {
+                    what: "the client certificate with its key",
+                    path: format!("{} and {}", certificate.display(), key.display()),
+                    source,
+                };
+                let parsed = X509::from_pem(&pem).map_err(|error| unusable(error.into()))?;
+                let private = PKey::private_key_from_pem(&of_key).map_err(|error| unusable(error.into()))?;
+                if !parsed.public_key().is_ok_and(|public| public.public_eq(&private)) {
+                    return Err(unusable("the certificate is not that of the key".into()));
+                }
+                Some(OwnedIdentity::PKCS8 { pem, key: of_key })
+            }
             None => None,
         };
         Ok(OwnedTLSConfig { identity, cert_chain })
@@ -79,8 +99,7 @@ impl AmqpLink {
             |error: BusError| PortError::unavailable("the connection to the broker cannot be made").because(error);
         let tls = self.tls().map_err(unusable)?;
         let uri = self.uri().map_err(unusable)?;
-        let away =
-            |error: lapin::Error| PortError::unavailable("the broker is away, or refuses the login").because(error);
+        let away = |error: lapin::Error| PortError::unavailable(words::why(self, &error)).because(error);
         let connected = connecting::connect(uri, name, tls, patience).await.map_err(away)?;
         connected.ok_or_else(|| PortError::unavailable("the broker does not answer"))
     }

@@ -7,6 +7,7 @@ mod link;
 mod listener;
 mod probe;
 mod publisher;
+mod words;
 
 pub use self::link::AmqpLink;
 pub use self::listener::{AmqpListener, AmqpListenerConfig};

@@ -7,7 +7,7 @@ use rida_core::{PortError, Timestamp};
 use super::envelope::Envelope;
 use super::publisher::FedmsgPublisher;
 use super::socket;
-use super::verify::{Trust, Verifier};
+use super::verify::{Refusal, Trust, Verifier};
 use crate::error::BusError;
 use crate::ids::random;
 use crate::json::Json;
@@ -105,7 +105,10 @@ fn receive(
             None => Ok("came back; set bus.fedmsg.listen and bus.fedmsg.authority to have its signature checked"),
             Some(Ok(_)) => Ok("came back, and its signature is good"),
             Some(Err(refusal)) => {
-                let message = format!("the message came back and is not believed: {refusal}");
+                let complaint =
+                    verifier.filter(|_| refusal == Refusal::Certificate).and_then(|it| it.complaint(&frames));
+                let why = complaint.map(|why| format!(" ({why})")).unwrap_or_default();
+                let message = format!("the message came back and is not believed: {refusal}{why}");
                 Err(PortError::permanent(message))
             }
         };

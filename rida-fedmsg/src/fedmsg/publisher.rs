@@ -209,7 +209,10 @@ impl FedmsgPublisher {
 
     /// Returns the error of a message that nobody listens to.
     pub(super) fn unheard(&self) -> PortError {
-        unheard(self.inner.is_relayed)
+        let Inner { is_relayed, endpoint, .. } = &*self.inner;
+        let why =
+            if *is_relayed { "the relay of fedmsg is away, or is none:" } else { "nobody listens to the topic at" };
+        PortError::unavailable(format!("{why} {endpoint}"))
     }
 
     /// Sends the two frames of a message as they are.
@@ -217,10 +220,10 @@ impl FedmsgPublisher {
     /// # Errors
     /// As [`Publisher::publish`] has them.
     pub async fn send_frame(&self, topic: String, frame: String) -> Result<(), PortError> {
-        let Inner { listeners, not_before, needs_listener, is_relayed, .. } = &*self.inner;
+        let Inner { listeners, not_before, needs_listener, .. } = &*self.inner;
         tokio::time::sleep_until((*not_before).into()).await;
         if *needs_listener && !listeners.any(&topic) {
-            return Err(unheard(*is_relayed));
+            return Err(self.unheard());
         }
         let message = zmtp::message(topic.as_bytes(), frame.as_bytes());
         match listeners.offer(topic.as_bytes(), &message, Instant::now()) {
@@ -286,11 +289,6 @@ impl Door {
             Self::Relay(place) => door::go_to(place, listeners.clone()).await,
         }
     }
-}
-
-fn unheard(is_relayed: bool) -> PortError {
-    let why = if is_relayed { "nobody listens: the relay of fedmsg is away" } else { "nobody listens to the topic" };
-    PortError::unavailable(why)
 }
 
 fn ended() -> PortError {

@@ -46,8 +46,10 @@ struct Source {
 
 impl Identity {
     fn new(certificate: &str, key: &str) -> Result<Self, BusError> {
-        let parsed = X509::from_pem(certificate.as_bytes()).map_err(BusError::crypto("read the certificate"))?;
-        let key = PKey::private_key_from_pem(key.as_bytes()).map_err(BusError::crypto("read the private key"))?;
+        let parsed = X509::from_pem(certificate.as_bytes());
+        let parsed = parsed.map_err(BusError::crypto("read the certificate, which is to be PEM"))?;
+        let key = PKey::private_key_from_pem(key.as_bytes())
+            .map_err(BusError::crypto("read the private key, which is to be PEM without a password"))?;
         let public = parsed.public_key().map_err(BusError::crypto("read the certificate's key"))?;
         if !public.public_eq(&key) {
             return Err(BusError::Config("the certificate is not that of the private key".to_owned()));
@@ -58,7 +60,12 @@ impl Identity {
     }
 
     fn read(certificate: &Path, key: &Path) -> Result<Self, BusError> {
-        Self::new(&read("the certificate", certificate)?, &read("the private key", key)?)
+        let made = Self::new(&read("the certificate", certificate)?, &read("the private key", key)?);
+        made.map_err(|error| BusError::File {
+            what: "the certificate and its key",
+            path: format!("{} and {}", certificate.display(), key.display()),
+            source: Box::new(error),
+        })
     }
 
     fn signature(&self, bytes: &[u8]) -> Result<Vec<u8>, BusError> {
@@ -165,4 +172,15 @@ pub(crate) fn read(what: &'static str, path: &Path) -> Result<String, BusError> 
         path: path.display().to_string(),
         source: error.into(),
     })
+}
+
+/// Reads the certificates of an authority's file (PEM): by one that has none, nobody would ever be believed.
+pub(crate) fn authorities(what: &'static str, path: &Path, text: &str) -> Result<Vec<X509>, BusError> {
+    let unusable = |source: Box<dyn std::error::Error + Send + Sync>| BusError::File {
+        what,
+        path: path.display().to_string(),
+        source,
+    };
+    let certificates = X509::stack_from_pem(text.as_bytes()).map_err(|error| unusable(error.into()))?;
+    if certificates.is_empty() { Err(unusable("it has no certificate (PEM)".into())) } else { Ok(certificates) }
 }

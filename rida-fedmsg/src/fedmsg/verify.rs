@@ -10,11 +10,11 @@ use openssl::ssl::SslFiletype;
 use openssl::stack::Stack;
 use openssl::x509::store::{File, X509Lookup, X509LookupRef, X509Store, X509StoreBuilder};
 use openssl::x509::verify::X509VerifyFlags;
-use openssl::x509::{X509, X509StoreContext};
+use openssl::x509::{X509, X509StoreContext, X509VerifyResult};
 
 use super::renewed::Files;
 use crate::error::BusError;
-use crate::fedmsg::sign::{digest_info, read};
+use crate::fedmsg::sign::{authorities, digest_info, read};
 use crate::json::{Json, JsonLimits, Text};
 
 /// Who is believed.
@@ -116,7 +116,7 @@ impl Verifier {
         let crypto = |error| BusError::Crypto { action: "trust the certificate authority", source: error };
         let authority = read("the certificate authority", &trust.authority)?;
         let mut store = X509StoreBuilder::new().map_err(crypto)?;
-        for certificate in X509::stack_from_pem(authority.as_bytes()).map_err(crypto)? {
+        for certificate in authorities("the certificate authority", &trust.authority, &authority)? {
             store.add_cert(certificate).map_err(crypto)?;
         }
         if let Some(path) = &trust.revoked {
@@ -166,12 +166,25 @@ impl Verifier {
         Ok(Verified { topic: message.topic, id: message.id, body: message.body, signer })
     }
 
+    /// Tells in OpenSSL's words what is wrong with the certificate of a message that is refused for it.
+    pub(super) fn complaint(&self, frames: &[Vec<u8>]) -> Option<&'static str> {
+        let [topic, frame] = frames else { return None };
+        let certificate = read_envelope(topic, frame, self.limits).ok()?.certificate().ok()?;
+        self.certified(&certificate).err().map(|error| error.error_string())
+    }
+
     fn is_certified(&self, certificate: &X509) -> bool {
+        self.certified(certificate).is_ok()
+    }
+
+    fn certified(&self, certificate: &X509) -> Result<(), X509VerifyResult> {
         // The authority signs certificates itself; what a message brings along is not believed for others.
         let checked = Stack::new().and_then(|chain| {
-            X509StoreContext::new()?.init(&self.store, certificate, &chain, |context| context.verify_cert())
+            X509StoreContext::new()?.init(&self.store, certificate, &chain, |context| {
+                Ok(if context.verify_cert()? { Ok(()) } else { Err(context.error()) })
+            })
         });
-        checked.unwrap_or(false)
+        checked.unwrap_or(Err(X509VerifyResult::APPLICATION_VERIFICATION))
     }
 }
 

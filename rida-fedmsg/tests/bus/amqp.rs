@@ -151,6 +151,65 @@ async fn a_wrong_password_is_tried_until_somebody_mends_it() {
     assert_eq!(error.in_full(), why, "whoever comes meanwhile hears why");
 }
 
+/// Makes a certificate of the tests' authority that was good for a day, long ago, and its key; returns their files.
+fn expired(folder: &std::path::Path) -> (std::path::PathBuf, std::path::PathBuf) {
+    use openssl::asn1::Asn1Time;
+    use openssl::x509::{X509, X509NameBuilder};
+    let pem = |file: &str| std::fs::read(authority(file)).unwrap();
+    let (of_authority, signing) =
+        (X509::from_pem(&pem("ca.crt")).unwrap(), openssl::pkey::PKey::private_key_from_pem(&pem("ca.key")).unwrap());
+    let key = openssl::pkey::PKey::from_rsa(openssl::rsa::Rsa::generate(2048).unwrap()).unwrap();
+    let mut name = X509NameBuilder::new().unwrap();
+    name.append_entry_by_text("CN", "rida").unwrap();
+    let mut certificate = X509::builder().unwrap();
+    certificate.set_version(2).unwrap();
+    certificate.set_subject_name(&name.build()).unwrap();
+    certificate.set_issuer_name(of_authority.subject_name()).unwrap();
+    certificate.set_not_before(&Asn1Time::from_str("20200101000000Z").unwrap()).unwrap();
+    certificate.set_not_after(&Asn1Time::from_str("20200102000000Z").unwrap()).unwrap();
+    certificate.set_pubkey(&key).unwrap();
+    certificate.sign(&signing, openssl::hash::MessageDigest::sha256()).unwrap();
+    let files = (folder.join("expired.crt"), folder.join("expired.key"));
+    std::fs::write(&files.0, certificate.build().to_pem().unwrap()).unwrap();
+    std::fs::write(&files.1, key.private_key_to_pem_pkcs8().unwrap()).unwrap();
+    files
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_wrong_with_a_connection_is_said_in_words() {
+    let (broker, folder) = (broker().await, tempfile::tempdir().unwrap());
+    let good = broker.tls_link("client", "ca.crt");
+    let plain = |from: &str, to: &str| AmqpLink { url: broker.url().replace(from, to), ..AmqpLink::default() };
+    let tls_at_no_tls = AmqpLink { url: broker.url().replace("amqp:", "amqps:"), ..good.clone() };
+    let tried = [
+        (plain(&broker.url(), "amqp://guest:guest@127.0.0.1:9/%2f"), "nothing is at that address and port"),
+        (plain("guest:guest", "guest:wrong"), "refuses the login"),
+        (plain("%2f", "nowhere"), "does not let this user in: "),
+        (tls_at_no_tls, "speaks no TLS"),
+        (AmqpLink { identity: None, ..good.clone() }, "wants a client certificate"),
+        (broker.tls_link("client", "other-ca.crt"), "not of an authority that is trusted"),
+        (AmqpLink { authority: None, ..good.clone() }, "not of an authority that is trusted"),
+        (broker.tls_link("foreign", "ca.crt"), "does not take the client certificate"),
+        (AmqpLink { identity: Some(expired(folder.path())), ..good.clone() }, "which has expired"),
+    ];
+    for (link, told) in tried {
+        let error = publisher(link.clone()).publish(&announcements()[0]).await.unwrap_err();
+        let said = error.in_full();
+        assert!(error.is_retryable() && said.contains(told), "{link:?}: {said}");
+    }
+    // What can be seen without the broker is told at the start.
+    let refused = |link: AmqpLink| {
+        let made = AmqpPublisher::new(AmqpConfig::new(link), Topics::default(), MessageIds::new("test"));
+        let error = made.err().expect("it cannot be used");
+        format!("{error}: {}", std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default())
+    };
+    let mixed = Some((authority("client.crt"), authority("foreign.key")));
+    let mixed = refused(AmqpLink { identity: mixed, ..good.clone() });
+    assert!(mixed.contains("is not that of the key") && mixed.contains("foreign.key"), "{mixed}");
+    let none = refused(AmqpLink { authority: Some(authority("ca.key")), ..good });
+    assert!(none.contains("it has no certificate") && none.contains("ca.key"), "{none}");
+}
+
 /// How many messages are in flight around the broker's death; `RIDA_BUS_MESSAGES` changes it.
 fn many() -> usize {
     std::env::var("RIDA_BUS_MESSAGES").ok().map_or(3000, |text| text.parse().expect("a number of messages"))

@@ -100,6 +100,17 @@ fn a_message_goes_out_on_fedmsg_and_comes_back() {
     let refused = test(&revoked);
     let why = String::from_utf8(refused.stderr).unwrap();
     assert!(!refused.status.success() && why.contains("not believed: its certificate"), "{why}");
+    assert!(why.contains("(certificate revoked)"), "{why}");
+    let wrong = [
+        ("bus.fedmsg.high_water_mark=0", "bus.fedmsg.high_water_mark is zero"),
+        ("bus.fedmsg.nitpicky=true", "nobody is named that may send"),
+        ("bus.fedmsg.bind=ipc:///run/fedmsg", "is no place for announcements, such as tcp://"),
+    ];
+    for (setting, told) in wrong {
+        let refused = test(&[settings.as_slice(), &[setting.to_owned()]].concat());
+        let why = String::from_utf8(refused.stderr).unwrap();
+        assert!(!refused.status.success() && why.contains(told), "{setting}: {why}");
+    }
     let nothing = test(&[]);
     assert!(!nothing.status.success());
 }

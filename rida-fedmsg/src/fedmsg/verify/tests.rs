@@ -163,7 +163,11 @@ fn files_that_are_not_what_they_should_be_are_named() {
     let no_list = Trust { revoked: Some(empty.path().to_owned()), ..trust() };
     assert!(Verifier::new(&no_list).is_err());
     let other_key = Signer::from_files(&authority("signer.crt"), &authority("revoked.key"));
-    assert!(other_key.err().unwrap().to_string().contains("not that of the private key"));
+    let other_key = crate::chain(&other_key.err().unwrap());
+    assert!(other_key.contains("not that of the private key") && other_key.contains("revoked.key"), "{other_key}");
+    let no_certificate = Verifier::new(&Trust { authority: authority("ca.key"), ..trust() }).err().unwrap();
+    let no_certificate = crate::chain(&no_certificate);
+    assert!(no_certificate.contains("ca.key") && no_certificate.contains("no certificate"), "{no_certificate}");
 }
 
 /// Replaces a file as one does it who is careful: by another of the same name. Afterwards a look is due.

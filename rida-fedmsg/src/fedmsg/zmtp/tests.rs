@@ -1,3 +1,4 @@
+use proptest::prelude::*;
 use tokio::io::duplex;
 
 use super::*;
@@ -89,4 +90,24 @@ fn a_message_is_two_frames() {
     assert_eq!(long.len(), 12 + 300);
     assert_eq!(message(b"t", &[b'x'; 255])[3..5], [0, 255]);
     assert_eq!(message(b"t", &[b'x'; 256])[3], LONG);
+}
+
+proptest! {
+    /// Whatever comes after a good beginning, it is heard or refused, and what is kept of it is short.
+    #[test]
+    fn any_bytes_are_heard_or_refused(bytes in proptest::collection::vec(any::<u8>(), 0..600)) {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let heard = runtime.block_on(async {
+            let (mut rest, mut longest) = (&*bytes, 0);
+            while let Ok(said) = hear(&mut rest).await {
+                if let Said::Wants(bytes) | Said::Leaves(bytes) | Said::Ping(bytes) = said {
+                    longest = longest.max(bytes.len());
+                }
+            }
+            longest
+        });
+        prop_assert!(heard < LONGEST);
+        let greeted = [greeting(3, b"NULL"), bytes].concat();
+        let _ = runtime.block_on(shaken(&greeted));
+    }
 }
