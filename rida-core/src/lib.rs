@@ -40,7 +40,7 @@ pub use component::{Built, ComponentBuild, ComponentKey, ComponentState, PinnedS
 pub use deadline::{deadline, look_at};
 pub use driver::{
     ApplyError, Clock, Driver, Looked, PUBLISHER, Parts, Performed, Published, Request, StreamChoices, SubmitError,
-    Turn,
+    Turn, Unanswered,
 };
 pub use effect::{Action, Effect};
 pub use error::{PortError, PortErrorKind};

@@ -121,9 +121,40 @@ fn a_build_system_that_cannot_be_asked_until_the_deadline_is_the_reason() {
     let world = World::with(system);
     assert!(matches!(world.perform().as_slice(), [Performed::Done]));
     assert!(matches!(world.perform().as_slice(), [Performed::Done]));
+    // It is told while it lasts, with since when.
+    assert_eq!(world.driver.unanswered(world.id), None);
+    let since = world.driver.parts().clock.now();
+    for _ in 0..3 {
+        let _ = block_on(world.driver.look(world.id)).unwrap();
+        let told = world.driver.unanswered(world.id).unwrap();
+        assert_eq!((told.since, &*told.why), (since, "the hub is offline"));
+        assert!(told.to_string().contains(&since.to_string()), "{told}");
+        world.clock.advance(Duration::from_secs(60));
+    }
     world.clock.advance(Policy::default().deadlines.build);
     let _ = block_on(world.driver.look(world.id)).unwrap();
     assert_eq!(world.build().reason(), Some("the components were not built in time; at last: the hub is offline"));
+    let _ = block_on(world.driver.look(world.id)).unwrap();
+    assert_eq!(world.driver.unanswered(world.id), None, "nobody waits any more");
+}
+
+#[test]
+fn a_build_system_that_answers_again_is_not_told_to_be_away() {
+    let mut system = MockBuildSystem::new();
+    let mut asked = 0;
+    system.expect_prepare().times(1).returning(|_| Ok(()));
+    system.expect_build().times(1).returning(|_, _| Ok(TaskId(7)));
+    system.expect_follow().times(2).returning(move |_| {
+        asked += 1;
+        if asked == 1 { Err(PortError::unavailable("the hub is offline")) } else { Ok(Vec::new()) }
+    });
+    let world = World::with(system);
+    assert!(matches!(world.perform().as_slice(), [Performed::Done]));
+    assert!(matches!(world.perform().as_slice(), [Performed::Done]));
+    for is_away in [true, false] {
+        let _ = block_on(world.driver.look(world.id)).unwrap();
+        assert_eq!(world.driver.unanswered(world.id).is_some(), is_away);
+    }
 }
 
 #[test]

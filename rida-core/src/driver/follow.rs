@@ -1,6 +1,7 @@
 //! Looks at builds: asks the build system what it knows, and ends what took too long.
 
-use std::sync::Arc;
+use std::fmt;
+use std::sync::{Arc, PoisonError};
 
 use super::perform::is_left;
 use super::{ApplyError, Driver, Parts};
@@ -13,6 +14,7 @@ use crate::event::Fact;
 use crate::hint::BuildSystemHint;
 use crate::id::BuildId;
 use crate::ports::{PendingEffect, StoreError};
+use crate::timestamp::Timestamp;
 
 /// How much of an error a build is told that a deadline ended.
 const LONGEST_ERROR: usize = 1000;
@@ -29,6 +31,28 @@ pub struct Looked {
     pub error: Option<PortError>,
 }
 
+/// How many builds are remembered that the build system could not be asked about.
+const REMEMBERED: usize = 10_000;
+
+/// The build system does not say what became of what a build waits for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unanswered {
+    /// Since when.
+    pub since: Timestamp,
+    /// Why, as it was the last time.
+    pub why: Arc<str>,
+}
+
+impl fmt::Display for Unanswered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { since, why } = self;
+        write!(
+            f,
+            "the build system, which does not tell what became of it since {since}: {why}; the rest was known before"
+        )
+    }
+}
+
 impl Driver {
     /// Asks the build system what became of what a build waits for, and ends what took too long.
     ///
@@ -38,6 +62,7 @@ impl Driver {
         let mut looked = Looked::default();
         let Some(build) = self.parts.store.load(id).await? else { return Ok(looked) };
         if waits_for_build_system(&build) {
+            let asked_at = self.parts.clock.now();
             match self.parts.build_system.follow(&build).await {
                 Ok(facts) => {
                     looked.facts = facts.len();
@@ -47,12 +72,15 @@ impl Driver {
                 }
                 Err(error) => looked.error = Some(error),
             }
+            self.remember(id, asked_at, looked.error.as_ref());
             if matches!(build.phase, Phase::Building { regenerating: Some(_) })
                 && let Some(build) = self.parts.store.load(id).await?.filter(is_left)
             {
                 // It ended while a repository that failed was asked for again.
                 looked.error = self.parts.build_system.abandon(&build).await.err();
             }
+        } else {
+            self.remember(id, Timestamp::EPOCH, None);
         }
         // After the build system's news, which may have ended the phase just in time.
         let now = self.parts.clock.now();
@@ -63,6 +91,29 @@ impl Driver {
             self.note(id, Fact::TimePassed { because }, &mut looked).await?;
         }
         Ok(looked)
+    }
+
+    /// Tells since when, and why, the build system does not say what became of what a build waits for: what the build shows
+    /// is what was known before. Each driver knows this of the builds that it has looked at last.
+    pub fn unanswered(&self, id: BuildId) -> Option<Unanswered> {
+        self.unanswered.lock().unwrap_or_else(PoisonError::into_inner).get(&id).cloned()
+    }
+
+    fn remember(&self, id: BuildId, asked_at: Timestamp, error: Option<&PortError>) {
+        let mut unanswered = self.unanswered.lock().unwrap_or_else(PoisonError::into_inner);
+        match error {
+            None => {
+                unanswered.remove(&id);
+            }
+            Some(error) => {
+                let since = unanswered.get(&id).map_or(asked_at, |known| known.since);
+                if unanswered.len() >= REMEMBERED {
+                    unanswered.pop_first();
+                }
+                let why = error.message().chars().take(LONGEST_ERROR).collect::<String>().into();
+                unanswered.insert(id, Unanswered { since, why });
+            }
+        }
     }
 
     /// Returns why what a build waits for was not done the last time that somebody tried: an instruction of it, or a look.

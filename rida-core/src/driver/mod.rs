@@ -9,10 +9,11 @@ mod siblings;
 mod submit;
 mod turn;
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-pub use self::follow::Looked;
+pub use self::follow::{Looked, Unanswered};
 pub use self::perform::Performed;
 pub use self::publish::{PUBLISHER, Published};
 pub use self::submit::{Request, StreamChoices, SubmitError};
@@ -73,6 +74,8 @@ pub struct Parts {
 /// Any number of drivers may share one store.
 pub struct Driver {
     parts: Parts,
+    /// The builds that the build system could not be asked about when this driver last looked.
+    unanswered: Mutex<BTreeMap<BuildId, Unanswered>>,
     worker: WorkerId,
     lease: Duration,
 }
@@ -95,7 +98,7 @@ pub enum ApplyError {
 impl Driver {
     /// Makes a driver of its parts; `worker` names the process, uniquely among those that share the store.
     pub fn new(parts: Parts, worker: WorkerId) -> Self {
-        Self { parts, worker, lease: Self::LEASE }
+        Self { parts, unanswered: Mutex::default(), worker, lease: Self::LEASE }
     }
 
     /// How long a lease lasts when nothing else was said.

@@ -29,7 +29,12 @@ pub(super) async fn show(api: Arc<Api>, asked: Asked) -> Result<Response, ApiErr
     let Parts { store, policy, clock, .. } = api.driver.parts();
     let queue = if build.state() == BuildState::Wait { store.queue().await? } else { Queue::default() };
     let pending = if build.state().is_active() { store.pending(id).await? } else { Vec::new() };
-    let waits_for = waits_for(&build, &queue, &pending, policy, clock.now());
+    let mut waits_for = waits_for(&build, &queue, &pending, policy, clock.now());
+    if let Some(unanswered) =
+        api.driver.unanswered(id).filter(|told| build.state() == BuildState::Build && told.since >= build.phase_since)
+    {
+        waits_for.insert(0, unanswered.to_string());
+    }
     Ok(json(StatusCode::OK, &Detail::new(&build, waits_for)))
 }
 

@@ -4,6 +4,8 @@
 //! is read off the hub, so that nothing has to be remembered. One that failed is asked for again; hubs that keep a queue
 //! do that, and see to it that there are never two at once for one tag; with older ones it is done here.
 
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use rida_core::{BuildId, ComponentState, Fact, ModuleBuild, Phase, PortError};
@@ -24,24 +26,27 @@ mod awaited;
 const REMEMBERED: usize = 4096;
 /// The shortest pause between two questions for the first repository.
 const SHORTEST: Duration = Duration::from_secs(1);
-/// How many modules ask builders at the same time.
-const TURNS: usize = 16;
 
-/// Held while a builder is asked for a module's repository, so that who comes meanwhile finds what was asked for.
-#[derive(Debug)]
-pub(super) struct Turns([tokio::sync::Mutex<()>; TURNS]);
+/// A turn of each module whose repository somebody asks for, as long as anybody does. It is held while a builder is
+/// asked, so that who comes meanwhile finds what was asked for. No module waits for what the hub does for another.
+#[derive(Debug, Default)]
+pub(super) struct Turns(Mutex<BTreeMap<BuildId, Weak<Turn>>>);
 
-impl Default for Turns {
-    fn default() -> Self {
-        Self(std::array::from_fn(|_| tokio::sync::Mutex::new(())))
-    }
-}
+type Turn = tokio::sync::Mutex<()>;
 
 impl Turns {
-    async fn of(&self, build: BuildId) -> tokio::sync::MutexGuard<'_, ()> {
-        let number = usize::try_from(build.get().unsigned_abs()).unwrap_or_default() % TURNS;
-        let [first, ..] = &self.0;
-        self.0.get(number).unwrap_or(first).lock().await
+    async fn of(&self, build: BuildId) -> tokio::sync::OwnedMutexGuard<()> {
+        let turn = {
+            let mut turns = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            turns.retain(|_, turn| turn.strong_count() > 0);
+            let known = turns.get(&build).and_then(Weak::upgrade);
+            known.unwrap_or_else(|| {
+                let turn = Arc::<Turn>::default();
+                turns.insert(build, Arc::downgrade(&turn));
+                turn
+            })
+        };
+        turn.lock_owned().await
     }
 }
 

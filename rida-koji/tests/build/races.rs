@@ -88,14 +88,52 @@ async fn a_start_that_cannot_look_whether_it_was_cancelled_tells_its_task() {
 /// Two services perform the same instruction, as when a lease ended too early.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_start_that_another_service_makes_later_is_found() {
+    // Older hubs take a time that is told as a number for another one.
+    for dialect in [Dialect::released(), Dialect::old()] {
+        let world = World::new().await;
+        world.hub.world().dialect = dialect.clone();
+        let (one, other) = (world.system(), world.system());
+        let build = world.module(&["alpha"]);
+        world.prepare(&one, &build).await;
+        let key = build.key(0).unwrap();
+        let first = one.build(&build, &key).await.unwrap();
+        assert_eq!(other.build(&build, &key).await.unwrap(), first, "{dialect:?}");
+        let started = world.hub.world().tasks().filter(|task| task.method == "build").count();
+        assert_eq!(started, 1, "{dialect:?}");
+    }
+}
+
+/// Within one service nobody asks for a second repository of a module, not even to take it back.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_service_asks_once_for_a_repository_and_modules_do_not_wait_for_each_other() {
     let world = World::new().await;
-    let (one, other) = (world.system(), world.system());
-    let build = world.module(&["alpha"]);
-    world.prepare(&one, &build).await;
-    let key = build.key(0).unwrap();
-    let first = one.build(&build, &key).await.unwrap();
-    assert_eq!(other.build(&build, &key).await.unwrap(), first);
-    assert_eq!(world.hub.world().tasks().filter(|task| task.method == "build").count(), 1);
+    world.hub.world().dialect = Dialect::old();
+    let system = Arc::new(world.system());
+    // Of many modules, some would have to share what there is a fixed number of.
+    let modules: Vec<_> = (0..65).map(|_| world.module(&["alpha"])).collect();
+    let (slow, others) = modules.split_first().unwrap();
+    let others: Vec<_> = others.iter().filter(|other| other.id.get() % 8 == slow.id.get() % 8).collect();
+    for module in std::iter::once(slow).chain(others.iter().copied()) {
+        world.prepare(&system, module).await;
+    }
+    let asked = || world.hub.world().calls.iter().filter(|call| call.ends_with(" newRepo")).count();
+    let before = asked();
+    world.hub.world().trouble(When::method("newRepo"), Trouble::Slow(Duration::from_secs(10)));
+    let ask = || {
+        let (system, build) = (Arc::clone(&system), slow.clone());
+        tokio::spawn(async move { system.regenerate(&build, 1).await })
+    };
+    let asking = [ask(), ask()];
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    for other in &others {
+        system.regenerate(other, 1).await.unwrap();
+    }
+    assert_eq!((asked() - before, others.len()), (8, 8), "those of others are there");
+    assert!(asking.iter().all(|asking| !asking.is_finished()), "the slow one is not");
+    for asking in asking {
+        asking.await.unwrap().unwrap();
+    }
+    assert_eq!(asked() - before, 9, "one more");
 }
 
 /// Somebody has a repository made while packages are being tagged: it lacks some, and counts for nothing.
