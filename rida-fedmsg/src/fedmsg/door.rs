@@ -17,6 +17,9 @@ use crate::error::BusError;
 const HANDSHAKE: Duration = Duration::from_secs(30);
 /// How long connecting to a relay may take.
 const CONNECT: Duration = Duration::from_secs(10);
+/// How long a relay may acknowledge nothing of what it is sent, in milliseconds, before its connection is given up: by
+/// itself TCP goes on for a quarter of an hour, and all that is handed over meanwhile is lost.
+const UNACKNOWLEDGED: u32 = 6000;
 /// The waits before a relay is connected to again, as fedmsg's own.
 const FIRST_WAIT: Duration = Duration::from_millis(100);
 const LONGEST_WAIT: Duration = Duration::from_secs(1);
@@ -79,6 +82,7 @@ pub(super) async fn go_to(place: String, listeners: Listeners) {
             let stream = tokio::time::timeout(CONNECT, TcpStream::connect(address)).await;
             let stream = stream.map_err(|_| std::io::Error::from(ErrorKind::TimedOut))??;
             wait = FIRST_WAIT;
+            sockopt::set_tcp_user_timeout(&stream, UNACKNOWLEDGED).map_err(std::io::Error::from)?;
             serve(stream, place.clone(), &listeners).await
         };
         if let Err(error) = served.await {

@@ -25,6 +25,10 @@ use crate::topics::Topics;
 /// How many messages are kept for a listener that is behind, some 60 MB: more than hours of a busy service.
 const HIGH_WATER_MARK: usize = 10_000;
 
+/// How long a place that listeners connect to is open before the first message: those that were connected before a
+/// restart try again within a second and a bit, as fedmsg configures them.
+const SETTLE: Duration = Duration::from_secs(2);
+
 /// How the messages leave.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Way {
@@ -58,12 +62,14 @@ pub struct FedmsgConfig {
 impl FedmsgConfig {
     /// Makes the configuration of a way, with defaults for everything else.
     pub fn new(way: Way) -> Self {
+        let is_relayed = matches!(way, Way::Connect(_));
         Self {
-            needs_listener: matches!(way, Way::Connect(_)),
+            needs_listener: is_relayed,
             way,
             high_water_mark: HIGH_WATER_MARK,
             patience: Duration::from_secs(60),
-            settle: Duration::from_millis(500),
+            // Whether a relay listens is known.
+            settle: if is_relayed { Duration::ZERO } else { SETTLE },
             linger: Duration::from_secs(5),
             username: "rida".to_owned(),
         }

@@ -10,6 +10,7 @@ mod fedmsg;
 mod fedmsg_listening;
 mod hostile;
 mod programs;
+mod reconnecting;
 mod relay;
 
 use std::path::PathBuf;

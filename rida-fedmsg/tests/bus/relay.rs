@@ -82,3 +82,27 @@ async fn a_relay_that_is_killed_in_the_middle_is_found_again() {
     assert!(before > MANY / 4 && good > before, "{before} before and {good} of {MANY} in all arrived");
     println!("{good} of {MANY} arrived across the death of the relay, {before} of them before");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_relay_whose_machine_vanishes_is_missed_within_seconds() {
+    let mut relay = Program::python("fedmsg", "fedmsg_gone.py", &[]);
+    let port = relay.line(|line| line.starts_with("port ")).replace("port ", "");
+    let publisher = publisher(&FedmsgConfig::new(Way::Connect(format!("tcp://127.0.0.1:{port}"))), None);
+    let announcement = &announcements()[0];
+    let topic = publisher.message(announcement).unwrap().0;
+    tokio::time::timeout(PATIENCE, publisher.listened_to(&topic)).await.unwrap().unwrap();
+    publisher.publish(announcement).await.unwrap();
+    relay.say_line("");
+    relay.line(|line| line == "gone");
+    let start = Instant::now();
+    let error = loop {
+        match publisher.publish(announcement).await {
+            Ok(_) => tokio::time::sleep(Duration::from_millis(100)).await,
+            Err(error) => break error,
+        }
+        assert!(start.elapsed() < Duration::from_secs(30), "everything is handed over to nobody");
+    };
+    assert!(error.is_retryable() && error.message().contains("the relay of fedmsg is away"), "{error}");
+    assert!(start.elapsed() > Duration::from_secs(3), "a network may be slow for a moment: {:?}", start.elapsed());
+    publisher.close().await;
+}
