@@ -9,6 +9,7 @@ use lapin::options::{
     BasicAckOptions, BasicConsumeOptions, BasicNackOptions, BasicQosOptions, QueueBindOptions, QueueDeclareOptions,
 };
 use lapin::types::{AMQPValue, FieldTable, ShortString};
+use lapin::{Connection, Consumer};
 use rida_core::PortError;
 use tokio::sync::watch;
 
@@ -61,6 +62,9 @@ impl AmqpListener {
     /// When the configuration cannot be.
     pub fn new(config: AmqpListenerConfig, inbox: Arc<Inbox>) -> Result<Self, BusError> {
         config.link.tls()?;
+        if config.topics.is_empty() {
+            return Err(BusError::Config("the queue is bound to no topic, so that nothing would ever come".to_owned()));
+        }
         let names = config.topics.iter().chain([&config.exchange, &config.queue]).chain(&config.dead_letters);
         if names.into_iter().any(|name| name.is_empty() || ShortString::try_new(name.as_str()).is_err()) {
             return Err(BusError::Config("names of queues, exchanges and topics have 1 to 255 bytes".to_owned()));
@@ -99,26 +103,10 @@ impl AmqpListener {
     }
 
     async fn consume(&self, course: &mut Course) -> Result<(), PortError> {
-        let config = &self.config;
         let broken = |error: lapin::Error| PortError::unavailable("the queue cannot be used").because(error);
         // Held while its channel is used; dropped, it is closed.
-        let connection = config.link.connect("rida listener").await?;
-        let channel = connection.create_channel().await.map_err(broken)?;
-        let mut arguments = FieldTable::default();
-        if let Some(exchange) = &config.dead_letters {
-            arguments.insert("x-dead-letter-exchange".into(), AMQPValue::LongString(exchange.as_str().into()));
-        }
-        let queue: ShortString = config.queue.as_str().into();
-        channel.queue_declare(queue.clone(), QueueDeclareOptions::durable(), arguments).await.map_err(broken)?;
-        for topic in &config.topics {
-            let (exchange, topic) = (config.exchange.as_str().into(), topic.as_str().into());
-            let binding =
-                channel.queue_bind(queue.clone(), exchange, topic, QueueBindOptions::default(), FieldTable::default());
-            binding.await.map_err(broken)?;
-        }
-        channel.basic_qos(config.prefetch.max(1), BasicQosOptions::default()).await.map_err(broken)?;
-        let consuming = channel.basic_consume(queue, "".into(), BasicConsumeOptions::default(), FieldTable::default());
-        let mut deliveries = consuming.await.map_err(broken)?;
+        let connection = self.config.link.connect("rida listener").await?;
+        let mut deliveries = self.queue(&connection).await.map_err(broken)?;
         if course.away.take().is_some() {
             tracing::info!("the broker is listened to again");
         }
@@ -137,6 +125,39 @@ impl AmqpListener {
             course.backoff.succeeded();
         }
         ended
+    }
+
+    /// Makes the queue, if it is not there, binds it, and begins to receive from it.
+    async fn queue(&self, connection: &Connection) -> lapin::Result<Consumer> {
+        let config = &self.config;
+        let channel = connection.create_channel().await?;
+        let mut arguments = FieldTable::default();
+        if let Some(exchange) = &config.dead_letters {
+            arguments.insert("x-dead-letter-exchange".into(), AMQPValue::LongString(exchange.as_str().into()));
+        }
+        let queue: ShortString = config.queue.as_str().into();
+        channel.queue_declare(queue.clone(), QueueDeclareOptions::durable(), arguments).await?;
+        for topic in &config.topics {
+            let (exchange, topic) = (config.exchange.as_str().into(), topic.as_str().into());
+            let binding =
+                channel.queue_bind(queue.clone(), exchange, topic, QueueBindOptions::default(), FieldTable::default());
+            binding.await?;
+        }
+        channel.basic_qos(config.prefetch.max(1), BasicQosOptions::default()).await?;
+        let consuming = channel.basic_consume(queue, "".into(), BasicConsumeOptions::default(), FieldTable::default());
+        consuming.await
+    }
+
+    /// Tells whether the queue can be used as it is to be: once, and without following what is in it, which stays there.
+    ///
+    /// # Errors
+    /// Why not.
+    pub async fn check(&self) -> Result<(), PortError> {
+        let broken = |error: lapin::Error| PortError::unavailable("the queue cannot be used").because(error);
+        let connection = self.config.link.connect("rida test").await?;
+        self.queue(&connection).await.map_err(broken)?;
+        // What was sent ahead goes back into the queue.
+        connection.close(200, "the test ends".into()).await.map_err(broken)
     }
 
     async fn take(&self, delivery: Delivery, again: &mut Again) -> Result<(), lapin::Error> {

@@ -147,8 +147,8 @@ impl AmqpPublisher {
     /// When the configuration cannot be.
     pub fn new(config: AmqpConfig, topics: Topics, ids: MessageIds) -> Result<Self, BusError> {
         config.link.tls()?;
-        if ShortString::try_new(config.exchange.as_str()).is_err() {
-            return Err(BusError::Config("the name of the exchange is longer than 255 bytes".to_owned()));
+        if config.exchange.is_empty() || ShortString::try_new(config.exchange.as_str()).is_err() {
+            return Err(BusError::Config("the name of the exchange has 1 to 255 bytes".to_owned()));
         }
         Ok(Self { config, topics, ids, state: Mutex::default(), unrouted: 0.into(), held: 0.into() })
     }

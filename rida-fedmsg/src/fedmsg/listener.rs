@@ -54,6 +54,11 @@ impl FedmsgListener {
         if config.endpoints.is_empty() {
             return Err(BusError::Config("fedmsg has no place to listen at".to_owned()));
         }
+        if config.topics.is_empty() {
+            return Err(BusError::Config(
+                "no topic of fedmsg is asked for, so that nothing would ever come".to_owned(),
+            ));
+        }
         let verifier = Renewing::new(config.trust.clone())?;
         let context = zmq::Context::new();
         let socket = socket::open(&context, zmq::SUB)?;

@@ -1,12 +1,15 @@
 //! `bus test`: one message there and back.
 
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use rida_core::Timestamp;
-use rida_fedmsg::amqp::probe as amqp_probe;
+use async_trait::async_trait;
+use rida_core::{PortError, Timestamp};
+use rida_fedmsg::amqp::{AmqpListener, probe as amqp_probe};
 use rida_fedmsg::fedmsg::probe as fedmsg_probe;
+use rida_fedmsg::{Inbox, Incoming, Receiver};
 
-use super::{Names, amqp_publisher, fedmsg_listener, fedmsg_publisher, link};
+use super::{Names, amqp_listener, amqp_publisher, fedmsg_listener, fedmsg_publisher, link};
 use crate::config::{AmqpSettings, BusConfig, FedmsgSettings};
 use crate::reply::chain;
 
@@ -27,7 +30,13 @@ pub(crate) async fn run(config: &BusConfig) -> Result<Vec<String>, String> {
         told.push(fedmsg(settings, &names).await.map_err(|why| format!("fedmsg: {why}"))?);
     }
     if let Some(settings) = &config.amqp {
-        told.push(amqp(settings, &names).await.map_err(|why| format!("fedora-messaging: {why}"))?);
+        let failed = |why| format!("fedora-messaging: {why}");
+        if settings.announce {
+            told.push(amqp(settings, &names).await.map_err(failed)?);
+        }
+        if let Some(queue) = &settings.queue {
+            told.push(amqp_queue(config, settings, queue).await.map_err(failed)?);
+        }
     }
     Ok(told)
 }
@@ -53,6 +62,26 @@ async fn amqp(settings: &AmqpSettings, names: &Names) -> Result<String, String> 
     let place = link.redacted();
     probed.map_err(|error| chain(&error))?;
     Ok(format!("fedora-messaging: a message was confirmed by {place} and came back"))
+}
+
+/// Tells whether the queue that is listened to can be: nothing is sent.
+async fn amqp_queue(config: &BusConfig, settings: &AmqpSettings, queue: &str) -> Result<String, String> {
+    let inbox = Arc::new(Inbox::new(Arc::new(Nobody), &config.from_instance));
+    let listener = AmqpListener::new(amqp_listener(settings, queue), inbox).map_err(|error| chain(&error))?;
+    listener.check().await.map_err(|error| chain(&error))?;
+    let (place, exchange) = (link(settings).redacted(), &settings.exchange);
+    let announces = if settings.announce { "" } else { "; nothing is announced, so that no message was sent" };
+    Ok(format!("fedora-messaging: the queue {queue} at {place} is bound to {exchange} and can be read{announces}"))
+}
+
+/// Gets nothing: a test only looks whether something could come.
+struct Nobody;
+
+#[async_trait]
+impl Receiver for Nobody {
+    async fn receive(&self, _: Incoming) -> Result<(), PortError> {
+        Ok(())
+    }
 }
 
 fn now() -> Timestamp {

@@ -48,6 +48,11 @@ async fn act(database: &Database, config: &Config, command: &BusCommand) -> Resu
             let end = database.log_end().await?;
             for reader in named(config, reader) {
                 let state = database.reader(reader).await?;
+                // The file of announcements begins with the first line.
+                if !state.known && reader != PUBLISHER {
+                    println!("{reader}: has not started; it begins behind line {end}, or wherever `bus replay` says");
+                    continue;
+                }
                 let behind = end.saturating_sub(state.sequence);
                 println!("{reader}: at line {} of {end}, {behind} behind, {} parked", state.sequence, state.parked);
                 for parked in database.parked(reader, ParkedFilter::default(), LISTED).await? {
@@ -72,6 +77,13 @@ async fn act(database: &Database, config: &Config, command: &BusCommand) -> Resu
             database.unpark(reader, id).await?;
             let what = if is_parked { "is given up; nobody is told of it here" } else { "is not parked" };
             println!("{reader}: {id} {what}");
+            let left = database.parked(reader, filter, LISTED).await?.len();
+            if left > 0 {
+                let build = id.build;
+                println!(
+                    "{reader}: {left} more of build {build} are parked; `bus retry --build {build}` has them told"
+                );
+            }
         }
         BusCommand::Test => {}
     }

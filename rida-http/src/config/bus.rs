@@ -1,7 +1,7 @@
 //! The settings of the buses.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// What is announced where, and what is listened to. Without a place to announce at, a bus is off.
@@ -27,6 +27,23 @@ impl BusConfig {
     /// Tells whether any bus is on.
     pub fn is_on(&self) -> bool {
         self.fedmsg.is_some() || self.amqp.is_some()
+    }
+
+    /// Returns the files that are read, each with the setting that names it.
+    pub fn files(&self) -> Vec<(&'static str, &Path)> {
+        let mut files: Vec<(&'static str, Option<&PathBuf>)> = Vec::new();
+        if let Some(FedmsgSettings { identity, listening, .. }) = &self.fedmsg {
+            files.push(("bus.fedmsg.certificate", identity.as_ref().map(|(certificate, _)| certificate)));
+            files.push(("bus.fedmsg.key", identity.as_ref().map(|(_, key)| key)));
+            files.push(("bus.fedmsg.authority", listening.as_ref().map(|listening| &listening.authority)));
+            files.push(("bus.fedmsg.revoked", listening.as_ref().and_then(|listening| listening.revoked.as_ref())));
+        }
+        if let Some(AmqpSettings { identity, authority, .. }) = &self.amqp {
+            files.push(("bus.amqp.authority", authority.as_ref()));
+            files.push(("bus.amqp.certificate", identity.as_ref().map(|(certificate, _)| certificate)));
+            files.push(("bus.amqp.key", identity.as_ref().map(|(_, key)| key)));
+        }
+        files.into_iter().filter_map(|(key, file)| Some((key, file?.as_path()))).collect()
     }
 }
 

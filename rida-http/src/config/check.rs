@@ -28,6 +28,11 @@ impl Resolved {
                     .push(format!("the folder {folder} of {key} cannot be written ({error}); make it, or set {key}"));
             }
         }
+        for (key, file) in config.bus.files() {
+            if let Err(error) = std::fs::File::open(file) {
+                problems.push(format!("{} of {key} cannot be read ({error})", file.display()));
+            }
+        }
         if let Err(error) = std::net::TcpListener::bind(config.listen) {
             let listen = config.listen;
             problems.push(format!("nothing can listen on {listen} ({error}); end what does, or set server.listen"));

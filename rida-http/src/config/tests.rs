@@ -302,6 +302,72 @@ fn the_streams_of_base_modules_are_settings() {
     assert_eq!(resolved.config.git.defaults.len(), 2, "they may be read");
 }
 
+/// What a configuration of the buses is told to have wrong.
+fn bus_problems(settings: &str) -> Vec<String> {
+    let allowed = "[sources]\nallow = [\"https://git.example.org/\"]\n";
+    layered(&format!("{allowed}{settings}"), &[], &[]).unwrap().problems
+}
+
+#[test]
+fn buses_that_would_do_nothing_are_problems() {
+    let amqp = |more: &str| bus_problems(&format!("[bus.amqp]\nurl = \"amqp://localhost/%2f\"\n{more}\n"));
+    let fedmsg = |more: &str| bus_problems(&format!("[bus.fedmsg]\nlisten = [\"tcp://localhost:9940\"]\n{more}\n"));
+    let sender = "senders = [\"org.fedoraproject.prod.buildsys.tag=koji.example.org\"]";
+    for good in [amqp(""), amqp("announce = false\nqueue = \"rida\""), fedmsg(sender), fedmsg("nitpicky = false")] {
+        assert_eq!(good, Vec::<String>::new());
+    }
+    for (problems, told) in [
+        (amqp("exchange = \"\""), "bus.amqp.exchange is empty"),
+        (amqp("queue = \"rida\"\ntopics = []"), "bus.amqp.topics is empty"),
+        (amqp("announce = false"), "the broker would not be used"),
+        (fedmsg(&format!("topics = []\n{sender}")), "bus.fedmsg.topics is empty"),
+        (fedmsg(""), "nobody is named that may send"),
+        (fedmsg("senders = [\"org.x.tag=\", \"org.x.tag=koji\"]"), "\"org.x.tag=\" in bus.fedmsg.senders is not TOPIC"),
+        (fedmsg("nitpicky = false\nsenders = [\"koji.example.org\"]"), "in bus.fedmsg.senders is not TOPIC"),
+    ] {
+        assert!(problems.len() == 1 && problems[0].contains(told), "{told}: {problems:?}");
+    }
+}
+
+#[test]
+fn who_may_send_what_on_fedmsg_is_read_as_written() {
+    let text = "[bus.fedmsg]\nlisten = [\"tcp://localhost:9940\"]\n\
+                senders = [\"org.x.tag=koji01\", \"org.x.repo.done=koji01\", \"org.x.tag=koji02\"]\n";
+    let listening = layered(text, &[], &[]).unwrap().config.bus.fedmsg.unwrap().listening.unwrap();
+    let named = |topic: &str| listening.senders.get(topic).cloned().unwrap_or_default();
+    assert_eq!(
+        (named("org.x.tag"), named("org.x.repo.done")),
+        (vec!["koji01".to_owned(), "koji02".to_owned()], vec!["koji01".to_owned()])
+    );
+    assert!(listening.nitpicky, "by default only topics that are named are believed");
+}
+
+#[test]
+fn files_of_buses_that_cannot_be_read_are_problems() {
+    let folder = tempfile::tempdir().unwrap();
+    let there = folder.path().join("there");
+    std::fs::write(&there, "").unwrap();
+    let (there, data) = (there.display(), folder.path().display());
+    let told = |file: &dyn std::fmt::Display| {
+        let text = format!(
+            "[data]\nfolder = \"{data}/data\"\n[server]\nlisten = \"127.0.0.1:0\"\n\
+             [bus.fedmsg]\nlisten = [\"tcp://localhost:9940\"]\nnitpicky = false\nauthority = \"{file}\"\n\
+             revoked = \"{file}\"\nbind = [\"tcp://*:3000\"]\ncertificate = \"{file}\"\nkey = \"{file}\"\n\
+             [bus.amqp]\nurl = \"amqps://localhost/%2f\"\nauthority = \"{file}\"\ncertificate = \"{file}\"\n\
+             key = \"{file}\"\n"
+        );
+        let problems = layered(&text, &[], &[]).unwrap().check();
+        problems.into_iter().filter(|problem| problem.contains("cannot be read")).collect::<Vec<_>>()
+    };
+    assert_eq!(told(&there), Vec::<String>::new());
+    let problems = told(&"/nowhere/at/all");
+    let keys = ["fedmsg.certificate", "fedmsg.key", "fedmsg.authority", "fedmsg.revoked"];
+    for key in keys.iter().chain(&["amqp.authority", "amqp.certificate", "amqp.key"]) {
+        assert!(problems.iter().any(|problem| problem.contains(&format!("of bus.{key} "))), "{key}: {problems:?}");
+    }
+    assert_eq!(problems.len(), 7);
+}
+
 #[test]
 fn what_is_not_clear_of_the_streams_of_base_modules_is_told() {
     for (setting, told) in [

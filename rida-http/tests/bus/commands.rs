@@ -57,15 +57,28 @@ async fn readers_are_moved_back_and_what_is_parked_is_shown_retried_and_given_up
     assert!(ahead.contains("nothing is told twice"), "{ahead}");
     assert_eq!(database.reader("amqp").await.unwrap().sequence, 2);
 
+    let unknown = told(&program(folder.path(), &["bus", "status", "--reader", "fedmsg"]));
+    assert!(unknown.contains(&format!("has not started; it begins behind line {end}")), "{unknown}");
+    assert!(!unknown.contains("behind,"), "nothing waits for it: {unknown}");
     // One that was never started begins there, and not behind what is in the log already.
     let first = told(&program(folder.path(), &["bus", "replay", "--since", "2", "--reader", "fedmsg"]));
     assert!(first.contains("it begins with line 2"), "{first}");
     let state = database.reader("fedmsg").await.unwrap();
     assert_eq!((state.known, state.sequence, state.lease), (true, 1, None));
 
+    // Another of the build waits behind it, and goes on waiting when the first is given up.
+    let times = LeaseTimes { now: sample::at(2), until: sample::at(3), latest: sample::at(3) };
+    let (worker, behind) = (WorkerId("earlier".to_owned()), AnnouncementId { index: id.index + 1, ..id });
+    database.take_reader("amqp", &worker, times).await.unwrap();
+    let reason = "an earlier announcement of this build is parked".to_owned();
+    let parked = Parked { sequence: end, announcement: behind, reason, at: sample::at(9), retrying: false };
+    assert!(database.advance_reader("amqp", &worker, 2, end, &[parked]).await.unwrap());
     let id = id.to_string();
     let discarded = told(&program(folder.path(), &["bus", "discard", &id, "--reader", "amqp"]));
     assert!(discarded.contains("is given up"), "{discarded}");
+    assert!(discarded.contains("1 more of build 1 are parked; `bus retry --build 1`"), "{discarded}");
+    let rest = told(&program(folder.path(), &["bus", "discard", &behind.to_string(), "--reader", "amqp"]));
+    assert!(rest.contains("is given up") && !rest.contains("more of build"), "{rest}");
     assert_eq!(database.reader("amqp").await.unwrap().parked, 0);
     let again = told(&program(folder.path(), &["bus", "discard", &id, "--reader", "amqp"]));
     assert!(again.contains("is not parked"), "{again}");
@@ -113,6 +126,29 @@ fn a_message_goes_out_on_fedmsg_and_comes_back() {
     }
     let nothing = test(&[]);
     assert!(!nothing.status.success());
+}
+
+/// A user who may only read is not asked to send anything.
+#[tokio::test]
+async fn who_only_listens_has_the_queue_tested_and_nothing_sent() {
+    let (mut broker, folder) = (broker().await, tempfile::tempdir().unwrap());
+    broker.control("add_user reader secret");
+    broker.control("set_permissions reader ^rida-http-reader$ ^rida-http-reader$ ^(rida-http-reader|amq\\.topic)$");
+    let test = |queue: &str| {
+        let url = format!("bus.amqp.url={}", broker.url().replace("guest:guest", "reader:secret"));
+        let (queue, announce) = (format!("bus.amqp.queue={queue}"), "bus.amqp.announce=false");
+        program(folder.path(), &["bus", "test", "--set", &url, "--set", &queue, "--set", announce])
+    };
+    let good = told(&test("rida-http-reader"));
+    assert!(good.contains("the queue rida-http-reader at amqp://reader:***@"), "{good}");
+    assert!(good.contains("can be read; nothing is announced") && !good.contains("was confirmed"), "{good}");
+    let another = test("rida-http-another");
+    let why = String::from_utf8_lossy(&another.stderr).into_owned();
+    assert!(
+        !another.status.success() && why.contains("the queue cannot be used: ") && why.contains("ACCESS_REFUSED"),
+        "{why}"
+    );
+    broker.control("delete_queue rida-http-reader");
 }
 
 /// Whoever wants to see everything does not see what is sent to log in, as text or as bytes.

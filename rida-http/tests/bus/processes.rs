@@ -220,6 +220,8 @@ async fn what_koji_says_on_either_bus_lets_a_module_go_on() {
     let (_daemon, git) = Daemon::start(&root.join("git"));
     let place = format!("tcp://127.0.0.1:{}", free_port());
     let sqlite = root.join("rida.sqlite").display().to_string();
+    let topics = ["build.state.change", "tag", "repo.init", "repo.done", "rpm.sign"];
+    let senders = topics.map(|topic| format!("org.fedoraproject.prod.buildsys.{topic}=mbs-rida01.example.org"));
     let listening = [
         "builds.follow_every=1d".to_owned(),
         format!("sources.repository={git}/rpms"),
@@ -229,7 +231,8 @@ async fn what_koji_says_on_either_bus_lets_a_module_go_on() {
         "bus.fedmsg.topics=org.fedoraproject.prod.buildsys.".to_owned(),
         format!("bus.fedmsg.authority={}", authority("ca.crt").display()),
         format!("bus.fedmsg.revoked={}", authority("revoked.pem").display()),
-        "bus.fedmsg.nitpicky=false".to_owned(),
+        // Only who is named, and only what he is named for.
+        format!("bus.fedmsg.senders={}", senders.join(",")),
     ];
     let settings = in_koji(&root, &hub, &sqlite, &broker.url());
     let more = [vec!["--allow", &git], set(&settings), set(&listening)].concat();
@@ -253,6 +256,16 @@ async fn what_koji_says_on_either_bus_lets_a_module_go_on() {
         let (connected, heard) = (came("reconnected"), came("of_no_interest"));
         if connected >= 2 && heard > 0 { Ok(()) } else { Err(format!("{connected} {heard}")) }
     });
+    let (of_no_interest, not_permitted) = (came("of_no_interest"), came("not_permitted"));
+    for topic in ["untag", "rpm.sign"] {
+        fedmsg.say(&json!({"signer": "signer", "topic": topic, "msg": {"tag": "x", "instance": "primary"}}));
+        fedmsg.line(|line| line == "said");
+    }
+    within(PATIENCE, "the second, which is permitted, came", || {
+        let came = came("of_no_interest");
+        if came > of_no_interest { Ok(()) } else { Err(format!("{came}")) }
+    });
+    assert_eq!((came("not_permitted"), not_permitted), (1, 0), "nobody is named for the first");
     for on_fedmsg in [false, true] {
         hub.world().take_messages();
         let name = if on_fedmsg { "fedmsg" } else { "amqp" };

@@ -63,6 +63,9 @@ fn fedmsg(pick: &mut Picker<'_>, koji: &str, problems: &mut Vec<String>) -> Opti
                 .to_owned(),
         );
     }
+    if !endpoints.is_empty() && topics.is_empty() {
+        problems.push("bus.fedmsg.listen is set and bus.fedmsg.topics is empty: nothing would ever come".to_owned());
+    }
     let listening = FedmsgListening { endpoints, topics, authority, revoked, senders, nitpicky };
     let listening = (!listening.endpoints.is_empty()).then_some(listening);
     if way.is_none() && listening.is_none() {
@@ -99,6 +102,19 @@ fn amqp(pick: &mut Picker<'_>, koji: &str, problems: &mut Vec<String>) -> Option
     let dead_letters = pick.optional("bus.amqp.dead_letters", |raw| raw.bus.amqp.dead_letters.clone());
     let identity = pair("bus.amqp", certificate, key, problems);
     let url = url?.0;
+    if exchange.is_empty() {
+        // It puts messages into the queue that is called like the topic, and nobody has one.
+        problems.push("bus.amqp.exchange is empty, which is no exchange that anybody listens to".to_owned());
+    }
+    if queue.is_some() && topics.is_empty() {
+        problems.push("bus.amqp.queue is set and bus.amqp.topics is empty: nothing would ever come".to_owned());
+    }
+    if !announce && queue.is_none() {
+        problems.push(
+            "bus.amqp.url is set, bus.amqp.announce is false and bus.amqp.queue is not set: the broker would not be used"
+                .to_owned(),
+        );
+    }
     Some(AmqpSettings {
         url,
         authority,
