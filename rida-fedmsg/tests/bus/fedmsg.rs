@@ -87,6 +87,11 @@ async fn a_consumer_on_the_hub_believes_it_and_no_stranger() {
         publisher.send_frame(stranger(name).topic, frame).await.unwrap();
     }
     publisher.send_frame(stranger("unsigned").topic, stranger("unsigned").frame(None).unwrap()).await.unwrap();
+    // Ours, of which somebody on the way changed the body.
+    let (topic, frame) = publisher.message(&announcements()[0]).unwrap();
+    let tampered = frame.replace("\"state_name\":\"init\"", "\"state_name\":\"ready\"");
+    assert_ne!(tampered, frame);
+    publisher.send_frame(topic, tampered).await.unwrap();
     publish_all(&publisher).await;
     let got: Vec<Value> = expected().iter().map(|_| hub.event("message")).collect();
     let ids: Vec<&str> = got.iter().map(|message| message["id"].as_str().unwrap()).collect();

@@ -98,6 +98,74 @@ fn topics_are_for_those_who_may_send_them() {
 }
 
 #[test]
+fn an_authority_without_a_certificate_is_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let empty = folder.path().join("ca.crt");
+    std::fs::write(&empty, "").unwrap();
+    for file in [empty, authority("signer.key")] {
+        let Err(error) = Verifier::new(&Trust { authority: file, ..trust() }) else { panic!("nobody is believed") };
+        assert!(crate::chain(&error).contains("it has no certificate"), "{}", crate::chain(&error));
+    }
+    // One that is emptied while it is used is as good as one that cannot be read: what was read before holds.
+    let replaced = folder.path().join("replaced.crt");
+    std::fs::copy(authority("ca.crt"), &replaced).unwrap();
+    let mut renewing = Renewing::new(Trust { authority: replaced.clone(), ..trust() }).unwrap();
+    std::fs::copy(authority("signer.key"), &replaced).unwrap();
+    std::thread::sleep(std::time::Duration::from_millis(1100));
+    let frame = envelope().frame(Some(&signer("signer"))).unwrap();
+    assert!(renewing.current().verify(&[envelope().topic.into(), frame.into()]).is_ok());
+}
+
+/// Makes a certificate of the tests' authority, for days from and to now, with its key.
+fn certificate(names: &[&str], from: i64, to: i64) -> Signer {
+    use openssl::asn1::Asn1Time;
+    use openssl::bn::BigNum;
+    use openssl::hash::MessageDigest;
+    use openssl::pkey::PKey;
+    use openssl::x509::{X509Builder, X509NameBuilder};
+    let ca = X509::from_pem(&std::fs::read(authority("ca.crt")).unwrap()).unwrap();
+    let ca_key = PKey::private_key_from_pem(&std::fs::read(authority("ca.key")).unwrap()).unwrap();
+    let key = PKey::private_key_from_pem(&std::fs::read(authority("signer.key")).unwrap()).unwrap();
+    let mut name = X509NameBuilder::new().unwrap();
+    for common in names {
+        name.append_entry_by_nid(Nid::COMMONNAME, common).unwrap();
+    }
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+    let day = |days: i64| Asn1Time::from_unix(i64::try_from(now).unwrap() + days * 86_400).unwrap();
+    let mut made = X509Builder::new().unwrap();
+    made.set_version(2).unwrap();
+    made.set_serial_number(&BigNum::from_u32(77).unwrap().to_asn1_integer().unwrap()).unwrap();
+    made.set_subject_name(&name.build()).unwrap();
+    made.set_issuer_name(ca.subject_name()).unwrap();
+    made.set_pubkey(&key).unwrap();
+    made.set_not_before(&day(from)).unwrap();
+    made.set_not_after(&day(to)).unwrap();
+    made.sign(&ca_key, MessageDigest::sha256()).unwrap();
+    let pem = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    let certificate = pem(made.build().to_pem().unwrap());
+    Signer::new(&certificate, &pem(key.private_key_to_pem_pkcs8().unwrap())).unwrap()
+}
+
+#[test]
+fn a_certificate_counts_from_its_first_day_to_its_last() {
+    let of = |from, to| verdict(&trust(), &certificate(&["koji.example.org"], from, to));
+    assert_eq!(of(-10, 10).unwrap(), "koji.example.org");
+    assert_eq!(of(-10, -1), Err(Refusal::Certificate), "it has expired");
+    assert_eq!(of(1, 10), Err(Refusal::Certificate), "it is not valid yet");
+}
+
+#[test]
+fn the_first_name_of_a_certificate_is_its_owners() {
+    let signer = certificate(&["koji.example.org", "mbs.example.org"], -1, 1);
+    let may = |name: &str| {
+        let policy = BTreeMap::from([(envelope().topic, vec![name.to_owned()])]);
+        verdict(&Trust { policy, nitpicky: true, ..trust() }, &signer)
+    };
+    assert_eq!(may("koji.example.org").unwrap(), "koji.example.org");
+    assert_eq!(may("mbs.example.org"), Err(Refusal::Policy));
+}
+
+#[test]
 fn what_was_changed_on_the_way_is_refused() {
     let topic = envelope().topic;
     let frame = envelope().frame(Some(&signer("signer"))).unwrap();
