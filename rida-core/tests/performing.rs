@@ -12,8 +12,8 @@ use rida_core::testing::{
     Fates, Faulty, MemoryBuildSystem, MemoryPublisher, MemoryScm, MemoryStore, TestClock, sample,
 };
 use rida_core::{
-    Action, BuildId, BuildState, BuildSystem, Driver, Fact, MockBuildSystem, ModuleBuild, Parts, PendingEffect,
-    Performed, Policy, PortError, Remarks, Store, TaskId, WorkerId,
+    Action, BuildId, BuildState, BuildSystem, ComponentKey, Driver, Fact, MockBuildSystem, ModuleBuild, Parts,
+    PendingEffect, Performed, Policy, PortError, Remarks, Store, TaskId, WorkerId,
 };
 
 struct World {
@@ -300,6 +300,29 @@ fn a_task_that_started_while_the_build_was_cancelled_is_ended() {
     block_on(world.driver.apply(world.id, started)).unwrap();
     assert_eq!(world.perform().len(), 4, "the build that is obsolete, the environment, and two cancellations");
     assert!(world.perform().is_empty());
+}
+
+/// The build system may begin with a task after it was told to cancel it, when nobody hears any more what became of it.
+#[test]
+fn a_start_whose_answer_was_lost_is_cancelled_again_when_nobody_wants_it() {
+    for (is_tried, cancelled) in [(true, 2), (false, 1)] {
+        let mut system = MockBuildSystem::new();
+        system.expect_prepare().times(1).returning(|_| Ok(()));
+        let lost = |_: &ModuleBuild, _: &ComponentKey| Err(PortError::temporary("the answer was lost"));
+        system.expect_build().times(usize::from(is_tried)).returning(lost);
+        system.expect_cancel().times(cancelled).withf(|_, _, task| task.is_none()).returning(|_, _, _| Ok(()));
+        system.expect_abandon().times(1).returning(|_| Ok(()));
+        let world = World::with(system);
+        assert!(matches!(world.perform().as_slice(), [Performed::Done]));
+        if is_tried {
+            assert!(matches!(world.perform().as_slice(), [Performed::Retry { .. }]));
+        }
+        block_on(world.driver.cancel(world.id, sample::owner("alice"))).unwrap();
+        let performed = world.perform().len();
+        world.clock.advance(Duration::from_secs(60));
+        assert_eq!(performed + world.perform().len(), 3, "the start, the cancellation, and the environment");
+        assert!(world.perform().is_empty());
+    }
 }
 
 /// A build system that is making the first repository of a module, and was asked to end that so often.

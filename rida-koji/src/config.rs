@@ -55,7 +55,7 @@ pub struct KojiConfig {
     /// How long a component that is to start waits for others of its module that are to start, too, so that they start
     /// together.
     pub gathering: Duration,
-    /// The program that makes source packages; absent means `rpmbuild`, wherever it is.
+    /// The program that makes source packages; absent means `rpmbuild` of `/usr/bin` or `/bin`.
     pub rpmbuild: Option<PathBuf>,
 }
 

@@ -80,12 +80,11 @@ impl Driver {
         let mut effect = effect;
         if !is_wanted(&build, &effect) {
             // It may have been performed, and what it asked for goes on for nobody.
-            let may_be_left = attempts > 0 && effect.action.is_of_environment() && is_left(&build);
-            if !may_be_left {
+            let Some(end) = what_ends(&build, &effect.action).filter(|_| attempts > 0) else {
                 store.drop_effect(effect.id).await?;
                 return Ok(Performed::Obsolete);
-            }
-            effect.action = Action::AbandonEnvironment;
+            };
+            effect.action = end;
         }
         let mut outcome = self.act(&build, &effect.action, failures).await;
         if effect.action.is_of_environment()
@@ -234,6 +233,21 @@ fn is_wanted(build: &ModuleBuild, effect: &Effect) -> bool {
 /// slot goes on with what is under way, and says so when it fails itself.
 pub(super) fn is_left(build: &ModuleBuild) -> bool {
     build.state() != BuildState::Build
+}
+
+/// Returns the instruction that ends what an unwanted one may have begun; none when there is nothing that nobody ends.
+fn what_ends(build: &ModuleBuild, action: &Action) -> Option<Action> {
+    match action {
+        // Whoever was told to cancel it may have looked before the task was there.
+        Action::BuildComponent { key } => {
+            let (_, component) = build.component(&key.component)?;
+            let is_cancelled = matches!(component.state, ComponentState::Canceled { task: None });
+            (component.attempt == key.attempt && is_cancelled)
+                .then(|| Action::CancelTask { key: key.clone(), task: None })
+        }
+        action if action.is_of_environment() => is_left(build).then_some(Action::AbandonEnvironment),
+        _ => None,
+    }
 }
 
 /// Returns the fact that an instruction failed for good; none when nobody waits for it.
