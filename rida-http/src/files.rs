@@ -2,8 +2,9 @@
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// What is open beside connections: the database, builds, logs that are read, and the pipes of programs.
-const BESIDE: u64 = 1024;
+/// What is open beside connections: the database, builds, logs that are read, the pipes of programs, and who listens to
+/// announcements on fedmsg.
+const BESIDE: u64 = 2048;
 
 /// Lets the process open as many files as its connections and everything else may need, as far as it may decide that
 /// itself. Many systems begin with 1,024, which as many idle clients would use up: then no build could open a file.

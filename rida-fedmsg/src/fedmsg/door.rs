@@ -2,12 +2,14 @@
 
 use std::io::ErrorKind;
 use std::net::TcpListener as Bound;
+use std::sync::Arc;
 use std::time::Duration;
 
 use rustix::net::sockopt;
 use tokio::io::{AsyncWriteExt, BufReader};
 use tokio::net::tcp::OwnedWriteHalf;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
 
 use super::listeners::{ListenerId, Listeners, Next};
 use super::zmtp::{self, Said, ZmtpError};
@@ -50,13 +52,23 @@ pub(super) fn bind(places: &[String]) -> Result<Bound, BusError> {
     Err(last)
 }
 
-/// Lets listeners in until this is dropped.
-pub(super) async fn let_in(bound: TcpListener, listeners: Listeners) {
+/// Lets listeners in until this is dropped, no more than so many at once: also those count that say nothing.
+pub(super) async fn let_in(bound: TcpListener, listeners: Listeners, most: usize) {
+    let room = Arc::new(Semaphore::new(most));
+    let mut is_full = false;
     loop {
         match bound.accept().await {
             Ok((stream, address)) => {
+                let Ok(place) = Arc::clone(&room).try_acquire_owned() else {
+                    if !std::mem::replace(&mut is_full, true) {
+                        tracing::warn!(most, listener = %address, "too many are connected to fedmsg; no more are let in");
+                    }
+                    continue;
+                };
+                is_full = false;
                 let listeners = listeners.clone();
                 tokio::spawn(async move {
+                    let _place = place;
                     let name = address.to_string();
                     // Scanners of ports and the like are none of an operator's business.
                     if let Err(error) = serve(stream, name.clone(), &listeners).await {

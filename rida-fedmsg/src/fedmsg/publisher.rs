@@ -25,6 +25,9 @@ use crate::topics::Topics;
 /// How many messages are kept for a listener that is behind, some 60 MB: more than hours of a busy service.
 const HIGH_WATER_MARK: usize = 10_000;
 
+/// How many may be connected to a place, whether they say something or not.
+const CONNECTIONS: usize = 1000;
+
 /// How long a place that listeners connect to is open before the first message: those that were connected before a
 /// restart try again within a second and a bit, as fedmsg configures them.
 const SETTLE: Duration = Duration::from_secs(2);
@@ -51,6 +54,8 @@ pub struct FedmsgConfig {
     /// How long they wait for it to read half of that, before it is cut off: it connects again, and what it missed is
     /// counted and told.
     pub patience: Duration,
+    /// How many may be connected at once to where listeners connect. Each takes an open file.
+    pub connections: usize,
     /// How long listeners have to connect before the first message.
     pub settle: Duration,
     /// How long what was handed over may take to leave at the end.
@@ -68,6 +73,7 @@ impl FedmsgConfig {
             way,
             high_water_mark: HIGH_WATER_MARK,
             patience: Duration::from_secs(60),
+            connections: CONNECTIONS,
             // Whether a relay listens is known.
             settle: if is_relayed { Duration::ZERO } else { SETTLE },
             linger: Duration::from_secs(5),
@@ -109,7 +115,7 @@ impl FedmsgPublisher {
         signer: Option<Signer>,
     ) -> Result<Self, BusError> {
         let listeners = Listeners::new(Limits { queue: config.high_water_mark.max(1), patience: config.patience });
-        let (door, endpoint) = Door::open(&config.way)?;
+        let (door, endpoint) = Door::open(config)?;
         let (ending, mut ended) = watch::channel(false);
         let (linger, shared) = (config.linger, listeners.clone());
         let (tell, told) = std::sync::mpsc::channel();
@@ -265,19 +271,19 @@ impl Drop for Closing {
 
 /// Where messages leave.
 enum Door {
-    Bound(std::net::TcpListener),
+    Bound(std::net::TcpListener, usize),
     Relay(String),
 }
 
 impl Door {
     /// Opens it, and returns the place as others have to know it.
-    fn open(way: &Way) -> Result<(Self, String), BusError> {
-        match way {
+    fn open(config: &FedmsgConfig) -> Result<(Self, String), BusError> {
+        match &config.way {
             Way::Bind(places) => {
                 let bound = door::bind(places)?;
                 let place = bound.local_addr().map(|address| format!("tcp://{address}"));
                 let place = place.map_err(|source| BusError::Place { place: places.join(", "), source })?;
-                Ok((Self::Bound(bound), place))
+                Ok((Self::Bound(bound, config.connections), place))
             }
             Way::Connect(place) => {
                 door::host_and_port(place)?;
@@ -288,8 +294,8 @@ impl Door {
 
     async fn serve(self, listeners: &Listeners) {
         match self {
-            Self::Bound(bound) => match tokio::net::TcpListener::from_std(bound) {
-                Ok(bound) => door::let_in(bound, listeners.clone()).await,
+            Self::Bound(bound, most) => match tokio::net::TcpListener::from_std(bound) {
+                Ok(bound) => door::let_in(bound, listeners.clone(), most).await,
                 Err(error) => tracing::error!(%error, "nobody can listen on fedmsg"),
             },
             Self::Relay(place) => door::go_to(place, listeners.clone()).await,

@@ -68,6 +68,36 @@ async fn who_wants_endlessly_many_topics_is_cut_off_and_holds_up_no_message() {
     publisher.close().await;
 }
 
+/// They take no files from the rest of the process, and who means well gets a place when one is free.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_connects_and_says_nothing_takes_a_place_like_everybody() {
+    let publisher = publisher(&FedmsgConfig { connections: 3, ..bound() }, None);
+    let address = publisher.endpoint().strip_prefix("tcp://").unwrap().to_owned();
+    let silent: Vec<TcpStream> = (0..3).map(|_| TcpStream::connect(&address).unwrap()).collect();
+    for _ in 0..10 {
+        let mut one_more = TcpStream::connect(&address).unwrap();
+        one_more.set_read_timeout(Some(PATIENCE)).unwrap();
+        let heard = one_more.read(&mut [0; 64]).or_else(|error| match error.kind() {
+            std::io::ErrorKind::ConnectionReset => Ok(0),
+            _ => Err(error),
+        });
+        assert_eq!(heard.unwrap(), 0, "nobody greets it");
+    }
+    drop(silent);
+    let start = Instant::now();
+    let mut good = loop {
+        match by_hand::listener(publisher.endpoint()) {
+            Ok(good) => break good,
+            Err(error) => assert!(start.elapsed() < PATIENCE, "{error}"),
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    };
+    good.write_all(&wants("org.example.")).unwrap();
+    listened_to(&publisher, "org.example.module").await;
+    assert_eq!(publisher.listeners(), 1);
+    publisher.close().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn who_reads_nothing_is_waited_for_then_cut_off_and_what_it_misses_is_known() {
     const KEPT: usize = 50;
