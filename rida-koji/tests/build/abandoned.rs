@@ -165,6 +165,8 @@ async fn what_others_asked_for_is_left_alone() {
     assert_eq!(left.len(), 2, "{left:?}");
     assert!(left.iter().any(|task| task.id == theirs), "{left:?}");
     assert!(left.iter().any(|task| task.request.first() == Some(&Value::from(of_other.as_str()))), "{left:?}");
+    let asked = world.calls.iter().map(|call| call.matches("cancelTask").count()).sum::<usize>();
+    assert_eq!(asked, 1, "what the hub would refuse is not asked for");
 }
 
 /// The hub refuses to end one task of two, and is away for a while before it.
