@@ -4,6 +4,21 @@ use std::error::Error;
 use std::fmt;
 use std::time::Duration;
 
+/// Writes an error with its causes, for people who run this machine. What only passes its cause on is written once.
+pub fn error_chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let told = error.to_string();
+        if !text.ends_with(&told) {
+            text.push_str(": ");
+            text.push_str(&told);
+        }
+        cause = error.source();
+    }
+    text
+}
+
 /// What a failed port call means for who made it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -88,18 +103,7 @@ impl PortError {
 
     /// Returns the text with its causes, for people who run this machine.
     pub fn in_full(&self) -> String {
-        let mut text = self.message.clone();
-        let mut cause = self.source();
-        while let Some(error) = cause {
-            let told = error.to_string();
-            // What only passes its cause on says the same.
-            if !text.ends_with(&told) {
-                text.push_str(": ");
-                text.push_str(&told);
-            }
-            cause = error.source();
-        }
-        text
+        error_chain(self)
     }
 }
 

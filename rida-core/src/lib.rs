@@ -43,7 +43,7 @@ pub use driver::{
     Turn, Unanswered,
 };
 pub use effect::{Action, Effect};
-pub use error::{PortError, PortErrorKind};
+pub use error::{PortError, PortErrorKind, error_chain};
 pub use event::{Event, Fact, SourceProblem};
 pub use finished::complete_modulemd;
 pub use given::{GivenModulemd, Overrides, SourcePackage};

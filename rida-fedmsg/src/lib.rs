@@ -32,18 +32,4 @@ pub use ids::{MessageIds, without_year};
 pub use incoming::{Inbox, Incoming, Received, Receiver};
 pub use topics::Topics;
 
-/// Writes an error with its causes.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let told = cause.to_string();
-        // What only passes its cause on says the same.
-        if !text.ends_with(&told) {
-            text.push_str(": ");
-            text.push_str(&told);
-        }
-        source = cause.source();
-    }
-    text
-}
+use rida_core::error_chain as chain;

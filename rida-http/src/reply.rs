@@ -8,6 +8,8 @@ use warp::http::StatusCode;
 use warp::http::header::{ALLOW, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use warp::reply::Response;
 
+pub(crate) use rida_core::error_chain as chain;
+
 /// How long to wait before asking again, in seconds, when nothing better is known.
 const SOON: u32 = 10;
 /// The same, when builds must end first.
@@ -145,22 +147,6 @@ pub(crate) fn json(status: StatusCode, body: &impl Serialize) -> Response {
         // The fields of an error body are texts and numbers, so that this cannot come back here a second time.
         Err(error) => ApiError::unexpected("writing the answer", &error).into_response(),
     }
-}
-
-/// Prints an error with its causes, for the log.
-pub(crate) fn chain(error: &(dyn Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let told = error.to_string();
-        // What only passes its cause on says the same.
-        if !text.ends_with(&told) {
-            text.push_str(": ");
-            text.push_str(&told);
-        }
-        cause = error.source();
-    }
-    text
 }
 
 impl From<StoreError> for ApiError {
